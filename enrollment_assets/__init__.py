@@ -1,0 +1,1 @@
+"""Daily enrollment snapshots as Dagster assets."""

@@ -1,0 +1,161 @@
+"""Dagster's own embedded SQLite storage, with connections that are kept open.
+
+`dagster.yaml` names `PooledSqliteStorage`. Dagster's storage opens, and throws away, a SQLAlchemy
+engine for every event, and commits each with a full sync; a range run over a year writes thousands
+of events and spends most of its time there. Files, tables and migrations stay Dagster's own, so
+that the storage can be swapped for the stock one at any time. `bench/event_log.py` measures both.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as db
+from dagster._config.config_schema import UserConfigSchema
+from dagster._core.events import ASSET_EVENTS
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    INDEX_SHARD_NAME,
+    SqliteEventLogStorage,
+)
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import QueuePool
+
+# Dagster hands the materializations of one step over in one call only when this variable says so;
+# without batches each of them is a commit of its own.
+_BATCH_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
+_BATCH_SIZE = "500"
+
+# The run log has a file for each run: a daemon that lives for months must not hold them all open.
+_OPEN_SHARDS = 8
+
+
+def default_home() -> Path:
+    """The folder that holds Dagster's state: `DAGSTER_HOME`, or `.dagster` where one works."""
+    home = os.environ.get("DAGSTER_HOME")
+    return Path(home).expanduser() if home else Path.cwd() / ".dagster"
+
+
+class PooledSqliteEventLogStorage(SqliteEventLogStorage):
+    """Dagster's SQLite event log, with one pool of open connections for each file."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._known_tables: set[str] = set()
+        os.environ.setdefault(_BATCH_VARIABLE, _BATCH_SIZE)
+        super().__init__(base_dir, inst_data)
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has this table; a table that is there stays there."""
+        if table_name not in self._known_tables and super().has_table(table_name):
+            self._known_tables.add(table_name)
+        return table_name in self._known_tables
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock, self._engine(shard).connect() as connection, connection.begin():
+            yield connection
+
+    def _engine(self, shard: str) -> Engine:
+        """The open engine of one file. Call with the lock held."""
+        # A run's file that was deleted (a pruned run) must not live on behind an open handle.
+        if shard in self._engines and not os.path.exists(self.path_for_shard(shard)):
+            self._engines.pop(shard).dispose()
+            self._initialized_dbs.discard(shard)
+        if shard not in self._engines:
+            engine = db.create_engine(
+                self.conn_string_for_shard(shard),
+                poolclass=QueuePool,
+                pool_size=1,
+                connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+            )
+            db.event.listen(engine, "connect", _use_write_ahead_log)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine, for_index_shard=shard == INDEX_SHARD_NAME)
+                self._initialized_dbs.add(shard)
+            self._engines[shard] = engine
+            while len(self._engines) > _OPEN_SHARDS:
+                oldest = next(name for name in self._engines if name != INDEX_SHARD_NAME)
+                self._engines.pop(oldest).dispose()
+        self._engines.move_to_end(shard)
+        return self._engines[shard]
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store the asset events of one step or run in one transaction for each file.
+
+        Other events go one by one, as Dagster's own storage does it.
+        """
+        batch = [event for event in events if event.dagster_event_type in ASSET_EVENTS]
+        if batch:
+            self._store_asset_events(batch)
+        for event in events:
+            if event.dagster_event_type not in ASSET_EVENTS:
+                self.store_event(event)
+
+    def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
+        rows = [self._event_to_row(event) for event in events]
+        with self.run_connection(events[0].run_id) as connection:
+            connection.execute(SqlEventLogStorageTable.insert(), rows)
+        # The index repeats the asset events of all runs, as in Dagster's `store_event`.
+        with self.index_transaction() as connection:
+            insert = SqlEventLogStorageTable.insert().returning(
+                SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+            )
+            ids = connection.execute(insert, rows).scalars().all()
+            self._store_asset_event_tags(connection, events, ids)
+            # An asset has one row with its newest event: the last of the batch decides.
+            newest = {
+                event.get_dagster_event().asset_key: (event, event_id)
+                for event, event_id in zip(events, ids, strict=True)
+            }
+            for event, event_id in newest.values():
+                self._store_asset_event(connection, event, event_id)
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        with self._db_lock:
+            for engine in self._engines.values():
+                engine.dispose()
+            self._engines.clear()
+        super().dispose()
+
+
+def _use_write_ahead_log(connection: Any, _record: Any) -> None:
+    # With a write-ahead log, NORMAL cannot corrupt the file; after a power cut the last events may
+    # be missing from the log, never a row of the warehouse.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+class PooledSqliteStorage(DagsterSqliteStorage):
+    """Runs, events and schedules in SQLite files under `DAGSTER_HOME`, or `.dagster` without one."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(base_dir, inst_data)
+        self._event_log_storage.dispose()
+        self._event_log_storage = PooledSqliteEventLogStorage(
+            os.path.join(base_dir, "history", "runs", "")
+        )
+        self._run_storage: SqliteRunStorage
+        self._schedule_storage: SqliteScheduleStorage
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        """No options: the place follows from `DAGSTER_HOME`."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Any
+    ) -> "PooledSqliteStorage":
+        """The storage that `dagster.yaml` asks for."""
+        return cls.from_local(str(default_home() / "storage"), inst_data=inst_data)
