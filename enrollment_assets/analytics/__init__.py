@@ -1,0 +1,1 @@
+"""Pure calculations; nothing here imports dagster."""

@@ -1,0 +1,42 @@
+"""What every asset carries: group, kinds, owner, tags, table and column documentation."""
+
+from typing import Any
+
+import dagster as dg
+
+from enrollment_assets.config import Settings
+from enrollment_assets.partitions import daily_partitions
+from enrollment_assets.warehouse.schema import Table
+
+# Runs that touch the file wait for each other (see `concurrency` in dagster.yaml).
+POOL = "warehouse"
+OWNERS = ("team:institutional-research",)
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The table's columns, as the UI shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(column.name, column.type, column.description)
+            for column in table.columns
+        ]
+    )
+
+
+def table_asset(settings: Settings, table: Table, group: str) -> dict[str, Any]:
+    """The arguments that all assets stored as a daily partitioned table share."""
+    return {
+        "group_name": group,
+        "kinds": {"duckdb", "sql"},
+        "owners": list(OWNERS),
+        "tags": {"domain": "enrollment"},
+        "pool": POOL,
+        "partitions_def": daily_partitions(settings),
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+        "metadata": {
+            "partition_expr": table.date_column,
+            "dagster/column_schema": column_schema(table),
+            "dagster/table_name": table.relation,
+            "grain": table.grain,
+        },
+    }

@@ -1,0 +1,603 @@
+"""The configuration: `enrollment.yaml` and environment as one validated, typed object.
+
+Nothing here talks to a source, a database or Dagster.
+"""
+
+import datetime as dt
+import difflib
+import os
+import re
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from enrollment_assets.errors import ConfigurationError
+
+CONFIG_VARIABLE = "ENROLLMENT_CONFIG"
+OVERRIDE_PREFIX = "ENROLLMENT__"
+
+_IDENTIFIER = re.compile(r"^[a-z][a-z0-9_]*$")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+# Column names that tables of the warehouse give another meaning.
+_RESERVED = frozenset(
+    "snapshot_date date term student_id student_name status baseline_date change returning "
+    "dimension segment".split()
+)
+
+
+def _identifier(name: str) -> str:
+    if not _IDENTIFIER.match(name):
+        raise ValueError("use lower-case letters, digits and underscores, a letter first")
+    return name
+
+
+def _calendar_date(value: object) -> object:
+    # YAML reads 2024-08-26 as a date; a date with a time would be cut silently.
+    if isinstance(value, dt.datetime):
+        raise ValueError("give a date such as 2024-08-26, without a time")
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return value
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("not a timezone; use a name such as America/New_York") from None
+    return name
+
+
+def _color(value: str) -> str:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValueError('use a colour such as "#2E4057"')
+    return value
+
+
+def _cron(value: str) -> str:
+    if len(value.split()) != 5:  # noqa: PLR2004 - the fields of a cron line
+        raise ValueError('use five fields, such as "0 8 * * *"')
+    return value
+
+
+Day = Annotated[dt.date, BeforeValidator(_calendar_date)]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Color = Annotated[str, AfterValidator(_color)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Grain(StrEnum):
+    """What one row of a snapshot stands for."""
+
+    student = "student"
+    registration = "registration"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Institution(_Section):
+    """Who runs this, and where its day begins."""
+
+    name: str = Field(min_length=1)
+    timezone: Annotated[str, AfterValidator(_zone)] = "America/New_York"
+
+
+class Source(_Section):
+    """Where the daily snapshots come from."""
+
+    kind: Literal["files"] = "files"
+    url: str = Field(min_length=1)
+    pattern: str = "enrollment_snapshot_{date:%Y%m%d}.csv"
+
+    @field_validator("pattern")
+    @classmethod
+    def _one_name_a_day(cls, value: str) -> str:
+        try:
+            names = {value.format(date=dt.date(2024, month, day)) for month, day in _SAMPLE_DAYS}
+        except (KeyError, IndexError, ValueError):
+            raise ValueError("the only field is the date, as in {date:%Y%m%d}") from None
+        if len(names) != len(_SAMPLE_DAYS):
+            raise ValueError("needs {date:%Y%m%d} or its like, so that each day has its own name")
+        return value
+
+    def name_for(self, date: dt.date) -> str:
+        """The file name of one day."""
+        return self.pattern.format(date=date)
+
+
+_SAMPLE_DAYS = ((1, 2), (1, 3), (2, 2))
+
+
+class Statuses(_Section):
+    """Which status codes count as enrolled; `counted: null` counts every row."""
+
+    counted: tuple[str, ...] | None = None
+    ignored: tuple[str, ...] = ()
+
+
+class Exclusion(_Section):
+    """Rows to leave out, such as test students: a column of the snapshot and a regular expression."""
+
+    column: Identifier
+    pattern: Pattern
+
+
+class Term(_Section):
+    """One term and its dates; `registration_opens` and `ends` both belong to it."""
+
+    code: str = Field(min_length=1)
+    name: str = ""
+    registration_opens: Day
+    starts: Day
+    census: Day
+    ends: Day
+    comparison: str | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.registration_opens <= self.starts <= self.ends:
+            raise ValueError("registration_opens, starts and ends must follow each other")
+        if not self.registration_opens <= self.census <= self.ends:
+            raise ValueError("census must lie between registration_opens and ends")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.name or self.code
+
+    def is_open(self, date: dt.date) -> bool:
+        """Whether students can be enrolled in it on this day."""
+        return self.registration_opens <= date <= self.ends
+
+
+class CalendarEvent(_Section):
+    """A day on which movement is expected, such as a payment deadline."""
+
+    date: Day
+    name: str
+
+
+class Calendar(_Section):
+    """Days without a snapshot, and days with a reason to move."""
+
+    closures: frozenset[Day] = frozenset()
+    events: tuple[CalendarEvent, ...] = ()
+
+
+class Schedule(_Section):
+    """When the daily run starts, in the institution's timezone."""
+
+    cron: Annotated[str, AfterValidator(_cron)] = "0 8 * * *"
+    skip_weekends: bool = False
+
+
+class Quality(_Section):
+    """Bounds for a snapshot; the reasons for the defaults are in the README."""
+
+    max_duplicate_rate: Share = 0.01
+    max_missing_rate: Share = 0.05
+    min_enrollment_change: int | None = None
+    max_enrollment_change: int | None = None
+    max_change_share: Share = 0.05
+    reject_below_share: Share = 0.5
+    reject_above_share: float = Field(default=2.0, ge=1)
+    reject_floor: int = Field(default=50, ge=0)
+    student_id_pattern: Pattern | None = None
+
+
+class Anomalies(_Section):
+    """When a day counts as unusual."""
+
+    threshold: float = Field(default=4.0, gt=0)
+    min_students: int = Field(default=10, ge=0)
+
+
+class Forecast(_Section):
+    """How far ahead, and with which intervals in percent."""
+
+    horizon_days: int = Field(default=90, ge=1, le=400)
+    intervals: tuple[Annotated[int, Field(gt=0, lt=100)], ...] = (80, 95)
+
+
+class Reports(_Section):
+    """How reports look."""
+
+    primary_color: Color = "#2E4057"
+    accent_color: Color = "#4caf50"
+    continuation_target: float = Field(default=95, ge=0, le=100)
+    logo: str | None = None
+
+
+class Email(_Section):
+    """The daily mail."""
+
+    enabled: bool = False
+    sender: str | None = Field(default=None, alias="from")
+    recipients: tuple[str, ...] = ()
+    smtp_url: str = "${SMTP_URL}"
+    subject_prefix: str = "[Enrollment]"
+    include_student_lists: bool = False
+    allowed_domains: tuple[str, ...] = ()
+
+
+class Alerts(_Section):
+    """Apprise addresses that hear of failures."""
+
+    urls: tuple[str, ...] = ("${ALERT_URL}",)
+
+
+class Privacy(_Section):
+    """What is withheld."""
+
+    small_cell: int = Field(default=10, ge=0)
+    pseudonymize: bool = False
+
+
+class Retention(_Section):
+    """How long student-level snapshots and reports are kept; null keeps them."""
+
+    snapshots_days: int | None = Field(default=None, ge=1)
+    reports_days: int | None = Field(default=365, ge=1)
+
+
+class Vocabulary(_Section):
+    """The words of this population, for other ones than students."""
+
+    student: str = "student"
+    students: str = "students"
+    enrollment: str = "enrollment"
+
+
+class Settings(BaseSettings):
+    """Everything that `enrollment.yaml` can say."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=OVERRIDE_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+    )
+
+    institution: Institution
+    start_date: Day
+    data_dir: Path = Path("data")
+    source: Source
+    columns: dict[Identifier, str] = Field(default_factory=lambda: {"student_id": "student_id"})
+    dimensions: tuple[Identifier, ...] = ("division", "program", "level")
+    grain: Grain = Grain.student
+    statuses: Statuses = Statuses()
+    exclude: tuple[Exclusion, ...] = ()
+    terms: tuple[Term, ...] = Field(min_length=1)
+    calendar: Calendar = Calendar()
+    schedule: Schedule = Schedule()
+    quality: Quality = Quality()
+    anomalies: Anomalies = Anomalies()
+    forecast: Forecast = Forecast()
+    reports: Reports = Reports()
+    email: Email = Email()
+    alerts: Alerts = Alerts()
+    privacy: Privacy = Privacy()
+    retention: Retention = Retention()
+    vocabulary: Vocabulary = Vocabulary()
+
+    _path: Path = PrivateAttr(default=Path("enrollment.yaml"))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes over the file, key by key."""
+        return env_settings, init_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dimensions_follow_columns(cls, data: Any) -> Any:
+        # A column left out is not read: the default dimensions are those that have a column.
+        if isinstance(data, dict) and "dimensions" not in data:
+            columns = data.get("columns")
+            mapped = columns if isinstance(columns, dict) else {}
+            default = cls.model_fields["dimensions"].default
+            return {**data, "dimensions": [name for name in default if name in mapped]}
+        return data
+
+    @field_validator("dimensions")
+    @classmethod
+    def _no_reserved_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        taken = sorted(_RESERVED.intersection(value))
+        if taken:
+            raise ValueError(f"{taken[0]} is a column with a meaning of its own")
+        if len(set(value)) != len(value):
+            raise ValueError("name each dimension once")
+        return value
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        columns = self.columns
+        if "student_id" not in columns:
+            raise ValueError("columns: student_id must be mapped to the source's column of ids")
+        known = {"student_id", "student_name", "term", "status", *self.dimensions}
+        for name in columns:
+            if name not in known:
+                raise ValueError(
+                    f"columns: {name} is not read; it is neither one of student_id, student_name, "
+                    f"term, status nor one of the dimensions ({', '.join(self.dimensions)})"
+                )
+        for name in self.dimensions:
+            if name not in columns:
+                raise ValueError(
+                    f"dimensions: {name} has no column; add it under columns or take it out"
+                )
+        if self.grain is Grain.registration and "program" not in columns:
+            raise ValueError("grain: registration needs a column program, which is part of its key")
+        if (self.statuses.counted or self.statuses.ignored) and "status" not in columns:
+            raise ValueError("statuses: needs a column status under columns")
+        for rule in self.exclude:
+            if rule.column not in columns:
+                raise ValueError(f"exclude: {rule.column} is not one of the columns that are read")
+        codes = [term.code for term in self.terms]
+        for code in codes:
+            if codes.count(code) > 1:
+                raise ValueError(f"terms: the code {code} stands there twice")
+        for term in self.terms:
+            if term.comparison is not None and term.comparison not in codes:
+                raise ValueError(
+                    f"terms: {term.code} is compared with {term.comparison}, which is not listed"
+                )
+            if term.comparison == term.code:
+                raise ValueError(f"terms: {term.code} is compared with itself")
+        return self
+
+    @property
+    def path(self) -> Path:
+        """The file that was read."""
+        return self._path
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths start from."""
+        return self._path.parent
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The institution's timezone."""
+        return ZoneInfo(self.institution.timezone)
+
+    @property
+    def data_path(self) -> Path:
+        """`data_dir` as an absolute path."""
+        return (self.base / self.data_dir).resolve()
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The one DuckDB file."""
+        return self.data_path / "warehouse.duckdb"
+
+    @cached_property
+    def terms_by_code(self) -> dict[str, Term]:
+        """The terms under their codes."""
+        return {term.code: term for term in self.terms}
+
+    def open_terms(self, date: dt.date) -> list[Term]:
+        """The terms in which students can be enrolled on this day."""
+        return [term for term in self.terms if term.is_open(date)]
+
+    def why_no_snapshot(self, date: dt.date) -> str | None:
+        """Why no snapshot is expected on this day, or None where one is."""
+        if date in self.calendar.closures:
+            return f"{date} is a closure"
+        if self.schedule.skip_weekends and date.weekday() >= 5:  # noqa: PLR2004 - Saturday
+            return f"{date} is on a weekend"
+        if not self.open_terms(date):
+            return f"no term is open on {date}"
+        return None
+
+    def today(self) -> dt.date:
+        """The date at the institution, for commands that are given none."""
+        return dt.datetime.now(self.zone).date()
+
+
+def find_config() -> Path:
+    """Where the configuration is: `ENROLLMENT_CONFIG`, or `enrollment.yaml` here or in the checkout."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named).expanduser().resolve()
+    here = Path.cwd() / "enrollment.yaml"
+    return here if here.exists() else Path(__file__).resolve().parents[1] / "enrollment.yaml"
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read and check the configuration.
+
+    Raises:
+        ConfigurationError: with the file, the key, the value and what is allowed.
+    """
+    path = path or find_config()
+    content = _read_yaml(path)
+    _check_overrides()
+    try:
+        settings = Settings(**content)
+    except ValidationError as error:
+        raise ConfigurationError(_in_words(path, error)) from None
+    except (ValueError, TypeError) as error:  # an override that is not the JSON it should be
+        raise ConfigurationError(f"{path}: an {OVERRIDE_PREFIX} variable: {error}") from None
+    settings._path = path.resolve()  # noqa: SLF001 - set once, here
+    return settings
+
+
+@lru_cache(maxsize=8)
+def _cached(path: Path, _stamp: tuple[int, int], _environment: tuple[str, ...]) -> Settings:
+    return load_settings(path)
+
+
+def settings_for_definitions() -> Settings:
+    """The settings, read again only when the file or an override changed."""
+    path = find_config()
+    try:
+        stat = path.stat()
+    except OSError:
+        return load_settings(path)
+    overrides = tuple(
+        f"{name}={value}"
+        for name, value in sorted(os.environ.items())
+        if name.upper().startswith(OVERRIDE_PREFIX)
+    )
+    return _cached(path, (stat.st_mtime_ns, stat.st_size), overrides)
+
+
+def expand(value: str, key: str) -> str:
+    """Put the environment's values in the place of `${NAME}`.
+
+    Raises:
+        ConfigurationError: if a variable is not set; the message names it and the key, no value.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1])
+        if found is None:
+            raise ConfigurationError(
+                f"{key} needs the environment variable {match[1]}, which is not set."
+            )
+        return found
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path} is not there; run in the folder of enrollment.yaml, or name the file with "
+            f"{CONFIG_VARIABLE}."
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigurationError(f"{path}{place}: {problem}.") from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} must hold keys and values, such as `start_date: 2024-04-01`.")
+    return {str(key): value for key, value in content.items()}
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a key that stands there twice is an error, not a silent overwrite."""
+
+
+def _mapping_without_doubles(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[object] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key} stands there twice", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node)
+
+
+_StrictLoader.add_constructor(
+    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_doubles
+)
+
+
+def _check_overrides() -> None:
+    for name in os.environ:
+        if name.upper().startswith(OVERRIDE_PREFIX):
+            key = name[len(OVERRIDE_PREFIX) :].split("__")[0].lower()
+            if key not in Settings.model_fields:
+                raise ConfigurationError(
+                    f"The environment variable {name} overrides no key of enrollment.yaml"
+                    f"{_did_you_mean(key, Settings.model_fields)}."
+                )
+
+
+def _did_you_mean(name: str, allowed: Any) -> str:
+    close = difflib.get_close_matches(name, list(allowed), n=1)
+    return f"; did you mean {close[0]}" if close else f"; known are {', '.join(sorted(allowed))}"
+
+
+def _in_words(path: Path, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        location = [part for part in problem["loc"] if part != "[key]"]
+        key = "".join(
+            f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
+        ).lstrip(".")
+        message = problem["msg"].removeprefix("Value error, ")
+        value = problem.get("input")
+        if problem["type"] == "extra_forbidden":
+            message = f"unknown key{_did_you_mean(str(location[-1]), _allowed(location[:-1]))}"
+        elif problem["type"] == "missing":
+            message = "must be given"
+        elif isinstance(value, str | int | float | bool | dt.date) and "${" not in str(value):
+            message = f"{message} (found {value!r})"
+        lines.append(f"{path}: {key}: {message}" if key else f"{path}: {message}")
+    return "; ".join(lines) + "."
+
+
+def _allowed(location: list[Any]) -> list[str]:
+    """The keys that may stand at a place of the configuration."""
+    model: Any = Settings
+    for part in location:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            arguments = [annotation, *getattr(annotation, "__args__", ())]
+            model = next(
+                kind for kind in arguments if isinstance(kind, type) and issubclass(kind, BaseModel)
+            )
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+__all__ = [
+    "ConfigurationError",
+    "Grain",
+    "Settings",
+    "Term",
+    "expand",
+    "find_config",
+    "load_settings",
+    "settings_for_definitions",
+]

@@ -1,0 +1,47 @@
+"""The few errors that this project raises on purpose.
+
+Each message is one sentence a person can act on: what was tried, what was found, what to do. None
+holds a value of a student. `transient` says whether trying again can help.
+"""
+
+
+class EnrollmentError(Exception):
+    """Base of all of them; its text can be shown as it is."""
+
+    transient = False
+
+
+class ConfigurationError(EnrollmentError):
+    """The configuration cannot be read or asks for something impossible."""
+
+
+class SourceError(EnrollmentError):
+    """The source cannot be used as it is configured: no day can be read from it."""
+
+
+class SourceUnavailableError(SourceError):
+    """The source did not answer this time."""
+
+    transient = True
+
+
+class SnapshotMissingError(EnrollmentError):
+    """The source answered, and has nothing for this day. It is not the same as an empty snapshot."""
+
+
+class SnapshotUnreadableError(EnrollmentError):
+    """The day's snapshot is there and cannot be read as what it claims to be."""
+
+
+class SnapshotRefusedError(EnrollmentError):
+    """The day's snapshot was read, and must not become history."""
+
+
+class WarehouseError(EnrollmentError):
+    """The warehouse refused a statement; nothing was changed."""
+
+
+class WarehouseBusyError(WarehouseError):
+    """Another process holds the warehouse."""
+
+    transient = True

@@ -1,0 +1,104 @@
+"""One writer at a time: a file lock beside the warehouse, and the end of runs that died with it.
+
+The operating system releases the lock of a process that is killed. Who holds it is written beside
+it, so that those who wait can say for whom.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import dagster as dg
+import filelock
+import psutil
+
+from enrollment_assets.errors import WarehouseBusyError
+from enrollment_assets.warehouse.connection import make_private_folder
+
+# A range run over some years takes minutes; whoever waits longer than this should look.
+WAIT_SECONDS = 900.0
+WAIT_VARIABLE = "ENROLLMENT_LOCK_WAIT_SECONDS"
+
+_PROCESS_TAG = "enrollment/process"
+
+
+@contextmanager
+def writer_lock(warehouse: Path, doing: str, *, log: object = None) -> Iterator[None]:
+    """Hold the right to write into the warehouse; wait a bounded time for it.
+
+    Raises:
+        WarehouseBusyError: if another writer kept it; the message says which.
+    """
+    make_private_folder(warehouse.parent)
+    path = warehouse.with_suffix(".lock")
+    holder = warehouse.with_suffix(".lock.json")
+    lock = filelock.FileLock(path, mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        info = getattr(log, "info", None)
+        if info:
+            info(f"Waiting for {_holder(holder)}.")
+        wait = float(os.environ.get(WAIT_VARIABLE, WAIT_SECONDS))
+        try:
+            lock.acquire(timeout=wait, poll_interval=0.2)
+        except filelock.Timeout:
+            raise WarehouseBusyError(
+                f"{warehouse} is being written by {_holder(holder)}; waited {wait:.0f} s. Wait for it, "
+                f"or stop it, and run this again ({WAIT_VARIABLE} sets the wait)."
+            ) from None
+    try:
+        holder.write_text(json.dumps({"pid": os.getpid(), "doing": doing}))
+        holder.chmod(0o600)
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink()
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        found = json.loads(path.read_text())
+        return f"{found['doing']} (process {found['pid']})"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+def process_tags() -> dict[str, str]:
+    """Tags that tell later which process a run lived in."""
+    process = psutil.Process()
+    mark = f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}"
+    return {_PROCESS_TAG: mark}
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs as failed whose process on this machine is gone; their ids come back.
+
+    A killed run stays "started" in Dagster, and keeps its place in the queue, for ever.
+    """
+    unfinished = instance.get_runs(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+    )
+    closed = []
+    for run in unfinished:
+        mark = run.tags.get(_PROCESS_TAG)
+        if mark and _is_dead(mark):
+            instance.report_run_failed(
+                run, "The process of this run ended without a word; nothing is half written."
+            )
+            closed.append(run.run_id)
+    return closed
+
+
+def _is_dead(mark: str) -> bool:
+    host, pid, created = mark.rsplit("/", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
+    except psutil.NoSuchProcess:
+        return True

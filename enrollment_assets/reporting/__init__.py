@@ -1,0 +1,1 @@
+"""Charts and pages; nothing here imports dagster."""

@@ -1,0 +1,1 @@
+"""Where daily snapshots come from."""

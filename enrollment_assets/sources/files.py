@@ -1,0 +1,320 @@
+"""One file a day: CSV, gzipped CSV, Parquet or Excel, by its ending, streamed as Arrow batches.
+
+Every value arrives as text: `00042` stays `00042`, and a student called Null keeps the name.
+"""
+
+import datetime as dt
+import difflib
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+import pyarrow as pa
+
+from enrollment_assets.config import Settings
+from enrollment_assets.errors import (
+    SnapshotMissingError,
+    SnapshotUnreadableError,
+    SourceError,
+    SourceUnavailableError,
+)
+from enrollment_assets.sources.base import Extract
+
+_BATCH_ROWS = 50_000
+_BLOCK_BYTES = 4 << 20
+_MAGIC = {
+    b"PK\x03\x04": "an Excel or ZIP file",
+    b"\x1f\x8b": "a gzip file",
+    b"PAR1": "a Parquet file",
+    b"\xd0\xcf\x11\xe0": "an old Excel (.xls) file",
+    b"%PDF": "a PDF file",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+_PAGE = re.compile(rb"^\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+
+Reader = Callable[[IO[bytes], str, dict[str, str]], Iterator[pa.RecordBatch]]
+
+
+class FilesSource:
+    """Files in one folder, named after their day."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._source = settings.source
+        self._columns = dict(settings.columns)
+        url = self._source.url
+        if "://" not in url:
+            url = str((settings.base / url).resolve())
+        self._filesystem, self._folder = fsspec.core.url_to_fs(url)
+
+    def check(self) -> None:
+        """Make sure that the folder is there."""
+        with _in_words(self._folder):
+            if not self._filesystem.isdir(self._folder):
+                raise SourceError(
+                    f"source.url: the folder {self._folder} is not there; correct the path, or make "
+                    "it and put the first snapshot in."
+                )
+
+    def path(self, date: dt.date) -> str:
+        """Where the file of this day should be."""
+        return f"{self._folder.rstrip('/')}/{self._source.name_for(date)}"
+
+    @contextmanager
+    def read(self, date: dt.date) -> Iterator[Extract]:
+        """Open one day's file."""
+        self.check()
+        path = self.path(date)
+        name = Path(path).name
+        read = _reader_for(name)
+        with _in_words(path):
+            try:
+                file = self._filesystem.open(path, "rb")
+            except FileNotFoundError:
+                raise SnapshotMissingError(
+                    f"{name} is not in {self._folder}; put it there and run the day again."
+                ) from None
+            with file:
+                yield Extract(date, path, _plain_errors(name, read(file, name, self._columns)))
+
+    def dates(self) -> list[dt.date]:
+        """The days that have a file, in order."""
+        self.check()
+        with _in_words(self._folder):
+            names = {Path(path).name for path in self._filesystem.ls(self._folder, detail=False)}
+        return sorted(date for date in map(self._date_of, names) if date)
+
+    def _date_of(self, name: str) -> dt.date | None:
+        head, _, rest = self._source.pattern.partition("{date:")
+        form, _, tail = rest.partition("}")
+        if not (form and name.startswith(head) and name.endswith(tail)):
+            return None
+        text = name[len(head) : len(name) - len(tail)]
+        try:
+            date = dt.datetime.strptime(text, form).date()  # noqa: DTZ007 - a day, not an instant
+        except ValueError:
+            return None
+        return date if self._source.name_for(date) == name else None
+
+
+def _reader_for(name: str) -> Reader:
+    lowered = name.lower()
+    readers: dict[str, Reader] = {
+        ".csv": _read_csv,
+        ".csv.gz": _read_gzipped_csv,
+        ".parquet": _read_parquet,
+        ".xlsx": _read_xlsx,
+    }
+    for ending, reader in readers.items():
+        if lowered.endswith(ending):
+            return reader
+    raise SourceError(
+        f"source.pattern: {name} ends in none of {', '.join(readers)}; name the files by what they are."
+    )
+
+
+@contextmanager
+def _in_words(path: str) -> Iterator[None]:
+    """Tell a file that may not be read, and a disk or network that failed, from a bad snapshot."""
+    try:
+        yield
+    except PermissionError:
+        raise SourceError(f"{path} may not be read by this user; give it the right to.") from None
+    except (IsADirectoryError, NotADirectoryError):
+        raise SourceError(f"{path} is a folder where a file should be, or the reverse.") from None
+    except OSError as error:
+        raise SourceUnavailableError(
+            f"{path} could not be read ({error.strerror or type(error).__name__}); try again."
+        ) from None
+
+
+def _plain_errors(name: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Readers quote the row that they stumble over: keep the row's number, drop its content."""
+    try:
+        yield from rows
+    except UnicodeDecodeError:
+        raise SnapshotUnreadableError(_NOT_UTF8.format(name)) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise SnapshotUnreadableError(
+            f"{name} is not a whole gzip file; extract it again."
+        ) from None
+    except pa.ArrowInvalid as error:
+        text = str(error)
+        if "UTF8" in text or "utf8" in text or "UTF-8" in text:
+            raise SnapshotUnreadableError(_NOT_UTF8.format(name)) from None
+        shape = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", text)
+        if shape:
+            place = f"row {shape[1]}" if shape[1] else "a row"
+            raise SnapshotUnreadableError(
+                f"{name}: {place} has {shape[3]} columns where the header has {shape[2]}; extract it "
+                "again, with every value that holds a comma in quotes."
+            ) from None
+        raise SnapshotUnreadableError(
+            f"{name} cannot be read as what its ending says; extract it again."
+        ) from None
+
+
+_NOT_UTF8 = "{} is not UTF-8 text; save or extract it as UTF-8."
+
+
+def _first_bytes(file: IO[bytes], name: str, expected: bytes | None = None) -> bytes:
+    """Look at how the file begins, and refuse what its ending does not say."""
+    head = file.read(1024)
+    file.seek(0)
+    if not head:
+        raise SnapshotUnreadableError(
+            f"{name} is empty (0 bytes), not even a header; extract it again."
+        )
+    if expected and head.startswith(expected):
+        return head
+    looks_like = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), None)
+    if not looks_like and _PAGE.match(head):
+        looks_like = "a web page"
+    if looks_like or expected:
+        seems = f"it looks like {looks_like}" if looks_like else "its content is something else"
+        raise SnapshotUnreadableError(
+            f"{name} is not what its ending says: {seems}; name it by what it is or extract it again."
+        )
+    return head
+
+
+def _pick(name: str, header: Sequence[str], columns: dict[str, str]) -> dict[str, int]:
+    """The place of each mapped column in the header.
+
+    A header that is no header holds a student's data: only names that resemble ours are repeated.
+    """
+    header = [column.strip().removeprefix("\ufeff") for column in header]
+    places = {}
+    for ours, theirs in columns.items():
+        count = header.count(theirs)
+        if count > 1:
+            raise SnapshotUnreadableError(
+                f"{name} has the column {theirs} {count} times; extract it again with one."
+            )
+        if count == 0:
+            close = [
+                column
+                for column in header
+                if column.lower() == theirs.lower()
+                or difflib.SequenceMatcher(None, column.lower(), theirs.lower()).ratio() > 0.8  # noqa: PLR2004
+            ]
+            hint = f" (it has {close[0]})" if close else f" (it has {len(header)} others)"
+            raise SnapshotUnreadableError(
+                f"{name} has no column {theirs}{hint}; extract it with that column, or correct "
+                f"columns.{ours} in enrollment.yaml."
+            )
+        places[ours] = header.index(theirs)
+    return places
+
+
+def _read_csv(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    from pyarrow import csv
+
+    head = _first_bytes(file, name)
+    if b"\x00" in head:
+        raise SnapshotUnreadableError(f"{name} holds NUL bytes; {_NOT_UTF8.format('it')}")
+    parse = csv.ParseOptions(newlines_in_values=True)
+    read = csv.ReadOptions(block_size=_BLOCK_BYTES)
+    # The header first, with every column as text: a column that is asked for and not there must
+    # get its own words.
+    with csv.open_csv(
+        io.BytesIO(_first_line(file)), parse_options=parse, read_options=read
+    ) as header_reader:
+        header = header_reader.schema.names
+    places = _pick(name, header, columns)
+    convert = csv.ConvertOptions(
+        column_types={column: pa.string() for column in header},
+        # Only an empty field is nothing. "NA" may be a program and "Null" is somebody's name.
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+    )
+    with csv.open_csv(
+        file, read_options=read, parse_options=parse, convert_options=convert
+    ) as reader:
+        for batch in reader:
+            yield _as_ours(batch, places)
+
+
+def _first_line(file: IO[bytes]) -> bytes:
+    line = file.readline()
+    # A quoted name in the header may hold a line break.
+    while line.count(b'"') % 2 and (more := file.readline()):
+        line += more
+    file.seek(0)
+    return line
+
+
+def _read_gzipped_csv(
+    file: IO[bytes], name: str, columns: dict[str, str]
+) -> Iterator[pa.RecordBatch]:
+    _first_bytes(file, name, expected=b"\x1f\x8b")
+    with gzip.open(file) as unpacked:
+        yield from _read_csv(unpacked, name, columns)  # type: ignore[arg-type]
+
+
+def _read_parquet(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    from pyarrow import parquet
+
+    _first_bytes(file, name, expected=b"PAR1")
+    content = parquet.ParquetFile(file)
+    header = content.schema_arrow.names
+    places = _pick(name, header, columns)
+    wanted = [header[place] for place in places.values()]
+    for batch in content.iter_batches(_BATCH_ROWS, columns=wanted):
+        arrays = [_as_text(batch.column(header[place])) for place in places.values()]
+        yield pa.RecordBatch.from_arrays(arrays, names=list(places))
+
+
+def _as_text(array: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_floating(array.type):
+        # A column of whole numbers with a gap in it became floating on its way: 42.0 is 42.
+        whole = array.cast(pa.int64(), safe=False)
+        if whole.cast(array.type).equals(array):
+            array = whole
+    return array.cast(pa.string())
+
+
+def _read_xlsx(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    import python_calamine
+
+    _first_bytes(file, name, expected=b"PK\x03\x04")
+    try:
+        sheet = python_calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_index(0)
+    except (python_calamine.CalamineError, IndexError):
+        raise SnapshotUnreadableError(
+            f"{name} cannot be read as an Excel workbook; save it again as .xlsx."
+        ) from None
+    rows = sheet.iter_rows()
+    places = _pick(name, [_cell(value) or "" for value in next(rows, [])], columns)
+    while block := list(islice(rows, _BATCH_ROWS)):
+        arrays = [
+            pa.array([_cell(row[place]) for row in block], pa.string()) for place in places.values()
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, names=list(places))
+
+
+def _cell(value: Any) -> str | None:
+    """The text of a cell as the sheet shows it: Excel keeps the number 42 as 42.0."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dt.datetime) and value.time() == dt.time():
+        return str(value.date())
+    return str(value)
+
+
+def _as_ours(batch: pa.RecordBatch, places: dict[str, int]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(
+        [batch.column(place) for place in places.values()], names=list(places)
+    )

@@ -1,0 +1,154 @@
+"""Opens the DuckDB file: tables made, terms at hand, rights narrowed, errors without values.
+
+DuckDB lets one process write, or many read, never both: connections are short, and runs that write
+take the lock in `locking` first.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from enrollment_assets.config import Settings
+from enrollment_assets.errors import WarehouseBusyError, WarehouseError
+from enrollment_assets.warehouse.schema import ensure_tables
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+
+# dagster-duckdb connects with this; two connections of one process must agree on every setting.
+_OPTIONS = {
+    "custom_user_agent": "dagster",
+    # What a batch of a range run needs, whatever the length of the range; the rest goes to disk.
+    "memory_limit": "1GB",
+    "preserve_insertion_order": "false",
+}
+
+# Errors that speak of the statement or the file; all others may quote a value.
+_SPEAKS_OF_NO_VALUE = (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException)
+
+
+def make_private_folder(path: Path) -> Path:
+    """Make a folder, and those above it, that only this user can look into."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    for folder in missing:
+        folder.chmod(PRIVATE_FOLDER)
+    return path
+
+
+@contextmanager
+def plain_errors(doing: str) -> Iterator[None]:
+    """Turn DuckDB's errors into ones that hold no value of a row.
+
+    DuckDB quotes the value it could not convert, and Dagster writes every error into its event log.
+
+    Raises:
+        WarehouseError: with what was done and the kind of error.
+    """
+    try:
+        yield
+    except _SPEAKS_OF_NO_VALUE as error:
+        raise WarehouseError(f"{doing}: {error}") from None
+    except duckdb.IOException as error:
+        text = str(error)
+        if "lock" in text.lower():
+            raise WarehouseBusyError(
+                f"{doing}: another process holds the warehouse open; close it, or wait and try again."
+            ) from None
+        raise WarehouseError(
+            f"{doing}: the disk refused ({text.splitlines()[0]}); nothing was changed."
+        ) from None
+    except duckdb.OutOfMemoryException:
+        raise WarehouseError(
+            f"{doing}: not enough memory or temporary disk space; nothing was changed."
+        ) from None
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"{doing}: {type(error).__name__}; nothing was changed. The message is not shown, since "
+            "it may hold a student's data."
+        ) from None
+
+
+class Warehouse:
+    """The warehouse of one configuration."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def path(self) -> Path:
+        """The DuckDB file."""
+        return self.settings.warehouse_path
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file for writing, with all tables there and the temporary table `terms`.
+
+        Raises:
+            WarehouseBusyError: if another process has it open.
+            WarehouseError: if it cannot be opened.
+        """
+        make_private_folder(self.path.parent)
+        with plain_errors(f"Opening {self.path}"):
+            connection = duckdb.connect(
+                self.path, config={**_OPTIONS, "temp_directory": str(self.path) + ".tmp"}
+            )
+        try:
+            self._narrow_rights()
+            with plain_errors(f"Preparing {self.path}"):
+                ensure_tables(connection, self.settings)
+                _load_terms(connection, self.settings)
+            yield connection
+        finally:
+            connection.close()
+            self._narrow_rights()
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
+        """Open the file for a short read, or give None where there is none yet."""
+        if not self.path.exists():
+            yield None
+            return
+        with plain_errors(f"Opening {self.path}"):
+            connection = duckdb.connect(self.path, read_only=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _narrow_rights(self) -> None:
+        for path in (self.path, Path(f"{self.path}.wal")):
+            with suppress(FileNotFoundError):
+                os.chmod(path, PRIVATE_FILE)  # noqa: PTH101 - the same call for both
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All of the block's writes, or none."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        # After some errors DuckDB has rolled back on its own.
+        with suppress(duckdb.TransactionException):
+            connection.rollback()
+        raise
+    connection.commit()
+
+
+def _load_terms(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Put the configured terms beside the tables, for as long as the connection lives."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE terms (code VARCHAR, name VARCHAR, registration_opens DATE, "
+        "starts DATE, census DATE, ends DATE, comparison VARCHAR)"
+    )
+    connection.executemany(
+        "INSERT INTO terms VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            [t.code, t.label, t.registration_opens, t.starts, t.census, t.ends, t.comparison]
+            for t in settings.terms
+        ],
+    )

@@ -1,0 +1,324 @@
+"""The IO manager of the warehouse: dagster-duckdb's classes, with writes that cannot lose a day.
+
+Dagster's stock manager deletes outside a transaction and inserts by position. Here each write is
+delete and insert by name in one transaction, into declared types, with columns and dates checked
+first; an empty partition is written as an empty partition. What it stores:
+
+- `Statement`: a SQL file of `sql/warehouse/`, run inside the warehouse, range by range;
+- `SnapshotIntake`: days to take in from the source;
+- a pandas frame or Arrow table or reader, of an asset whose table is declared in `schema`.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pandas as pd
+import pyarrow as pa
+from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, TableSlice
+from dagster_duckdb.io_manager import DuckDbClient
+
+from enrollment_assets import progress
+from enrollment_assets.errors import WarehouseError
+from enrollment_assets.sources.base import Source
+from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
+from enrollment_assets.warehouse.schema import SCHEMA, Table, tables
+from enrollment_assets.warehouse.snapshots import DayResult, store_days
+from enrollment_assets.warehouse.statements import statement
+
+# Rows of snapshots that one statement looks at: memory then depends on this and not on the range.
+_CHUNK_ROWS = 750_000
+
+Metadata = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Rows that a SQL file computes; it binds `$first` and `$last`, and what is in `binds`.
+
+    `whole_range` is for statements that read no snapshots, and so need no splitting.
+    """
+
+    name: str
+    binds: Mapping[str, object] = field(default_factory=dict)
+    whole_range: bool = False
+
+
+@dataclass(frozen=True)
+class SnapshotIntake:
+    """Days to take in from a source; `results` holds what became of each once it is stored.
+
+    A `single_day` that is missing or refused fails its run; in a range it is marked and gone over.
+    """
+
+    source: Source
+    single_day: bool = False
+    results: list[DayResult] = field(default_factory=list)
+
+
+class WarehouseClient(DuckDbClient):
+    """Connects through `Warehouse`; writes are the handlers' own, in their transactions."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    @contextmanager
+    def connect(  # type: ignore[override]  # the base has a static method
+        self, context: Any, table_slice: TableSlice
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that is closed whatever happens."""
+        with self._warehouse.connect() as connection:
+            yield connection
+
+    @staticmethod
+    def ensure_schema_exists(context: Any, table_slice: TableSlice, connection: Any) -> None:
+        """Nothing: the connection made all tables."""
+
+    @staticmethod
+    def delete_table_slice(context: Any, table_slice: TableSlice, connection: Any) -> None:
+        """Nothing: what is replaced is deleted in the transaction that replaces it."""
+
+    @staticmethod
+    def get_table_name(table_slice: TableSlice) -> str:
+        """Schema and table; the file's path is nobody's business."""
+        return f"{table_slice.schema}.{table_slice.table}"
+
+
+class _Handler(DbTypeHandler[Any]):
+    """What all handlers share: the table's declaration and per-partition metadata."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def table(self, table_slice: TableSlice) -> Table:
+        """The declaration of the table that a slice is of."""
+        declared = tables(self._warehouse.settings)
+        if table_slice.table not in declared:
+            raise WarehouseError(
+                f"The table {table_slice.table} is not declared in warehouse/schema.py; add it there."
+            )
+        return declared[table_slice.table]
+
+    def load_input(self, context: dg.InputContext, table_slice: TableSlice, connection: Any) -> Any:
+        """Nothing but frames can be read back."""
+        raise NotImplementedError
+
+    def report(
+        self,
+        context: dg.OutputContext,
+        table: Table,
+        days: Sequence[dt.date],
+        connection: duckdb.DuckDBPyConnection,
+        more: Mapping[dt.date, Metadata] | None = None,
+    ) -> Metadata:
+        """Give each partition its own row count; the metadata that all of them share comes back."""
+        counts = dict(
+            connection.execute(
+                f"SELECT {table.date_column}, count(*) FROM {table.relation} "
+                f"WHERE {table.date_column} BETWEEN ? AND ? GROUP BY ALL",
+                [days[0], days[-1]],
+            ).fetchall()
+        )
+        for day in days:
+            context.step_context.add_asset_metadata(
+                {"dagster/partition_row_count": counts.get(day, 0), **((more or {}).get(day, {}))},
+                asset_key=context.asset_key,
+                partition_key=day.isoformat(),
+            )
+        return {}
+
+
+def _days(context: dg.OutputContext) -> list[dt.date]:
+    return [dt.date.fromisoformat(key) for key in context.asset_partition_keys]
+
+
+class StatementHandler(_Handler):
+    """Runs a statement over the range, a chunk of days at a time, each in one transaction."""
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        """Statements."""
+        return [Statement]
+
+    def handle_output(
+        self, context: dg.OutputContext, table_slice: TableSlice, obj: Statement, connection: Any
+    ) -> Metadata:
+        """Replace the days of the range by what the statement gives for them."""
+        table = self.table(table_slice)
+        days = _days(context)
+        query = statement(obj.name, self._warehouse.settings)
+        chunks = [days] if obj.whole_range else _chunks(days, connection)
+        with progress.task(table.name, len(days)) as advance:
+            for chunk in chunks:
+                binds = {"first": chunk[0], "last": chunk[-1]}
+                with plain_errors(f"Writing {table.name}"), transaction(connection):
+                    _delete(connection, table, chunk[0], chunk[-1])
+                    connection.execute(
+                        f"INSERT INTO {table.relation} BY NAME {query}", {**obj.binds, **binds}
+                    )
+                advance(len(chunk))
+        return self.report(context, table, days, connection)
+
+
+def _delete(
+    connection: duckdb.DuckDBPyConnection, table: Table, first: dt.date, last: dt.date
+) -> None:
+    connection.execute(
+        f"DELETE FROM {table.relation} WHERE {table.date_column} BETWEEN ? AND ?", [first, last]
+    )
+
+
+def _chunks(
+    days: Sequence[dt.date], connection: duckdb.DuckDBPyConnection
+) -> Iterator[list[dt.date]]:
+    """Consecutive days that hold about as many rows as one statement should look at."""
+    rows = dict(
+        connection.execute(
+            "SELECT snapshot_date, sum(row_count)::BIGINT FROM enrollment.snapshot_log "
+            "WHERE status = 'accepted' AND snapshot_date BETWEEN ? AND ? GROUP BY ALL",
+            [days[0], days[-1]],
+        ).fetchall()
+    )
+    chunk: list[dt.date] = []
+    size = 0
+    for day in days:
+        if chunk and size + rows.get(day, 0) > _CHUNK_ROWS:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(day)
+        size += rows.get(day, 0)
+    if chunk:
+        yield chunk
+
+
+class IntakeHandler(_Handler):
+    """Takes days in from the source, snapshots and log together."""
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        """Intakes."""
+        return [SnapshotIntake]
+
+    def handle_output(
+        self, context: dg.OutputContext, table_slice: TableSlice, obj: SnapshotIntake, connection: Any
+    ) -> Metadata:
+        """Store the days of the range."""
+        table = self.table(table_slice)
+        days = _days(context)
+        with progress.task(table.name, len(days)) as advance:
+            obj.results.extend(
+                store_days(
+                    connection,
+                    self._warehouse.settings,
+                    obj.source,
+                    days,
+                    run_id=context.run_id,
+                    on_day=lambda _: advance(1),
+                )
+            )
+        for day in obj.results:
+            if obj.single_day and day.reasons:
+                raise dg.Failure(f"{day.date}: {day.status}. {day.reasons}", allow_retries=False)
+        summaries = {day.date: day.summary() for day in obj.results}
+        return self.report(context, table, days, connection, summaries)
+
+
+class FrameHandler(_Handler):
+    """Stores and loads pandas frames and Arrow tables."""
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        """Frames, tables and streams of batches."""
+        return [pd.DataFrame, pa.Table, pa.RecordBatchReader]
+
+    def handle_output(
+        self,
+        context: dg.OutputContext,
+        table_slice: TableSlice,
+        obj: pd.DataFrame | pa.Table | pa.RecordBatchReader,
+        connection: Any,
+    ) -> Metadata:
+        """Replace the partitions by these rows.
+
+        Raises:
+            WarehouseError: if columns are missing or unknown, a value does not fit its declared
+                type, or a row's day is not one of the partitions.
+        """
+        table = self.table(table_slice)
+        names = list(obj.columns) if isinstance(obj, pd.DataFrame) else obj.schema.names
+        _check_columns(table, names)
+        days = _days(context)
+        with plain_errors(f"Writing {table.name}"):
+            connection.register("incoming_rows", obj)
+            columns = ", ".join(
+                f'CAST("{column.name}" AS {column.type}) AS "{column.name}"'
+                for column in table.columns
+            )
+            with transaction(connection):
+                connection.execute(
+                    f"CREATE OR REPLACE TEMP TABLE arrived AS SELECT {columns} FROM incoming_rows"
+                )
+                outside = connection.execute(
+                    f"SELECT count(*) FROM arrived WHERE {table.date_column} IS NULL "
+                    f"OR NOT list_contains(?, {table.date_column})",
+                    [days],
+                ).fetchone()[0]
+                if outside:
+                    raise WarehouseError(
+                        f"Writing {table.name}: {outside} rows have a {table.date_column} outside the "
+                        f"partitions {days[0]} to {days[-1]}; nothing was changed."
+                    )
+                _delete(connection, table, days[0], days[-1])
+                connection.execute(f"INSERT INTO {table.relation} BY NAME FROM arrived")
+            connection.unregister("incoming_rows")
+        return self.report(context, table, days, connection)
+
+    def load_input(self, context: dg.InputContext, table_slice: TableSlice, connection: Any) -> Any:
+        """The partitions' rows, as the type that the input is annotated with."""
+        table = self.table(table_slice)
+        columns = ", ".join(f'"{name}"' for name in table_slice.columns or table.column_names)
+        query, binds = f"SELECT {columns} FROM {table.relation}", []
+        if context.has_asset_partitions and table.date_column:
+            days = [dt.date.fromisoformat(key) for key in context.asset_partition_keys]
+            query += f" WHERE list_contains(?, {table.date_column})"
+            binds.append(days)
+        with plain_errors(f"Reading {table.name}"):
+            relation = connection.execute(query, binds)
+            wanted = context.dagster_type.typing_type
+            if wanted is pa.Table:
+                return relation.fetch_arrow_table()
+            if wanted is pa.RecordBatchReader:
+                # The connection closes when the step has its input, so that the rows come along.
+                return relation.fetch_arrow_table().to_reader()
+            return relation.df()
+
+
+def _check_columns(table: Table, names: Sequence[str]) -> None:
+    missing = [name for name in table.column_names if name not in names]
+    unknown = [name for name in names if name not in table.column_names]
+    if missing or unknown:
+        raise WarehouseError(
+            f"Writing {table.name}: "
+            + "; ".join(
+                f"{what} columns {', '.join(columns)}"
+                for what, columns in (("missing", missing), ("unknown", unknown))
+                if columns
+            )
+            + ". Nothing was changed."
+        )
+
+
+def build_io_manager(warehouse: Warehouse) -> DbIOManager:
+    """The manager that stores assets as tables of the warehouse's `enrollment` schema."""
+    return DbIOManager(
+        type_handlers=[kind(warehouse) for kind in (StatementHandler, IntakeHandler, FrameHandler)],
+        db_client=WarehouseClient(warehouse),
+        database=str(warehouse.path),
+        schema=SCHEMA,
+        io_manager_name="WarehouseIOManager",
+        default_load_type=pd.DataFrame,
+    )

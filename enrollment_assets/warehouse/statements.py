@@ -1,0 +1,47 @@
+"""Reads the platform's own SQL files from `sql/warehouse/`.
+
+One file is one statement. Values are bound; the only thing a template puts in are column names,
+which the configuration restricts to lower-case identifiers.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+
+from enrollment_assets.config import Grain, Settings
+
+SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    # SQL, not HTML: there is nothing to escape, and values never go through the template.
+    return jinja2.Environment(  # noqa: S701
+        loader=jinja2.FileSystemLoader(SQL_ROOT / "warehouse"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def statement(name: str, settings: Settings, *, dedupe: bool = False) -> str:
+    """The text of `sql/warehouse/<name>.sql` for these settings.
+
+    `dedupe` is for statements that keep one row of each key.
+    """
+    excluded = tuple(rule.column for rule in settings.exclude)
+    return _render(name, settings.dimensions, settings.grain, excluded, dedupe)
+
+
+@lru_cache(maxsize=128)
+def _render(
+    name: str, dimensions: tuple[str, ...], grain: Grain, excluded: tuple[str, ...], dedupe: bool
+) -> str:
+    template = _environment().get_template(f"{name}.sql")
+    return template.render(
+        dimensions=dimensions,
+        by_program=grain is Grain.registration,
+        excluded=excluded,
+        dedupe=dedupe,
+    )

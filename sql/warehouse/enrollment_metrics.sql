@@ -1,0 +1,73 @@
+-- Headcount, movement and rates of each day, from the log and the changes alone.
+-- Grain: one row per day and term with an accepted snapshot. Binds: $first, $last (days, both
+-- inclusive). Identity: total = baseline's total + new - dropped.
+WITH days AS (
+    SELECT
+        term,
+        snapshot_date AS date,
+        student_count AS total_enrollment,
+        lag(snapshot_date) OVER earlier AS baseline_date,
+        lag(student_count) OVER earlier AS baseline_total,
+        first_value(student_count) OVER earlier AS opening_total
+    FROM enrollment.snapshot_log
+    WHERE status = 'accepted' AND snapshot_date <= $last
+    WINDOW earlier AS (PARTITION BY term ORDER BY snapshot_date)
+),
+
+moves AS (
+    SELECT
+        term,
+        snapshot_date AS date,
+        count(*) FILTER (change = 'added') AS new_students,
+        count(*) FILTER ("returning") AS returning_students,
+        count(*) FILTER (change = 'dropped') AS dropped_students,
+        count(*) FILTER (change = 'moved') AS moved_students
+    FROM enrollment.student_changes
+    WHERE snapshot_date <= $last
+    GROUP BY term, snapshot_date
+),
+
+history AS (
+    SELECT
+        days.*,
+        coalesce(moves.new_students, 0) AS new_students,
+        coalesce(moves.returning_students, 0) AS returning_students,
+        coalesce(moves.dropped_students, 0) AS dropped_students,
+        coalesce(moves.moved_students, 0) AS moved_students,
+        days.opening_total + sum(coalesce(moves.new_students - moves.returning_students, 0))
+            OVER (PARTITION BY days.term ORDER BY days.date) AS gross_enrollment
+    FROM days
+    LEFT JOIN moves ON days.term = moves.term AND days.date = moves.date
+)
+
+SELECT
+    history.date,
+    history.term,
+    history.baseline_date,
+    history.date - history.baseline_date AS days_since_baseline,
+    history.total_enrollment,
+    history.new_students,
+    history.returning_students,
+    history.dropped_students,
+    history.moved_students,
+    coalesce(history.baseline_total - history.dropped_students, history.total_enrollment)
+        AS retained_students,
+    history.new_students - history.dropped_students AS net_change,
+    -- an empty baseline has nobody to lose and no rate of growth
+    coalesce(
+        100.0 * (history.baseline_total - history.dropped_students)
+            / nullif(history.baseline_total, 0),
+        100.0
+    ) AS retention_rate,
+    coalesce(
+        100.0 * (history.new_students - history.dropped_students)
+            / nullif(history.baseline_total, 0),
+        0.0
+    ) AS growth_rate,
+    history.gross_enrollment,
+    terms.starts - history.date AS days_to_start,
+    terms.census - history.date AS days_to_census
+FROM history
+LEFT JOIN terms ON history.term = terms.code
+WHERE history.date BETWEEN $first AND $last
+ORDER BY history.date, history.term

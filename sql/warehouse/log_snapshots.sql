@@ -1,0 +1,44 @@
+-- What stands after a batch, into the log. Grain: one row per snapshot day and term.
+-- Reads the temporary table `verdicts`. Binds: $first, $last (days of the batch, both inclusive).
+-- A day that is missing or refused now, and was accepted before, keeps its accepted row.
+INSERT INTO enrollment.snapshot_log BY NAME
+WITH hashes AS (
+    SELECT
+        snapshot_date,
+        term,
+        md5(bit_xor(md5_number(
+            concat_ws(
+                chr(31),
+                student_id,
+                coalesce(student_name, ''),
+{% for name in dimensions %}
+                coalesce("{{ name }}", ''),
+{% endfor %}
+                coalesce(status, '')
+            )
+        ))::VARCHAR) AS content_hash
+    FROM enrollment.enrollment_snapshots
+    WHERE snapshot_date BETWEEN $first AND $last
+    GROUP BY snapshot_date, term
+)
+
+SELECT
+    verdicts.snapshot_date,
+    verdicts.term,
+    verdicts.status,
+    verdicts.row_count,
+    CASE WHEN verdicts.status = 'accepted' THEN verdicts.student_count ELSE 0 END AS student_count,
+    verdicts.duplicate_count,
+    verdicts.missing_count,
+    verdicts.reasons,
+    verdicts.source,
+    CASE WHEN verdicts.status = 'accepted' THEN hashes.content_hash END AS content_hash,
+    verdicts.attempted_at AS extracted_at
+FROM verdicts
+LEFT JOIN hashes USING (snapshot_date, term)
+WHERE verdicts.term IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM enrollment.snapshot_log AS old
+        WHERE old.snapshot_date = verdicts.snapshot_date AND old.term = verdicts.term
+    )
+ORDER BY verdicts.snapshot_date, verdicts.term

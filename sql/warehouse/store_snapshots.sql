@@ -1,0 +1,32 @@
+-- The staged rows that were accepted, one for each key, into the snapshots.
+-- Grain: snapshot day, term, student (and program). Reads the temporary tables `staged` and
+-- `verdicts`. No binds. Of rows with one key the smallest by (dimensions, name, status) stays, so
+-- that the order of a file never looks like a move; `dedupe` is off where no key stands twice.
+INSERT INTO enrollment.enrollment_snapshots BY NAME
+SELECT
+    staged.snapshot_date,
+    staged.term,
+    staged.student_id,
+    staged.student_name,
+{% for name in dimensions %}
+    staged."{{ name }}",
+{% endfor %}
+    staged.status
+FROM staged
+JOIN verdicts
+    ON staged.snapshot_date = verdicts.snapshot_date AND staged.term = verdicts.term
+WHERE staged.standing = 'counted' AND verdicts.status = 'accepted'
+{% if dedupe %}
+QUALIFY row_number() OVER (
+    PARTITION BY
+        staged.snapshot_date, staged.term, staged.student_id
+{% if by_program %}
+        , staged.program
+{% endif %}
+    ORDER BY
+{% for name in dimensions %}
+        staged."{{ name }}" NULLS FIRST,
+{% endfor %}
+        staged.student_name NULLS FIRST, staged.status NULLS FIRST
+) = 1
+{% endif %}
