@@ -1,13 +1,21 @@
 """The code location: puts assets, checks, jobs, schedules and resources together, and nothing else."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from enrollment_assets.assets import changes, ingest, metrics
+from enrollment_assets.assets import changes, ingest, metrics, reports
+from enrollment_assets.checks import changes as change_checks
+from enrollment_assets.checks import snapshots as snapshot_checks
 from enrollment_assets.config import Settings, settings_for_definitions
+from enrollment_assets.jobs import build_jobs
 from enrollment_assets.resources import build_resources
+from enrollment_assets.schedules import build_schedules
+
+STAGES = (ingest, changes, metrics, reports)
+CHECKS = (snapshot_checks, change_checks)
 
 
 def build_defs(
@@ -19,12 +27,20 @@ def build_defs(
         ConfigurationError: if the configuration cannot be read or is refused.
     """
     settings = settings or settings_for_definitions()
-    assets = [asset for stage in (ingest, changes, metrics) for asset in stage.build_assets(settings)]
-    return dg.Definitions(
-        assets=dg.with_source_code_references(assets),
-        resources={**build_resources(settings), **(resource_overrides or {})},
-        executor=dg.in_process_executor,
-    )
+    # Partitioned checks and code references are marked preview and beta; tried on this version.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        assets = [asset for stage in STAGES for asset in stage.build_assets(settings)]
+        jobs = build_jobs()
+        return dg.Definitions(
+            assets=dg.with_source_code_references(assets),
+            asset_checks=[check for stage in CHECKS for check in stage.build_checks(settings)],
+            jobs=jobs,
+            schedules=build_schedules(settings, jobs[0]),
+            resources={**build_resources(settings), **(resource_overrides or {})},
+            executor=dg.in_process_executor,
+        )
 
 
 defs = build_defs()

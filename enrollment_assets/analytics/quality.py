@@ -1,0 +1,151 @@
+"""Judges a day's snapshot by figures alone: pure functions, one finding for each property.
+
+Inputs are the rows of `sql/warehouse/quality_facts.sql` and `reconcile_changes.sql` of one day.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from enrollment_assets.config import Quality
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a property holds, how bad it is if not, and the figures to judge by."""
+
+    check: str
+    passed: bool
+    is_error: bool = False
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _per_term(facts: Sequence[Facts], column: str) -> dict[str, Any]:
+    return {f"{column}_{row['term']}": row[column] for row in facts if row["term"] is not None}
+
+
+def _rate(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def snapshot_present(facts: Sequence[Facts], why_not_expected: str | None) -> Finding:
+    """Every open term that is expected has an accepted snapshot."""
+    absent = [row for row in facts if row["term"] is not None and row["status"] != "accepted"]
+    figures: dict[str, Any] = _per_term(facts, "status")
+    if why_not_expected and not facts:
+        figures["not_expected"] = why_not_expected
+    if absent:
+        figures["reasons"] = "; ".join(sorted({str(row["reasons"]) for row in absent}))
+    return Finding("snapshot_present", not absent, figures=figures)
+
+
+def duplicate_student_ids(facts: Sequence[Facts], quality: Quality) -> Finding:
+    """Repeated keys stay under `quality.max_duplicate_rate`; one row of each is kept anyway."""
+    rates = {
+        row["term"]: _rate(row["duplicate_count"], row["row_count"])
+        for row in facts
+        if row["term"] is not None
+    }
+    passed = all(rate <= quality.max_duplicate_rate for rate in rates.values())
+    figures = {
+        **_per_term(facts, "duplicate_count"),
+        "highest_rate": max(rates.values(), default=0.0),
+        "max_duplicate_rate": quality.max_duplicate_rate,
+    }
+    return Finding("duplicate_student_ids", passed, is_error=True, figures=figures)
+
+
+def missing_required_fields(facts: Sequence[Facts], quality: Quality) -> Finding:
+    """Rows without an id, or without a value in some dimension, stay under the allowed rate."""
+    known = [row for row in facts if row["term"] is not None]
+    no_id = max((_rate(row["missing_count"], row["row_count"]) for row in known), default=0.0)
+    blank = max((_rate(row["blank_count"], row["row_count"]) for row in known), default=0.0)
+    figures = {
+        **_per_term(facts, "missing_count"),
+        **_per_term(facts, "blank_count"),
+        "highest_rate_without_id": no_id,
+        "highest_rate_with_blanks": blank,
+        "max_missing_rate": quality.max_missing_rate,
+    }
+    return Finding(
+        "missing_required_fields",
+        max(no_id, blank) <= quality.max_missing_rate,
+        is_error=no_id > quality.max_missing_rate,
+        figures=figures,
+    )
+
+
+def invalid_data_formats(facts: Sequence[Facts], quality: Quality) -> Finding:
+    """Ids have the expected form, statuses are configured, and every row is of a known term."""
+    unknown_terms = sum(row["row_count"] for row in facts if row["term"] is None)
+    invalid = sum(row["invalid_count"] for row in facts)
+    statuses = sum(row["unknown_status_count"] for row in facts)
+    figures = {
+        "rows_of_unknown_terms": unknown_terms,
+        "ids_of_unexpected_form": invalid,
+        "rows_of_unknown_status": statuses,
+        "rows_outside_term_dates": sum(row["outside_count"] for row in facts),
+        "student_id_pattern": quality.student_id_pattern or "none",
+    }
+    return Finding(
+        "invalid_data_formats",
+        not (unknown_terms or invalid or statuses),
+        is_error=unknown_terms > 0,
+        figures=figures,
+    )
+
+
+def enrollment_count_validation(facts: Sequence[Facts], quality: Quality) -> Finding:
+    """No headcount jumps since its baseline by more than a day, or the days between, explain."""
+    figures: dict[str, Any] = {"max_change_share": quality.max_change_share}
+    passed = True
+    for row in facts:
+        if row["baseline_count"] is None or row["status"] != "accepted":
+            continue
+        change = row["student_count"] - row["baseline_count"]
+        days = (row["snapshot_date"] - row["baseline_date"]).days
+        # Few students jump by large shares: below the floor a share says nothing.
+        bound = max(days * quality.max_change_share * row["baseline_count"], quality.reject_floor)
+        low, high = quality.min_enrollment_change, quality.max_enrollment_change
+        holds = (
+            abs(change) <= bound
+            and (low is None or change >= low)
+            and (high is None or change <= high)
+        )
+        passed = passed and holds
+        term = row["term"]
+        figures |= {
+            f"change_{term}": change,
+            f"bound_{term}": round(bound),
+            f"baseline_{term}": f"{row['baseline_count']} on {row['baseline_date']}",
+        }
+    return Finding("enrollment_count_validation", passed, figures=figures)
+
+
+def snapshot_findings(
+    facts: Sequence[Facts], quality: Quality, why_not_expected: str | None
+) -> list[Finding]:
+    """All findings about one day's snapshot."""
+    return [
+        snapshot_present(facts, why_not_expected),
+        duplicate_student_ids(facts, quality),
+        missing_required_fields(facts, quality),
+        invalid_data_formats(facts, quality),
+        enrollment_count_validation(facts, quality),
+    ]
+
+
+def changes_reconcile(facts: Sequence[Facts]) -> Finding:
+    """Headcount = baseline's headcount + added - dropped, counted again from the stored rows."""
+    figures: dict[str, Any] = {}
+    passed = True
+    for row in facts:
+        difference = row["student_count"] - (
+            row["baseline_count"] + row["added"] - row["dropped"]
+        )
+        passed = passed and difference == 0
+        figures[f"difference_{row['term']}"] = difference
+        figures[f"baseline_{row['term']}"] = f"{row['baseline_count']} on {row['baseline_date']}"
+    return Finding("changes_reconcile", passed, is_error=True, figures=figures)

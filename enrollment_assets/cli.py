@@ -1,0 +1,315 @@
+"""The `enrollment` command. Dagster is imported only by commands that need it."""
+
+import datetime as dt
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from enrollment_assets import progress
+from enrollment_assets.config import Settings, load_settings
+from enrollment_assets.errors import ConfigurationError, EnrollmentError
+
+if TYPE_CHECKING:
+    from enrollment_assets.execution import Outcome
+
+console = Console(highlight=False, soft_wrap=True)
+_MOST_LINES = 12
+
+
+class _Day(click.ParamType[dt.date]):
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, dt.date):
+            return value
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date; write it as 2026-09-08.", param, ctx)
+
+
+@contextmanager
+def _bars() -> Iterator[None]:
+    """A progress bar for each piece of long work inside the block."""
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description:26}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("days"),
+        bars.TimeElapsedColumn(),
+    )
+    with bars.Progress(*columns, console=console) as display:
+
+        @contextmanager
+        def listener(name: str, total: int) -> Iterator[Callable[[int], None]]:
+            task = display.add_task(name, total=total)
+            yield lambda done: display.advance(task, done)
+
+        with progress.shown_by(listener):
+            yield
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="enrollment-assets")
+def cli() -> None:
+    """Watches who is enrolled from day to day."""
+
+
+def main() -> None:
+    """Run the command; errors are told in words, with a non-zero exit."""
+    try:
+        cli()
+    except EnrollmentError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"[bold red]Error:[/] {_plain(str(error))}"
+        )
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _check_days(settings: Settings, *days: dt.date) -> None:
+    """Refuse days that have no partition."""
+    today = settings.today()
+    for day in days:
+        if day < settings.start_date:
+            raise ConfigurationError(
+                f"{day} is before start_date {settings.start_date} in {settings.path}; give a later "
+                "date, or set start_date earlier."
+            )
+        if day > today:
+            raise ConfigurationError(
+                f"{day} is in the future: it is {today} in {settings.institution.timezone}."
+            )
+
+
+@cli.command()
+@click.option("--until", type=_Day(), default=None, help="Last day of the example.")
+def demo(until: dt.date | None) -> None:
+    """Build the made-up university and run everything over it."""
+    from enrollment_assets.jobs import CORE, REPORTS
+
+    settings = load_settings()
+    example = _example(settings)
+    until = min(until or example.UNTIL, settings.today())
+    _check_days(settings, until)
+    with _bars():
+        total = (until - settings.start_date).days + 1
+        folder = settings.base / settings.source.url
+        with progress.task("making snapshots", total) as advance:
+            example.generate(settings, folder, until=until, on_day=advance)
+        outcome = _execute(settings, CORE, settings.start_date, until)
+    failed = _tell(settings, outcome, settings.start_date, until)
+    day = _last_accepted(settings)
+    if day is None:
+        raise ConfigurationError("No day of the example was accepted.")
+    with _bars():
+        report = _execute(settings, REPORTS, day, day)
+    failed = _tell(settings, report, day, day) or failed
+    _headlines(settings, day)
+    console.print("[bold]make ui[/] opens Dagster on the same data.")
+    sys.exit(1 if failed else 0)
+
+
+def _example(settings: Settings) -> Any:
+    """The generator of the example that the configuration points to."""
+    path = Path(__file__).resolve().parents[1] / "examples" / "university" / "generate.py"
+    if (settings.base / settings.source.url).resolve() != path.parent / "snapshots":
+        raise ConfigurationError(
+            f"source.url in {settings.path} is not the example's folder, and the demo would fill it "
+            "with made-up students; use `enrollment run` or `enrollment backfill` on your own data."
+        )
+    spec = importlib.util.spec_from_file_location("university_example", path)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"{path} cannot be loaded; is the checkout complete?")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cli.command()
+@click.option("--date", "day", type=_Day(), default=None, help="Day to run; today if left out.")
+@click.option("--verbose", is_flag=True, help="Show Dagster's log.")
+def run(day: dt.date | None, verbose: bool) -> None:
+    """Run everything for one day."""
+    from enrollment_assets.jobs import DAILY
+
+    settings = load_settings()
+    day = day or settings.today()
+    _check_days(settings, day)
+    with _bars():
+        outcome = _execute(settings, DAILY, day, day, verbose=verbose)
+    failed = _tell(settings, outcome, day, day)
+    if outcome.success:
+        _headlines(settings, day)
+    sys.exit(1 if failed else 0)
+
+
+@cli.command()
+@click.option("--from", "first", type=_Day(), required=True, help="First day.")
+@click.option("--to", "last", type=_Day(), required=True, help="Last day, included.")
+@click.option("--only", type=click.Choice(["core"]), default=None, help="Leave insight out.")
+@click.option("--reports", is_flag=True, help="Also charts and a report for each day.")
+@click.option("--verbose", is_flag=True, help="Show Dagster's log.")
+def backfill(
+    first: dt.date, last: dt.date, only: str | None, reports: bool, verbose: bool
+) -> None:
+    """Take a range of historical days through, in one run. Never sends mail."""
+    from enrollment_assets.jobs import CORE, DAILY
+
+    settings = load_settings()
+    if first > last:
+        raise click.UsageError(f"--from {first} is after --to {last}.")
+    if only and reports:
+        raise click.UsageError("--only core leaves reports out; give one of the two.")
+    _check_days(settings, first, last)
+    with _bars():
+        outcome = _execute(settings, DAILY if reports else CORE, first, last, verbose=verbose)
+    failed = _tell(settings, outcome, first, last)
+    sys.exit(1 if failed else 0)
+
+
+@cli.command()
+def status() -> None:
+    """Show which dates are there, missing, refused or stale."""
+    from enrollment_assets.operations import days_status
+
+    settings = load_settings()
+    found = days_status(settings)
+    table = Table(title=f"{settings.institution.name}: snapshots", title_justify="left")
+    for name in ("term", "first", "last", "accepted", "missing", "refused", "stale"):
+        table.add_column(name, justify="left" if name == "term" else "right")
+    for term in found:
+        table.add_row(
+            term.label,
+            str(term.first or ""),
+            str(term.last or ""),
+            *(str(len(days)) for days in (term.accepted, term.missing, term.rejected, term.stale)),
+        )
+    console.print(table)
+    for term in found:
+        for what, days in (
+            ("missing", term.missing),
+            ("refused", term.rejected),
+            ("stale", term.stale),
+        ):
+            if days:
+                console.print(f"{term.label}, {what}: {_ranges(days)}")
+    if any(term.stale for term in found):
+        console.print("Stale days have figures of an older baseline: backfill them again.")
+
+
+@cli.command()
+def doctor() -> None:
+    """Test configuration, source, warehouse, instance and mail; say what to do."""
+    from enrollment_assets.operations import diagnose
+
+    healthy = True
+    for finding in diagnose():
+        healthy = healthy and finding.ok
+        mark = "[green]OK[/]" if finding.ok else "[bold red]!![/]"
+        console.print(f"{mark}  [bold]{finding.subject}[/]: {_plain(finding.words)}")
+    sys.exit(0 if healthy else 1)
+
+
+def _execute(settings: Settings, job: str, first: dt.date, last: dt.date, **options: Any) -> Any:
+    from enrollment_assets.execution import execute
+
+    return execute(settings, job, first, last, **options)
+
+
+def _tell(settings: Settings, outcome: "Outcome", first: dt.date, last: dt.date) -> bool:
+    """Say what went wrong and what was found; True means a non-zero exit."""
+    from enrollment_assets.operations import days_not_accepted
+
+    for failure in outcome.failures:
+        console.print(f"[bold red]Failed:[/] {_plain(failure)}")
+    if not outcome.success:
+        console.print(f"The run is {outcome.run_id} in Dagster's UI.")
+        return True
+    days = (last - first).days + 1
+    unreadable = False
+    if days > 1:
+        not_accepted = days_not_accepted(settings, first, last)
+        _list("Not accepted", [_plain(f"{day}: {words}") for day, words in not_accepted.items()])
+        unreadable = bool(not_accepted) and not _accepted_between(settings, first, last)
+        if unreadable:
+            console.print("[bold red]Failed:[/] not one day could be taken in.")
+    by_check: dict[tuple[bool, str], list[str]] = {}
+    for check in outcome.checks:
+        by_check.setdefault((check.is_error, check.name), []).append(check.day or str(first))
+    for (is_error, name), found in sorted(by_check.items(), reverse=True):
+        word = "[bold red]ERROR[/]" if is_error else "[yellow]WARN[/]"
+        console.print(f"{word} {name}: {_ranges([dt.date.fromisoformat(day) for day in found])}")
+    return bool(outcome.failed_error_checks) or unreadable
+
+
+def _list(title: str, lines: list[str]) -> None:
+    if lines:
+        console.print(f"[yellow]{title}[/] ({len(lines)}):")
+        for line in lines[:_MOST_LINES]:
+            console.print(f"  {line}")
+        if len(lines) > _MOST_LINES:
+            console.print(f"  and {len(lines) - _MOST_LINES} more; `enrollment status` lists all.")
+
+
+def _ranges(days: list[dt.date]) -> str:
+    """Days as ranges: 2026-01-05, 2026-02-01 to 2026-02-07."""
+    parts: list[list[dt.date]] = []
+    for day in sorted(days):
+        if parts and (day - parts[-1][-1]).days == 1:
+            parts[-1].append(day)
+        else:
+            parts.append([day])
+    shown = [
+        str(part[0]) if len(part) == 1 else f"{part[0]} to {part[-1]}"
+        for part in parts[:_MOST_LINES]
+    ]
+    more = f" and {len(parts) - _MOST_LINES} more" if len(parts) > _MOST_LINES else ""
+    return ", ".join(shown) + more
+
+
+def _last_accepted(settings: Settings) -> dt.date | None:
+    from enrollment_assets.operations import last_accepted
+
+    return last_accepted(settings)
+
+
+def _accepted_between(settings: Settings, first: dt.date, last: dt.date) -> int:
+    from enrollment_assets.operations import accepted_between
+
+    return accepted_between(settings, first, last)
+
+
+def _headlines(settings: Settings, day: dt.date) -> None:
+    """The figures of the day, and where its report is."""
+    from enrollment_assets.operations import headlines
+    from enrollment_assets.reporting.publish import report_folder
+
+    table = Table(title=f"{settings.institution.name} on {day}", title_justify="left")
+    columns = ("term", "snapshots", "highest", "on", "headcount", "net change", "gross")
+    for name in columns:
+        table.add_column(name, justify="left" if name == "term" else "right")
+    for row in headlines(settings, day):
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    console.print(table)
+    report = report_folder(settings, day) / "report.html"
+    if report.exists():
+        console.print(f"Report: {report}")
+
+
+if __name__ == "__main__":
+    main()

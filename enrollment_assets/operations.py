@@ -1,0 +1,200 @@
+"""What operators ask: which days stand, what a day's figures are, and whether everything works."""
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from enrollment_assets.config import Settings, expand, load_settings
+from enrollment_assets.errors import EnrollmentError
+from enrollment_assets.sources.base import source_for
+from enrollment_assets.warehouse.connection import Warehouse, plain_errors
+from enrollment_assets.warehouse.statements import statement
+
+
+@dataclass
+class TermStatus:
+    """The days of one term."""
+
+    label: str
+    accepted: list[dt.date] = field(default_factory=list)
+    missing: list[dt.date] = field(default_factory=list)
+    rejected: list[dt.date] = field(default_factory=list)
+    stale: list[dt.date] = field(default_factory=list)
+
+    @property
+    def first(self) -> dt.date | None:
+        """First accepted day."""
+        return min(self.accepted, default=None)
+
+    @property
+    def last(self) -> dt.date | None:
+        """Last accepted day."""
+        return max(self.accepted, default=None)
+
+
+def _rows(settings: Settings, name: str, **binds: Any) -> list[tuple[Any, ...]]:
+    warehouse = Warehouse(settings)
+    if not warehouse.path.exists():
+        return []
+    with warehouse.connect() as connection, plain_errors(f"Reading {name}"):
+        found: list[tuple[Any, ...]] = connection.execute(
+            statement(name, settings), binds or None
+        ).fetchall()
+        return found
+
+
+def days_status(settings: Settings) -> list[TermStatus]:
+    """Each term's days; those that were never tried count as missing, up to today."""
+    logged: dict[str, dict[dt.date, tuple[str, bool]]] = {}
+    for term, day, verdict, _, stale in _rows(settings, "term_days"):
+        logged.setdefault(term, {})[day] = (verdict, stale)
+    found = []
+    today = settings.today()
+    for term in settings.terms:
+        days = logged.get(term.code, {})
+        status = TermStatus(term.label)
+        for day, (verdict, stale) in days.items():
+            getattr(status, verdict).append(day)
+            if stale:
+                status.stale.append(day)
+        if status.first:
+            # Before its first snapshot a term may simply have nobody in it.
+            end = min(term.ends, today)
+            for offset in range((end - status.first).days + 1):
+                day = status.first + dt.timedelta(offset)
+                if day not in days and not settings.why_no_snapshot(day):
+                    status.missing.append(day)
+        status.missing.sort()
+        found.append(status)
+    return found
+
+
+def days_not_accepted(settings: Settings, first: dt.date, last: dt.date) -> dict[dt.date, str]:
+    """The days of a range that were tried and do not stand, with the reasons."""
+    found: dict[dt.date, str] = {}
+    for term, day, verdict, reasons, _ in _rows(settings, "term_days"):
+        if verdict != "accepted" and first <= day <= last:
+            words = f"{verdict} ({term}): {reasons}" if verdict == "rejected" else str(reasons)
+            found[day] = found.get(day) or words
+    return dict(sorted(found.items()))
+
+
+def accepted_between(settings: Settings, first: dt.date, last: dt.date) -> int:
+    """How many days of a range stand."""
+    rows = _rows(settings, "term_days")
+    return len({day for _, day, verdict, _, _ in rows if verdict == "accepted" and first <= day <= last})
+
+
+def last_accepted(settings: Settings) -> dt.date | None:
+    """The newest day that stands."""
+    days = [day for _, day, verdict, _, _ in _rows(settings, "term_days") if verdict == "accepted"]
+    return max(days, default=None)
+
+
+def headlines(settings: Settings, day: dt.date) -> list[tuple[Any, ...]]:
+    """One row per term up to a day: see `sql/warehouse/headlines.sql`."""
+    return _rows(settings, "headlines", day=day)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that was looked at: fine, or what to do."""
+
+    subject: str
+    ok: bool
+    words: str
+
+
+def diagnose() -> Iterator[Diagnosis]:
+    """Look at everything a run needs, one after the other."""
+    try:
+        settings = load_settings()
+    except EnrollmentError as error:
+        yield Diagnosis("configuration", False, str(error))
+        return
+    yield Diagnosis(
+        "configuration",
+        True,
+        f"{settings.path}: {len(settings.terms)} terms from {settings.start_date}, grain "
+        f"{settings.grain}",
+    )
+    looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+        ("source", _look_at_source),
+        ("warehouse", _look_at_warehouse),
+        ("instance", _look_at_instance),
+        ("mail", _look_at_mail),
+        ("alerts", _look_at_alerts),
+    )
+    for subject, look in looks:
+        try:
+            yield Diagnosis(subject, True, look(settings))
+        except EnrollmentError as error:
+            yield Diagnosis(subject, False, str(error))
+
+
+def _look_at_source(settings: Settings) -> str:
+    source = source_for(settings)
+    source.check()
+    days = source.dates() or []
+    if not days:
+        raise EnrollmentError(
+            f"source.url {settings.source.url} has no file named like {settings.source.pattern}; put "
+            "the first one there, or correct source.pattern."
+        )
+    with source.read(days[-1]) as extract:
+        rows = sum(batch.num_rows for batch in islice(extract.rows, 20))
+    columns = ", ".join(f"{theirs} as {ours}" for ours, theirs in settings.columns.items())
+    return (
+        f"{len(days)} days from {days[0]} to {days[-1]}; the newest has {rows:,} rows or more, with "
+        f"{columns}"
+    )
+
+
+def _look_at_warehouse(settings: Settings) -> str:
+    warehouse = Warehouse(settings)
+    there = warehouse.path.exists()
+    with warehouse.connect() as connection:
+        rows = connection.execute("SELECT count(*) FROM enrollment.enrollment_snapshots").fetchone()
+    size = warehouse.path.stat().st_size / 2**20
+    made = "" if there else ", made now"
+    return f"{warehouse.path}{made}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB"
+
+
+def _look_at_instance(settings: Settings) -> str:
+    from enrollment_assets.execution import instance, prepare_home
+
+    home = prepare_home()
+    with instance() as found:
+        kind = type(found.event_log_storage).__name__
+        runs = found.get_runs_count()
+    slow = (
+        "" if kind != "SqliteEventLogStorage" else "; copy dagster.yaml there: range runs are slow"
+    )
+    return f"{home}: {runs} runs, events in {kind}{slow}"
+
+
+def _look_at_mail(settings: Settings) -> str:
+    email = settings.email
+    if not email.enabled:
+        return "off (email.enabled: false)"
+    expand(email.smtp_url, "email.smtp_url")
+    if not (email.sender and email.recipients):
+        raise EnrollmentError("email.from and email.recipients must be given to send mail.")
+    return f"to {len(email.recipients)} recipients"
+
+
+def _look_at_alerts(settings: Settings) -> str:
+    addresses = [url for url in settings.alerts.urls if url != "${ALERT_URL}" or "ALERT_URL" in os.environ]
+    if not addresses:
+        return "none (set ALERT_URL to hear of failures)"
+    import apprise
+
+    for address in addresses:
+        if not apprise.Apprise().add(expand(address, "alerts.urls")):
+            raise EnrollmentError(
+                f"alerts.urls: {address} is no address that Apprise knows; see its list of services."
+            )
+    return f"{len(addresses)} addresses"

@@ -1,0 +1,6 @@
+-- The daily figures that a report of one day may show: nothing from after that day.
+-- Grain: one row per day and term. Binds: $day, $terms (codes to show, comparison terms included).
+SELECT *
+FROM enrollment.enrollment_metrics
+WHERE date <= $day AND list_contains($terms::VARCHAR[], term)
+ORDER BY term, date
