@@ -7,6 +7,7 @@ that the storage can be swapped for the stock one at any time. `bench/event_log.
 """
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +16,13 @@ from typing import Any
 
 import sqlalchemy as db
 from dagster._config.config_schema import UserConfigSchema
-from dagster._core.events import ASSET_EVENTS
+from dagster._core.events import ASSET_EVENTS, DagsterEventType
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
@@ -35,6 +40,8 @@ from sqlalchemy.pool import QueuePool
 _BATCH_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 _BATCH_SIZE = "500"
 
+_KEY_COLUMNS = ("asset_key", "check_name", "partition", "run_id")
+
 # The run log has a file for each run: a daemon that lives for months must not hold them all open.
 _OPEN_SHARDS = 8
 
@@ -51,6 +58,8 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._known_tables: set[str] = set()
+        self._waiting: list[EventLogEntry] = []
+        self._waiting_lock = threading.Lock()
         os.environ.setdefault(_BATCH_VARIABLE, _BATCH_SIZE)
         super().__init__(base_dir, inst_data)
 
@@ -62,6 +71,8 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
+        if self._waiting:
+            self._store_waiting()
         with self._db_lock, self._engine(shard).connect() as connection, connection.begin():
             yield connection
 
@@ -88,6 +99,87 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 self._engines.pop(oldest).dispose()
         self._engines.move_to_end(shard)
         return self._engines[shard]
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event; the evaluations that a range run makes of each day wait for each other.
+
+        Dagster never hands these over together. They are stored before anything else is stored or
+        read, so that nobody sees an order that is not theirs.
+        """
+        if _is_evaluation_of_a_day(event):
+            with self._waiting_lock:
+                self._waiting.append(event)
+                full = len(self._waiting) >= int(_BATCH_SIZE)
+            if full:
+                self._store_waiting()
+        else:
+            super().store_event(event)
+
+    def _store_waiting(self) -> None:
+        with self._waiting_lock:
+            events, self._waiting = self._waiting, []
+        by_run: dict[str, list[EventLogEntry]] = {}
+        for event in events:
+            by_run.setdefault(event.run_id, []).append(event)
+        for run_id, of_run in by_run.items():
+            self._store_evaluations(run_id, of_run)
+
+    def _store_evaluations(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
+        """What Dagster's `store_event` does for one evaluation, for many in two transactions."""
+        rows = [self._event_to_row(event) for event in events]
+        with self.run_connection(run_id) as connection:
+            connection.execute(SqlEventLogStorageTable.insert(), rows)
+        table = AssetCheckExecutionsTable
+        key = (table.c.asset_key, table.c.check_name, table.c.partition)
+        with self.index_connection() as connection:
+            insert = SqlEventLogStorageTable.insert().returning(
+                SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+            )
+            ids = connection.execute(insert, rows).scalars().all()
+            planned = {
+                tuple(row)
+                for row in connection.execute(db.select(*key).where(table.c.run_id == run_id))
+            }
+            values = [
+                self._execution_values(event, event_id, row["event"])
+                for event, event_id, row in zip(events, ids, rows, strict=True)
+            ]
+            known = [v for v in values if (v["asset_key"], v["check_name"], v["partition"]) in planned]
+            new = [v for v in values if (v["asset_key"], v["check_name"], v["partition"]) not in planned]
+            if known:
+                matches = [column == db.bindparam(f"at_{column.name}") for column in key]
+                connection.execute(
+                    table.update().where(table.c.run_id == run_id, *matches),
+                    [
+                        {
+                            **{f"at_{column.name}": value[column.name] for column in key},
+                            **{k: v for k, v in value.items() if k not in _KEY_COLUMNS},
+                        }
+                        for value in known
+                    ],
+                )
+            if new:
+                connection.execute(table.insert(), new)
+
+    def _execution_values(self, event: EventLogEntry, event_id: int, text: str) -> dict[str, Any]:
+        evaluation = event.get_dagster_event().asset_check_evaluation_data
+        status = (
+            AssetCheckExecutionRecordStatus.SUCCEEDED
+            if evaluation.passed
+            else AssetCheckExecutionRecordStatus.FAILED
+        )
+        target = evaluation.target_materialization_data
+        return {
+            "asset_key": evaluation.asset_key.to_string(),
+            "check_name": evaluation.check_name,
+            "partition": evaluation.partition,
+            "run_id": event.run_id,
+            "execution_status": status.value,
+            "evaluation_event": text,
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),
+            "evaluation_event_storage_id": event_id,
+            "materialization_event_storage_id": target.storage_id if target else None,
+        }
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store the asset events of one step or run in one transaction for each file.
@@ -121,12 +213,21 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 self._store_asset_event(connection, event, event_id)
 
     def dispose(self) -> None:
-        """Close every connection."""
+        """Store what waits, and close every connection."""
+        self._store_waiting()
         with self._db_lock:
             for engine in self._engines.values():
                 engine.dispose()
             self._engines.clear()
         super().dispose()
+
+
+def _is_evaluation_of_a_day(event: EventLogEntry) -> bool:
+    return (
+        event.dagster_event_type == DagsterEventType.ASSET_CHECK_EVALUATION
+        and bool(event.run_id)
+        and event.get_dagster_event().asset_check_evaluation_data.partition is not None
+    )
 
 
 def _use_write_ahead_log(connection: Any, _record: Any) -> None:
