@@ -164,9 +164,7 @@ def run(day: dt.date | None, verbose: bool) -> None:
 @click.option("--only", type=click.Choice(["core"]), default=None, help="Leave insight out.")
 @click.option("--reports", is_flag=True, help="Also charts and a report for each day.")
 @click.option("--verbose", is_flag=True, help="Show Dagster's log.")
-def backfill(
-    first: dt.date, last: dt.date, only: str | None, reports: bool, verbose: bool
-) -> None:
+def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, verbose: bool) -> None:
     """Take a range of historical days through, in one run. Never sends mail."""
     from enrollment_assets.jobs import CORE, DAILY
 

@@ -55,7 +55,7 @@ def _identifier(name: str) -> str:
 def _calendar_date(value: object) -> object:
     # YAML reads 2024-08-26 as a date; a date with a time would be cut silently.
     if isinstance(value, dt.datetime):
-        raise ValueError("give a date such as 2024-08-26, without a time")
+        raise ValueError("give a date such as 2024-08-26, without a time")  # noqa: TRY004
     return value
 
 
@@ -348,6 +348,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
+        self._check_columns()
+        self._check_terms()
+        return self
+
+    def _check_columns(self) -> None:
         columns = self.columns
         if "student_id" not in columns:
             raise ValueError("columns: student_id must be mapped to the source's column of ids")
@@ -370,6 +375,8 @@ class Settings(BaseSettings):
         for rule in self.exclude:
             if rule.column not in columns:
                 raise ValueError(f"exclude: {rule.column} is not one of the columns that are read")
+
+    def _check_terms(self) -> None:
         codes = [term.code for term in self.terms]
         for code in codes:
             if codes.count(code) > 1:
@@ -381,7 +388,6 @@ class Settings(BaseSettings):
                 )
             if term.comparison == term.code:
                 raise ValueError(f"terms: {term.code} is compared with itself")
-        return self
 
     @property
     def path(self) -> Path:
@@ -518,7 +524,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         problem = getattr(error, "problem", None) or "not YAML"
         raise ConfigurationError(f"{path}{place}: {problem}.") from None
     if not isinstance(content, dict):
-        raise ConfigurationError(f"{path} must hold keys and values, such as `start_date: 2024-04-01`.")
+        raise ConfigurationError(
+            f"{path} must hold keys and values, such as `start_date: 2024-04-01`."
+        )
     return {str(key): value for key, value in content.items()}
 
 
@@ -529,7 +537,7 @@ class _StrictLoader(yaml.SafeLoader):
 def _mapping_without_doubles(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[object] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {key} stands there twice", key_node.start_mark

@@ -144,8 +144,14 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 self._execution_values(event, event_id, row["event"])
                 for event, event_id, row in zip(events, ids, rows, strict=True)
             ]
-            known = [v for v in values if (v["asset_key"], v["check_name"], v["partition"]) in planned]
-            new = [v for v in values if (v["asset_key"], v["check_name"], v["partition"]) not in planned]
+            known = [
+                v for v in values if (v["asset_key"], v["check_name"], v["partition"]) in planned
+            ]
+            new = [
+                v
+                for v in values
+                if (v["asset_key"], v["check_name"], v["partition"]) not in planned
+            ]
             if known:
                 matches = [column == db.bindparam(f"at_{column.name}") for column in key]
                 connection.execute(

@@ -85,7 +85,9 @@ def days_not_accepted(settings: Settings, first: dt.date, last: dt.date) -> dict
 def accepted_between(settings: Settings, first: dt.date, last: dt.date) -> int:
     """How many days of a range stand."""
     rows = _rows(settings, "term_days")
-    return len({day for _, day, verdict, _, _ in rows if verdict == "accepted" and first <= day <= last})
+    return len(
+        {day for _, day, verdict, _, _ in rows if verdict == "accepted" and first <= day <= last}
+    )
 
 
 def last_accepted(settings: Settings) -> dt.date | None:
@@ -163,7 +165,7 @@ def _look_at_warehouse(settings: Settings) -> str:
     return f"{warehouse.path}{made}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB"
 
 
-def _look_at_instance(settings: Settings) -> str:
+def _look_at_instance(_settings: Settings) -> str:
     from enrollment_assets.execution import instance, prepare_home
 
     home = prepare_home()
@@ -187,7 +189,9 @@ def _look_at_mail(settings: Settings) -> str:
 
 
 def _look_at_alerts(settings: Settings) -> str:
-    addresses = [url for url in settings.alerts.urls if url != "${ALERT_URL}" or "ALERT_URL" in os.environ]
+    addresses = [
+        url for url in settings.alerts.urls if url != "${ALERT_URL}" or "ALERT_URL" in os.environ
+    ]
     if not addresses:
         return "none (set ALERT_URL to hear of failures)"
     import apprise

@@ -142,9 +142,7 @@ def changes_reconcile(facts: Sequence[Facts]) -> Finding:
     figures: dict[str, Any] = {}
     passed = True
     for row in facts:
-        difference = row["student_count"] - (
-            row["baseline_count"] + row["added"] - row["dropped"]
-        )
+        difference = row["student_count"] - (row["baseline_count"] + row["added"] - row["dropped"])
         passed = passed and difference == 0
         figures[f"difference_{row['term']}"] = difference
         figures[f"baseline_{row['term']}"] = f"{row['baseline_count']} on {row['baseline_date']}"

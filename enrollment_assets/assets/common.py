@@ -1,11 +1,12 @@
 """What every asset carries: group, kinds, owner, tags, table and column documentation."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
 from enrollment_assets.config import Settings
 from enrollment_assets.partitions import daily_partitions
+from enrollment_assets.warehouse.io_manager import Statement
 from enrollment_assets.warehouse.schema import Table
 
 # Runs that touch the file wait for each other (see `concurrency` in dagster.yaml).
@@ -17,26 +18,33 @@ def column_schema(table: Table) -> dg.TableSchema:
     """The table's columns, as the UI shows them."""
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(column.name, column.type, column.description)
-            for column in table.columns
+            dg.TableColumn(column.name, column.type, column.description) for column in table.columns
         ]
     )
 
 
-def table_asset(settings: Settings, table: Table, group: str) -> dict[str, Any]:
-    """The arguments that all assets stored as a daily partitioned table share."""
-    return {
-        "group_name": group,
-        "kinds": {"duckdb", "sql"},
-        "owners": list(OWNERS),
-        "tags": {"domain": "enrollment"},
-        "pool": POOL,
-        "partitions_def": daily_partitions(settings),
-        "backfill_policy": dg.BackfillPolicy.single_run(),
-        "metadata": {
-            "partition_expr": table.date_column,
-            "dagster/column_schema": column_schema(table),
-            "dagster/table_name": table.relation,
-            "grain": table.grain,
-        },
-    }
+def statement_asset(
+    settings: Settings, table: Table, group: str, deps: Sequence[str]
+) -> Callable[[Callable[[], Statement]], dg.AssetsDefinition]:
+    """Make an asset of a function that gives the statement for a daily partitioned table."""
+
+    def decorate(function: Callable[[], Statement]) -> dg.AssetsDefinition:
+        decorator = dg.asset(
+            deps=list(deps),
+            group_name=group,
+            kinds={"duckdb", "sql"},
+            owners=list(OWNERS),
+            tags={"domain": "enrollment"},
+            pool=POOL,
+            partitions_def=daily_partitions(settings),
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            metadata={
+                "partition_expr": table.date_column,
+                "dagster/column_schema": column_schema(table),
+                "dagster/table_name": table.relation,
+                "grain": table.grain,
+            },
+        )
+        return decorator(function)
+
+    return decorate

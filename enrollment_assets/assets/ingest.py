@@ -60,7 +60,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 day.summary(), asset_key=log.name, partition_key=day.date.isoformat()
             )
             if day.reasons:
-                context.log.warning(f"{day.date}: {day.status}. {day.reasons}")
+                context.log.warning("%s: %s. %s", day.date, day.status, day.reasons)
         yield dg.Output(None, log.name)
 
     return [take_in_snapshots]

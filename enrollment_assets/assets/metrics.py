@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from enrollment_assets.assets.common import OWNERS, POOL, column_schema, table_asset
+from enrollment_assets.assets.common import OWNERS, POOL, column_schema, statement_asset
 from enrollment_assets.config import Settings
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.io_manager import Statement
@@ -17,17 +17,18 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """`enrollment_metrics`, `segment_metrics` and the view `weekly_enrollment_summary`."""
     declared = tables(settings)
 
-    @dg.asset(
-        **table_asset(settings, declared["enrollment_metrics"], "metrics"),
-        deps=["student_changes", "snapshot_log"],
+    @statement_asset(
+        settings, declared["enrollment_metrics"], "metrics", ["student_changes", "snapshot_log"]
     )
     def enrollment_metrics() -> Statement:
         """One row per day and term: headcount, movement, continuation and growth in percent."""
         return Statement("enrollment_metrics", whole_range=True)
 
-    @dg.asset(
-        **table_asset(settings, declared["segment_metrics"], "metrics"),
-        deps=["student_changes", "enrollment_snapshots"],
+    @statement_asset(
+        settings,
+        declared["segment_metrics"],
+        "metrics",
+        ["student_changes", "enrollment_snapshots"],
     )
     def segment_metrics() -> Statement:
         """One row per day, term, dimension and segment: headcount and movement.
@@ -49,7 +50,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             "dagster/table_name": WEEKLY_VIEW.relation,
         },
     )
-    def weekly_enrollment_summary(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    def weekly_enrollment_summary(
+        warehouse: dg.ResourceParam[Warehouse],
+    ) -> dg.MaterializeResult[None]:
         """One row per term and week, from Monday to Sunday: a view over `enrollment_metrics`."""
         with warehouse.connect() as connection:
             connection.execute(statement("weekly_enrollment_summary", settings))

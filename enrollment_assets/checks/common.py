@@ -37,9 +37,7 @@ def facts_by_day(
         )
         names = [column[0] for column in cursor.description or []]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return {
-        day: list(group) for day, group in groupby(rows, key=lambda row: row["snapshot_date"])
-    }
+    return {day: list(group) for day, group in groupby(rows, key=lambda row: row["snapshot_date"])}
 
 
 def results(
@@ -87,5 +85,3 @@ def _metadata(figures: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in figures.items()
         if value is not None
     }
-
-

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # Days of adds and drops to show: six weeks make the rhythm of the week visible.
 _RECENT_DAYS = 42
 _MOST_SEGMENTS = 10
+_DPI = 110
+# Readable in Dagster's UI, and small enough for an event.
+_PREVIEW_DPI = 55
 # Told apart by people with any colour vision, and by their dashes without colour.
 _SERIES = (("-", 2.2), ("--", 2.0), ("-.", 2.0), (":", 2.2))
 _INK, _MUTED, _GRID = "#1f2933", "#5f6c7b", "#d9dee5"
@@ -34,10 +37,11 @@ class Chart:
     title: str
     png: bytes
     alt: str
+    preview: bytes = b""
 
 
-def draw_charts(figures: DayFigures, settings: Settings, *, dpi: int = 120) -> list[Chart]:
-    """The trend, daily changes, continuation and dashboard of one day."""
+def draw_charts(figures: DayFigures, settings: Settings) -> list[Chart]:
+    """The trend, daily changes, continuation and, last, the dashboard with a small preview."""
     artist = _Artist(figures, settings)
     panels: Sequence[tuple[str, str, Callable[[Any], str]]] = (
         ("trend", "Enrollment", artist.trend),
@@ -48,7 +52,7 @@ def draw_charts(figures: DayFigures, settings: Settings, *, dpi: int = 120) -> l
     for name, title, draw in panels:
         figure = artist.figure(8.4, 4.2)
         alt = draw(figure.add_subplot())
-        charts.append(Chart(name, title, artist.png(figure, dpi), alt))
+        charts.append(Chart(name, title, artist.png(figure, _DPI), alt))
     figure = artist.figure(13, 8.2)
     axes = figure.subplots(2, 2)
     parts = [
@@ -65,7 +69,8 @@ def draw_charts(figures: DayFigures, settings: Settings, *, dpi: int = 120) -> l
         x=0.01,
         ha="left",
     )
-    charts.append(Chart("dashboard", "Dashboard", artist.png(figure, dpi), " ".join(parts)))
+    picture, preview = artist.png(figure, _DPI), artist.png(figure, _PREVIEW_DPI)
+    charts.append(Chart("dashboard", "Dashboard", picture, " ".join(parts), preview))
     return charts
 
 
@@ -102,9 +107,11 @@ class _Artist:
         """Ticks that suit three days and ten years alike."""
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-        locator = AutoDateLocator(minticks=3, maxticks=8)
+        locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.xaxis.set_major_formatter(
+            ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+        )
 
     def _nothing(self, axes: "Axes", title: str, why: str) -> str:
         self._dress(axes, title)
@@ -202,9 +209,14 @@ class _Artist:
         axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
         axes.margins(y=0.12)
         axes.legend(
-            frameon=False, fontsize=9, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0
+            frameon=False,
+            fontsize=9,
+            ncols=3,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderpad=0,
         )
-        worst = rows["dropped_students"].idxmax()
+        worst = pd.Timestamp(rows.index[int(rows["dropped_students"].argmax())])
         return (
             f"Bar chart of the last {len(rows)} days with a comparison: {rows['new_students'].sum():,} "
             f"added and {rows['dropped_students'].sum():,} dropped, most of them on {worst.date()} "

@@ -153,5 +153,8 @@ def _distance(to_start: int, to_census: int, term: Term) -> str:
             return f"{what} is in {count} {unit}, on {date}"
         return f"{what} was {-count} {unit} ago, on {date}" if count else f"{what} is today"
 
-    first, second = days(to_start, "the start", term.starts), days(to_census, "the census", term.census)
+    first, second = (
+        days(to_start, "the start", term.starts),
+        days(to_census, "the census", term.census),
+    )
     return f"{first[0].upper()}{first[1:]}; {second}."

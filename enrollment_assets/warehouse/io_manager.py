@@ -13,11 +13,10 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
-import pandas as pd
 import pyarrow as pa
 from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, TableSlice
 from dagster_duckdb.io_manager import DuckDbClient
@@ -29,6 +28,9 @@ from enrollment_assets.warehouse.connection import Warehouse, plain_errors, tran
 from enrollment_assets.warehouse.schema import SCHEMA, Table, tables
 from enrollment_assets.warehouse.snapshots import DayResult, store_days
 from enrollment_assets.warehouse.statements import statement
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Rows of snapshots that one statement looks at: memory then depends on this and not on the range.
 _CHUNK_ROWS = 750_000
@@ -204,7 +206,11 @@ class IntakeHandler(_Handler):
         return [SnapshotIntake]
 
     def handle_output(
-        self, context: dg.OutputContext, table_slice: TableSlice, obj: SnapshotIntake, connection: Any
+        self,
+        context: dg.OutputContext,
+        table_slice: TableSlice,
+        obj: SnapshotIntake,
+        connection: Any,
     ) -> Metadata:
         """Store the days of the range."""
         table = self.table(table_slice)
@@ -233,13 +239,15 @@ class FrameHandler(_Handler):
     @property
     def supported_types(self) -> Sequence[type[object]]:
         """Frames, tables and streams of batches."""
+        import pandas as pd
+
         return [pd.DataFrame, pa.Table, pa.RecordBatchReader]
 
     def handle_output(
         self,
         context: dg.OutputContext,
         table_slice: TableSlice,
-        obj: pd.DataFrame | pa.Table | pa.RecordBatchReader,
+        obj: "pd.DataFrame | pa.Table | pa.RecordBatchReader",
         connection: Any,
     ) -> Metadata:
         """Replace the partitions by these rows.
@@ -249,7 +257,7 @@ class FrameHandler(_Handler):
                 type, or a row's day is not one of the partitions.
         """
         table = self.table(table_slice)
-        names = list(obj.columns) if isinstance(obj, pd.DataFrame) else obj.schema.names
+        names = obj.schema.names if hasattr(obj, "schema") else list(obj.columns)
         _check_columns(table, names)
         days = _days(context)
         with plain_errors(f"Writing {table.name}"):
@@ -314,6 +322,8 @@ def _check_columns(table: Table, names: Sequence[str]) -> None:
 
 def build_io_manager(warehouse: Warehouse) -> DbIOManager:
     """The manager that stores assets as tables of the warehouse's `enrollment` schema."""
+    import pandas as pd
+
     return DbIOManager(
         type_handlers=[kind(warehouse) for kind in (StatementHandler, IntakeHandler, FrameHandler)],
         db_client=WarehouseClient(warehouse),

@@ -125,7 +125,11 @@ def _tables(dimensions: tuple[str, ...]) -> dict[str, Table]:
             ("term", "VARCHAR", "Code of the term"),
             *_METRICS,
             ("total_enrollment", "BIGINT", "Headcount: distinct students"),
-            ("new_students", "BIGINT", "Students added since the baseline, returning ones included"),
+            (
+                "new_students",
+                "BIGINT",
+                "Students added since the baseline, returning ones included",
+            ),
             ("returning_students", "BIGINT", "Of these, enrolled earlier in the same term"),
             ("dropped_students", "BIGINT", "Students of the baseline who are not there now"),
             ("moved_students", "BIGINT", "Retained students with another value of some dimension"),
@@ -162,7 +166,11 @@ def _tables(dimensions: tuple[str, ...]) -> dict[str, Table]:
         "One row per try to read a day's snapshot of a term, accepted or not",
         _columns(
             ("snapshot_date", "DATE", "Day of the snapshot"),
-            ("term", "VARCHAR", "Code of the term; empty for rows of terms that are not configured"),
+            (
+                "term",
+                "VARCHAR",
+                "Code of the term; empty for rows of terms that are not configured",
+            ),
             ("status", "VARCHAR", "accepted, rejected or missing"),
             ("reasons", "VARCHAR", "Why it was not accepted"),
             ("row_count", "BIGINT", "Rows of the term in the extract"),

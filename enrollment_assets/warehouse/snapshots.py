@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from enrollment_assets.config import Settings, Term
+from enrollment_assets.config import Settings
 from enrollment_assets.errors import SnapshotMissingError, SnapshotUnreadableError
 from enrollment_assets.sources.base import Source
 from enrollment_assets.warehouse.connection import (
@@ -255,7 +255,7 @@ class _Store:
             return [TermResult(term.code, status, day.problem) for term in open_terms]
         for term in open_terms:
             facts = found.get(term.code, dict.fromkeys(_FACTS, 0))
-            reason = _why_refused(term, facts, term.code in stood)
+            reason = _why_refused(facts, term.code in stood)
             if reason:
                 results.append(TermResult(term.code, REJECTED, reason, facts))
             elif facts["student_count"]:
@@ -348,7 +348,7 @@ class _Store:
             )
 
 
-def _why_refused(term: Term, facts: dict[str, int], stood: bool) -> str | None:
+def _why_refused(facts: dict[str, int], stood: bool) -> str | None:
     """The reason why a term's rows must not become history, or None."""
     if facts["student_count"] or not stood:
         return None
@@ -370,7 +370,9 @@ def _as_staged(
     for name in columns:
         if name in batch.schema.names:
             text = compute.utf8_trim_whitespace(batch.column(name))
-            arrays.append(compute.if_else(compute.equal(text, ""), pa.scalar(None, pa.string()), text))
+            arrays.append(
+                compute.if_else(compute.equal(text, ""), pa.scalar(None, pa.string()), text)
+            )
         else:
             term = only_term if name == "term" else None
             arrays.append(pa.repeat(pa.scalar(term, pa.string()), batch.num_rows))

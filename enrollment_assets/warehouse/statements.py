@@ -6,16 +6,20 @@ which the configuration restricts to lower-case identifiers.
 
 from functools import lru_cache
 from pathlib import Path
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from enrollment_assets.config import Grain, Settings
+
+if TYPE_CHECKING:
+    import jinja2
 
 SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
 
 
 @lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
     # SQL, not HTML: there is nothing to escape, and values never go through the template.
     return jinja2.Environment(  # noqa: S701
         loader=jinja2.FileSystemLoader(SQL_ROOT / "warehouse"),

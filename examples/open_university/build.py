@@ -86,10 +86,18 @@ def _seats(data: Path, settings: Settings, first: dt.date) -> pd.DataFrame:
 def _read(data: Path, name: str) -> pd.DataFrame:
     for ending in (".csv", ".csv.gz"):
         if (data / (name + ending)).exists():
-            wanted = [*_KEY, "date_registration", "date_unregistration", "region", "highest_education"]
+            wanted = [
+                *_KEY,
+                "date_registration",
+                "date_unregistration",
+                "region",
+                "highest_education",
+            ]
             frame = pd.read_csv(data / (name + ending))
             return frame[[column for column in wanted if column in frame]]
-    message = f"{name}.csv is not in {data}; the head of {Path(__file__).name} says where to get it."
+    message = (
+        f"{name}.csv is not in {data}; the head of {Path(__file__).name} says where to get it."
+    )
     raise FileNotFoundError(message)
 
 

@@ -1,0 +1,50 @@
+# What people and CI type. `make demo` needs Python 3.11 or newer and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install demo ui test lint types bench lock clean
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it with make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(STAMP)
+
+demo: install            ## build the example, run everything over it, end with a report
+	$(BIN)/enrollment demo
+
+ui: install              ## Dagster's UI on the same data, at http://127.0.0.1:3000
+	@mkdir -p .dagster && ln -sfn ../dagster.yaml .dagster/dagster.yaml
+	DAGSTER_HOME=$(CURDIR)/.dagster $(BIN)/dagster dev --host 127.0.0.1 --port 3000
+
+test: install
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+bench: install           ## several minutes; bench/README.md holds the last results
+	$(BIN)/python bench/import_time.py
+	$(BIN)/python bench/event_log.py
+	$(BIN)/python bench/daily_run.py
+	$(BIN)/python bench/range_run.py
+
+lock:                    ## resolve the newest allowed versions anew
+	rm -rf $(VENV)/lock && $(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install --quiet '.[dev]'
+	{ echo '# Exact versions of everything, made by `make lock`.'; \
+	  $(VENV)/lock/bin/python -m pip freeze --exclude enrollment-assets; } > requirements.lock
+	rm -rf $(VENV)/lock
+
+clean:
+	rm -rf $(VENV) .dagster data examples/*/snapshots examples/*/data
