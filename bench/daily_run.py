@@ -12,11 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import TERM, make_home, measure, write_config
+from common import CORE, TERM, make_home, measure, write_config
 
 from enrollment_assets.config import load_settings
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.derive import Statement, write_statement
+from enrollment_assets.warehouse.schema import tables
 
 CHUNK_DAYS = 15
 LAST = dt.date(2025, 12, 30)
@@ -54,18 +55,11 @@ def fill(config: Path, students: int, days: int, first: dt.date) -> None:
             "status, count(*) AS row_count, count(*) AS student_count FROM "
             "enrollment.enrollment_snapshots GROUP BY ALL"
         )
-        for table, extra in (
-            ("student_changes", {}),
-            ("enrollment_metrics", {}),
-            ("segment_metrics", {"blank_segment": ""}),
-        ):
-            for start in range(0, days, CHUNK_DAYS):
-                stop = min(start + CHUNK_DAYS, days) - 1
-                binds = {"first": first + dt.timedelta(start), "last": first + dt.timedelta(stop)}
-                connection.execute(
-                    f"INSERT INTO enrollment.{table} BY NAME {statement(table, settings)}",
-                    {**binds, **extra},
-                )
+        dates = [first + dt.timedelta(offset) for offset in range(days)]
+        for name, binds in CORE:
+            write_statement(
+                connection, settings, tables(settings)[name], Statement(name, binds), dates
+            )
 
 
 def main() -> None:

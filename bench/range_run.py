@@ -23,7 +23,17 @@ import time
 import warnings
 from pathlib import Path
 
-from common import COLUMNS, DAYS, FIRST_DAY, STUDENTS, make_home, make_year, measure, write_config
+from common import (
+    COLUMNS,
+    CORE,
+    DAYS,
+    FIRST_DAY,
+    STUDENTS,
+    make_home,
+    make_year,
+    measure,
+    write_config,
+)
 
 STOCK_DAYS = 5
 
@@ -34,8 +44,8 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
 
     from enrollment_assets.config import load_settings
     from enrollment_assets.warehouse.connection import _load_terms
-    from enrollment_assets.warehouse.schema import ensure_tables
-    from enrollment_assets.warehouse.statements import statement
+    from enrollment_assets.warehouse.derive import Statement, write_statement
+    from enrollment_assets.warehouse.schema import ensure_tables, tables
 
     settings = load_settings(config)
     connection = duckdb.connect(
@@ -63,15 +73,8 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
             "SELECT DISTINCT snapshot_date FROM enrollment.snapshot_log ORDER BY 1"
         ).fetchall()
     ]
-    for table, extra in (
-        ("student_changes", {}),
-        ("enrollment_metrics", {}),
-        ("segment_metrics", {"blank_segment": ""}),
-    ):
-        query = statement(table, settings)
-        for start in range(0, len(days), 40):
-            binds = {"first": days[start], "last": days[min(start + 39, len(days) - 1)], **extra}
-            connection.execute(f"INSERT INTO enrollment.{table} BY NAME {query}", binds)
+    for name, binds in CORE:
+        write_statement(connection, settings, tables(settings)[name], Statement(name, binds), days)
     connection.close()
 
 

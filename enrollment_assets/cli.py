@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -187,9 +188,8 @@ def status() -> None:
 
     settings = load_settings()
     found = days_status(settings)
-    table = Table(title=f"{settings.institution.name}: snapshots", title_justify="left")
-    for name in ("term", "first", "last", "accepted", "missing", "refused", "stale"):
-        table.add_column(name, justify="left" if name == "term" else "right")
+    columns = ("term", "first", "last", "accepted", "missing", "refused", "stale")
+    table = _table(f"{settings.institution.name}: snapshots", columns)
     for term in found:
         table.add_row(
             term.label,
@@ -255,6 +255,13 @@ def _tell(settings: Settings, outcome: "Outcome", first: dt.date, last: dt.date)
     return bool(outcome.failed_error_checks) or unreadable
 
 
+def _table(title: str, columns: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1))
+    for name in columns:
+        table.add_column(name, justify="left" if name == "term" else "right", no_wrap=True)
+    return table
+
+
 def _list(title: str, lines: list[str]) -> None:
     if lines:
         console.print(f"[yellow]{title}[/] ({len(lines)}):")
@@ -297,10 +304,8 @@ def _headlines(settings: Settings, day: dt.date) -> None:
     from enrollment_assets.operations import headlines
     from enrollment_assets.reporting.publish import report_folder
 
-    table = Table(title=f"{settings.institution.name} on {day}", title_justify="left")
-    columns = ("term", "snapshots", "highest", "on", "headcount", "net change", "gross")
-    for name in columns:
-        table.add_column(name, justify="left" if name == "term" else "right")
+    columns = ("term", "days", "highest", "on", "now", "net", "gross")
+    table = _table(f"{settings.institution.name} on {day}", columns)
     for row in headlines(settings, day):
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
     console.print(table)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from enrollment_assets.config import Quality
+from enrollment_assets.config import Quality, Settings, Term
 
 Facts = Mapping[str, Any]
 
@@ -97,8 +97,13 @@ def invalid_data_formats(facts: Sequence[Facts], quality: Quality) -> Finding:
     )
 
 
-def enrollment_count_validation(facts: Sequence[Facts], quality: Quality) -> Finding:
-    """No headcount jumps since its baseline by more than a day, or the days between, explain."""
+def enrollment_count_validation(
+    facts: Sequence[Facts], quality: Quality, terms: Mapping[str, Term]
+) -> Finding:
+    """No headcount jumps since its baseline by more than a day, or the days between, explain.
+
+    Until a term starts it fills up: growth is then bounded by `max_enrollment_change` alone.
+    """
     figures: dict[str, Any] = {"max_change_share": quality.max_change_share}
     passed = True
     for row in facts:
@@ -109,8 +114,9 @@ def enrollment_count_validation(facts: Sequence[Facts], quality: Quality) -> Fin
         # Few students jump by large shares: below the floor a share says nothing.
         bound = max(days * quality.max_change_share * row["baseline_count"], quality.reject_floor)
         low, high = quality.min_enrollment_change, quality.max_enrollment_change
+        fills_up = row["snapshot_date"] < terms[row["term"]].starts
         holds = (
-            abs(change) <= bound
+            (-change <= bound if fills_up else abs(change) <= bound)
             and (low is None or change >= low)
             and (high is None or change <= high)
         )
@@ -125,15 +131,16 @@ def enrollment_count_validation(facts: Sequence[Facts], quality: Quality) -> Fin
 
 
 def snapshot_findings(
-    facts: Sequence[Facts], quality: Quality, why_not_expected: str | None
+    facts: Sequence[Facts], settings: Settings, why_not_expected: str | None
 ) -> list[Finding]:
     """All findings about one day's snapshot."""
+    quality = settings.quality
     return [
         snapshot_present(facts, why_not_expected),
         duplicate_student_ids(facts, quality),
         missing_required_fields(facts, quality),
         invalid_data_formats(facts, quality),
-        enrollment_count_validation(facts, quality),
+        enrollment_count_validation(facts, quality, settings.terms_by_code),
     ]
 
 

@@ -4,7 +4,7 @@ import dagster as dg
 
 from enrollment_assets.assets.common import statement_asset
 from enrollment_assets.config import Settings
-from enrollment_assets.warehouse.io_manager import Statement
+from enrollment_assets.warehouse.derive import Statement
 from enrollment_assets.warehouse.schema import tables
 
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from enrollment_assets.config import Settings
 from enrollment_assets.partitions import daily_partitions
-from enrollment_assets.warehouse.io_manager import Statement
+from enrollment_assets.warehouse.derive import Statement
 from enrollment_assets.warehouse.schema import Table
 
 # Runs that touch the file wait for each other (see `concurrency` in dagster.yaml).

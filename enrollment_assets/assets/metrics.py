@@ -5,7 +5,7 @@ import dagster as dg
 from enrollment_assets.assets.common import OWNERS, POOL, column_schema, statement_asset
 from enrollment_assets.config import Settings
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.io_manager import Statement
+from enrollment_assets.warehouse.derive import Statement
 from enrollment_assets.warehouse.schema import WEEKLY_VIEW, tables
 from enrollment_assets.warehouse.statements import statement
 

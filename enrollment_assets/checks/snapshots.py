@@ -36,9 +36,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
         yield from results(
             ASSET,
             {
-                day: snapshot_findings(
-                    facts.get(day, []), settings.quality, settings.why_no_snapshot(day)
-                )
+                day: snapshot_findings(facts.get(day, []), settings, settings.why_no_snapshot(day))
                 for day in days
             },
         )

@@ -25,29 +25,14 @@ from enrollment_assets import progress
 from enrollment_assets.errors import WarehouseError
 from enrollment_assets.sources.base import Source
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
+from enrollment_assets.warehouse.derive import Statement, delete_days, write_statement
 from enrollment_assets.warehouse.schema import SCHEMA, Table, tables
 from enrollment_assets.warehouse.snapshots import DayResult, store_days
-from enrollment_assets.warehouse.statements import statement
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Rows of snapshots that one statement looks at: memory then depends on this and not on the range.
-_CHUNK_ROWS = 750_000
-
 Metadata = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Statement:
-    """Rows that a SQL file computes; it binds `$first` and `$last`, and what is in `binds`.
-
-    `whole_range` is for statements that read no snapshots, and so need no splitting.
-    """
-
-    name: str
-    binds: Mapping[str, object] = field(default_factory=dict)
-    whole_range: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,49 +137,9 @@ class StatementHandler(_Handler):
         """Replace the days of the range by what the statement gives for them."""
         table = self.table(table_slice)
         days = _days(context)
-        query = statement(obj.name, self._warehouse.settings)
-        chunks = [days] if obj.whole_range else _chunks(days, connection)
         with progress.task(table.name, len(days)) as advance:
-            for chunk in chunks:
-                binds = {"first": chunk[0], "last": chunk[-1]}
-                with plain_errors(f"Writing {table.name}"), transaction(connection):
-                    _delete(connection, table, chunk[0], chunk[-1])
-                    connection.execute(
-                        f"INSERT INTO {table.relation} BY NAME {query}", {**obj.binds, **binds}
-                    )
-                advance(len(chunk))
+            write_statement(connection, self._warehouse.settings, table, obj, days, advance)
         return self.report(context, table, days, connection)
-
-
-def _delete(
-    connection: duckdb.DuckDBPyConnection, table: Table, first: dt.date, last: dt.date
-) -> None:
-    connection.execute(
-        f"DELETE FROM {table.relation} WHERE {table.date_column} BETWEEN ? AND ?", [first, last]
-    )
-
-
-def _chunks(
-    days: Sequence[dt.date], connection: duckdb.DuckDBPyConnection
-) -> Iterator[list[dt.date]]:
-    """Consecutive days that hold about as many rows as one statement should look at."""
-    rows = dict(
-        connection.execute(
-            "SELECT snapshot_date, sum(row_count)::BIGINT FROM enrollment.snapshot_log "
-            "WHERE status = 'accepted' AND snapshot_date BETWEEN ? AND ? GROUP BY ALL",
-            [days[0], days[-1]],
-        ).fetchall()
-    )
-    chunk: list[dt.date] = []
-    size = 0
-    for day in days:
-        if chunk and size + rows.get(day, 0) > _CHUNK_ROWS:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(day)
-        size += rows.get(day, 0)
-    if chunk:
-        yield chunk
 
 
 class IntakeHandler(_Handler):
@@ -280,7 +225,7 @@ class FrameHandler(_Handler):
                         f"Writing {table.name}: {outside} rows have a {table.date_column} outside the "
                         f"partitions {days[0]} to {days[-1]}; nothing was changed."
                     )
-                _delete(connection, table, days[0], days[-1])
+                delete_days(connection, table, days[0], days[-1])
                 connection.execute(f"INSERT INTO {table.relation} BY NAME FROM arrived")
             connection.unregister("incoming_rows")
         return self.report(context, table, days, connection)
