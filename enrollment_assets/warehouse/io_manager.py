@@ -243,10 +243,10 @@ class FrameHandler(_Handler):
             relation = connection.execute(query, binds)
             wanted = context.dagster_type.typing_type
             if wanted is pa.Table:
-                return relation.fetch_arrow_table()
+                return relation.to_arrow_table()
             if wanted is pa.RecordBatchReader:
                 # The connection closes when the step has its input, so that the rows come along.
-                return relation.fetch_arrow_table().to_reader()
+                return relation.to_arrow_table().to_reader()
             return relation.df()
 
 

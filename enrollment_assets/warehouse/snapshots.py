@@ -386,7 +386,7 @@ def _copy_private(
     from pyarrow import parquet
 
     aside = path.with_suffix(".part")
-    table = connection.execute(query, binds).fetch_arrow_table()
+    table = connection.execute(query, binds).to_arrow_table()
     aside.touch(PRIVATE_FILE)
     parquet.write_table(table, aside)
     aside.replace(path)

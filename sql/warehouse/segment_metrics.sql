@@ -3,6 +3,11 @@
 -- baseline. Binds: $first, $last (days, both inclusive), $blank_segment (name for an empty value).
 -- Identity: total = baseline's total + new - dropped + moved in - moved out. A student with several
 -- programs counts once in each of them, so that segments may add up to more than the headcount.
+{% if not dimensions %}
+-- without dimensions there are no segments
+SELECT date, term FROM enrollment.enrollment_metrics
+WHERE false AND date BETWEEN $first AND $last AND term = $blank_segment
+{% else %}
 WITH days AS (
     SELECT
         term,
@@ -102,3 +107,4 @@ FROM totals
 FULL JOIN flows USING (date, term, dimension, segment)
 JOIN days USING (date, term)
 ORDER BY date, term, dimension, segment
+{% endif %}

@@ -1,0 +1,1 @@
+"""Tests of behaviour, on real DuckDB files and real Dagster instances."""

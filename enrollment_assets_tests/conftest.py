@@ -1,0 +1,161 @@
+"""What the tests share: small universities in temporary folders, and services that may be absent."""
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+import yaml
+
+from enrollment_assets.config import Settings, load_settings
+from enrollment_assets.execution import Outcome, execute
+from enrollment_assets.jobs import CORE
+from enrollment_assets.warehouse.connection import Warehouse
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SHARED = CHECKOUT.parent / "shared" / "data"
+HEADER = "student_id,student_name,term,division,program,level,status"
+
+# (id, program), with optional name, division, level, term and status
+Student = Mapping[str, str]
+
+
+def require(available: bool, reason: str) -> None:
+    """Skip where something is absent, unless REQUIRE_SERVICES says that it must be there."""
+    if not available:
+        if os.environ.get("REQUIRE_SERVICES"):
+            pytest.fail(f"REQUIRE_SERVICES is set, but {reason}")
+        pytest.skip(reason)
+
+
+def day(text: str) -> dt.date:
+    return dt.date.fromisoformat(text)
+
+
+def student(identifier: str, program: str = "History", **others: str) -> dict[str, str]:
+    return {
+        "student_id": identifier,
+        "student_name": f"Name {identifier}",
+        "term": "2024FA",
+        "division": "Arts",
+        "program": program,
+        "level": "Junior",
+        "status": "enrolled",
+        **others,
+    }
+
+
+def csv_text(rows: Sequence[Student]) -> str:
+    names = HEADER.split(",")
+    lines = [",".join(f'"{row[name]}"' for name in names) for row in rows]
+    return "\n".join([HEADER, *lines]) + "\n"
+
+
+@dataclass
+class University:
+    """A configuration with its folders; days are written as files and run through real jobs."""
+
+    folder: Path
+    config: Path
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.config)
+
+    @property
+    def snapshots(self) -> Path:
+        return self.folder / "snapshots"
+
+    def file(self, date: str) -> Path:
+        return self.snapshots / self.settings.source.name_for(day(date))
+
+    def write(self, date: str, rows: Sequence[Student]) -> Path:
+        path = self.file(date)
+        path.write_text(csv_text(rows), encoding="utf-8")
+        return path
+
+    def change(self, **keys: Any) -> None:
+        content = yaml.safe_load(self.config.read_text())
+        content.update(keys)
+        self.config.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def run(self, first: str, last: str | None = None, job: str = CORE) -> Outcome:
+        return execute(self.settings, job, day(first), day(last or first))
+
+    def query(self, sql: str, *binds: Any) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.settings.warehouse_path), read_only=True) as connection:
+            return connection.execute(sql, list(binds)).fetchall()
+
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings)
+
+
+CONFIG: dict[str, Any] = {
+    "institution": {"name": "Test University", "timezone": "America/New_York"},
+    "start_date": "2024-04-01",
+    "data_dir": "data",
+    "source": {"kind": "files", "url": "snapshots"},
+    "columns": {name: name for name in HEADER.split(",")},
+    "terms": [
+        {
+            "code": "2024FA",
+            "name": "Fall 2024",
+            "registration_opens": "2024-04-01",
+            "starts": "2024-08-26",
+            "census": "2024-09-09",
+            "ends": "2024-12-20",
+        },
+        {
+            "code": "2025SP",
+            "name": "Spring 2025",
+            "registration_opens": "2024-11-01",
+            "starts": "2025-01-13",
+            "census": "2025-01-27",
+            "ends": "2025-05-09",
+            "comparison": "2024FA",
+        },
+    ],
+    "calendar": {"closures": ["2024-07-04", "2024-11-28"]},
+}
+
+
+@pytest.fixture
+def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Dagster home with the project's own dagster.yaml."""
+    home = tmp_path / "dagster_home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text((CHECKOUT / "dagster.yaml").read_text())
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def university(tmp_path: Path, dagster_home: Path) -> University:
+    (tmp_path / "snapshots").mkdir()
+    config = tmp_path / "enrollment.yaml"
+    config.write_text(yaml.safe_dump(CONFIG, sort_keys=False))
+    return University(tmp_path, config)
+
+
+@pytest.fixture
+def dagster_instance(dagster_home: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+@pytest.fixture
+def edit_config(university: University) -> Callable[[str, str], Path]:
+    """Replace a piece of the configuration's text."""
+
+    def edit(old: str, new: str) -> Path:
+        text = university.config.read_text()
+        assert old in text
+        university.config.write_text(text.replace(old, new, 1))
+        return university.config
+
+    return edit

@@ -1,0 +1,140 @@
+import datetime as dt
+
+import pytest
+import yaml
+
+from enrollment_assets.config import ConfigurationError, expand, load_settings
+from enrollment_assets_tests.conftest import CHECKOUT, CONFIG
+
+
+def load(tmp_path, **changes):
+    content = {**CONFIG, **changes}
+    path = tmp_path / "enrollment.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in content.items() if v is not None}))
+    return load_settings(path)
+
+
+def refusal(tmp_path, **changes):
+    with pytest.raises(ConfigurationError) as error:
+        load(tmp_path, **changes)
+    text = str(error.value)
+    assert str(tmp_path / "enrollment.yaml") in text
+    assert "\n" not in text
+    return text
+
+
+def test_what_is_left_out_takes_the_documented_defaults(tmp_path):
+    settings = load(tmp_path)
+    assert settings.dimensions == ("division", "program", "level")
+    assert settings.quality.max_duplicate_rate == 0.01
+    assert settings.schedule.cron == "0 8 * * *"
+    assert settings.reports.continuation_target == 95
+    assert settings.retention.reports_days == 365
+
+
+def test_a_dimension_without_a_column_is_not_read_by_default(tmp_path):
+    settings = load(tmp_path, columns={"student_id": "ID", "program": "PROG"})
+    assert settings.dimensions == ("program",)
+
+
+def test_relative_paths_start_at_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    assert load(tmp_path).warehouse_path == (tmp_path / "data" / "warehouse.duckdb").resolve()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"foo": 1}, "foo: unknown key; known are"),
+        ({"shedule": {}}, "shedule: unknown key; did you mean schedule"),
+        ({"schedule": {"crom": "x"}}, "schedule.crom: unknown key; did you mean cron"),
+        ({"schedule": {"cron": "every day"}}, "schedule.cron: use five fields"),
+        ({"institution": None}, "institution: must be given"),
+        (
+            {"institution": {"name": "X", "timezone": "Mars"}},
+            "institution.timezone: not a timezone",
+        ),
+        ({"start_date": "soon"}, "start_date"),
+        ({"terms": []}, "terms"),
+        ({"email": {"enabled": "perhaps"}}, "email.enabled"),
+        ({"quality": {"max_missing_rate": 5}}, "quality.max_missing_rate"),
+        ({"quality": {"student_id_pattern": "("}}, "not a regular expression"),
+        ({"columns": {"program": "p"}}, "student_id must be mapped"),
+        ({"columns": {"student_id": "i", "colour": "c"}}, "colour is not read"),
+        ({"dimensions": ["campus"]}, "campus"),
+        ({"dimensions": ["program; DROP"]}, "lower-case letters"),
+        ({"grain": "seat"}, "grain"),
+        ({"source": {"kind": "files", "url": "x", "pattern": "same.csv"}}, "source.pattern"),
+        ({"source": {"kind": "files", "url": "x", "pattern": "{day}.csv"}}, "source.pattern"),
+        ({"terms": [{**CONFIG["terms"][0], "census": "2030-01-01"}]}, "census must lie between"),
+        ({"terms": [{**CONFIG["terms"][0], "ends": "2024-01-01"}]}, "must follow each other"),
+        ({"terms": [{**CONFIG["terms"][0], "comparison": "1999"}]}, "1999, which is not listed"),
+        ({"terms": CONFIG["terms"] + CONFIG["terms"][:1]}, "stands there twice"),
+        ({"reports": {"primary_color": "blue"}}, "use a colour"),
+    ],
+)
+def test_a_refusal_names_the_file_the_key_and_what_is_allowed(tmp_path, changes, expected):
+    assert expected in refusal(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"a: [", "line 1"),
+        (b"- a\n- b\n", "must hold keys and values"),
+        (b"", "must hold keys and values"),
+        (b"institution: {name: \xff}\n", "not UTF-8"),
+        (b"start_date: 2024-01-01\nstart_date: 2024-01-02\n", "start_date stands there twice"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_told_in_one_sentence(tmp_path, content, expected):
+    path = tmp_path / "enrollment.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=expected) as error:
+        load_settings(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_told_with_the_variable_that_names_another(tmp_path):
+    with pytest.raises(ConfigurationError, match="ENROLLMENT_CONFIG"):
+        load_settings(tmp_path / "nowhere.yaml")
+
+
+def test_environment_overrides_single_keys(tmp_path, monkeypatch):
+    monkeypatch.setenv("ENROLLMENT__EMAIL__ENABLED", "true")
+    monkeypatch.setenv("ENROLLMENT__CALENDAR__CLOSURES", '["2024-12-24"]')
+    monkeypatch.setenv("ENROLLMENT__QUALITY__REJECT_FLOOR", "7")
+    settings = load(tmp_path, quality={"max_missing_rate": 0.2})
+    assert settings.email.enabled
+    assert settings.calendar.closures == {dt.date(2024, 12, 24)}
+    assert (settings.quality.reject_floor, settings.quality.max_missing_rate) == (7, 0.2)
+
+
+@pytest.mark.parametrize("name", ["ENROLLMENT__EMAL__ENABLED", "ENROLLMENT__EMAIL__ENABLD"])
+def test_an_override_of_nothing_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, "true")
+    with pytest.raises(ConfigurationError, match="did you mean"):
+        load(tmp_path)
+
+
+def test_a_variable_matters_only_where_it_is_used(tmp_path, monkeypatch):
+    monkeypatch.delenv("SMTP_URL", raising=False)
+    settings = load(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"email.smtp_url needs .* SMTP_URL"):
+        expand(settings.email.smtp_url, "email.smtp_url")
+    monkeypatch.setenv("SMTP_URL", "smtp://localhost:25")
+    assert expand(settings.email.smtp_url, "email.smtp_url") == "smtp://localhost:25"
+
+
+@pytest.mark.parametrize("path", ["enrollment.yaml", "examples/open_university/enrollment.yaml"])
+def test_the_configurations_that_ship_are_valid(path):
+    assert load_settings(CHECKOUT / path).terms
+
+
+def test_no_snapshot_is_expected_on_closures_weekends_if_set_and_between_terms(tmp_path):
+    settings = load(tmp_path)
+    assert settings.why_no_snapshot(dt.date(2024, 7, 4)) == "2024-07-04 is a closure"
+    assert settings.why_no_snapshot(dt.date(2024, 7, 6)) is None
+    assert "no term is open" in (settings.why_no_snapshot(dt.date(2025, 6, 1)) or "")
+    weekends_off = load(tmp_path, schedule={"skip_weekends": True})
+    assert "weekend" in (weekends_off.why_no_snapshot(dt.date(2024, 7, 6)) or "")

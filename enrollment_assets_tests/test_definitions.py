@@ -1,0 +1,168 @@
+"""The wiring: what is there under which name, and what importing it costs."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from enrollment_assets.config import load_settings
+from enrollment_assets.definitions import build_defs
+from enrollment_assets.schedules import NOTIFY_TAG
+from enrollment_assets_tests.conftest import CHECKOUT
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return load_settings(CHECKOUT / "enrollment.yaml")
+
+
+@pytest.fixture(scope="module")
+def definitions(settings):
+    return build_defs(settings=settings)
+
+
+def test_assets_checks_jobs_and_schedules_are_these(definitions):
+    graph = definitions.resolve_asset_graph()
+    repository = definitions.get_repository_def()
+    assert {
+        "assets": sorted(key.to_user_string() for key in graph.get_all_asset_keys()),
+        "checks": sorted(
+            f"{key.asset_key.to_user_string()}: {key.name}" for key in graph.asset_check_keys
+        ),
+        "jobs": sorted(
+            job.name for job in repository.get_all_jobs() if not job.name.startswith("__")
+        ),
+        "schedules": [schedule.name for schedule in repository.schedule_defs],
+    } == {
+        "assets": [
+            "enrollment_charts",
+            "enrollment_metrics",
+            "enrollment_report",
+            "enrollment_snapshots",
+            "segment_metrics",
+            "snapshot_log",
+            "student_changes",
+            "weekly_enrollment_summary",
+        ],
+        "checks": [
+            "enrollment_snapshots: duplicate_student_ids",
+            "enrollment_snapshots: enrollment_count_validation",
+            "enrollment_snapshots: invalid_data_formats",
+            "enrollment_snapshots: missing_required_fields",
+            "enrollment_snapshots: snapshot_present",
+            "student_changes: changes_reconcile",
+        ],
+        "jobs": ["core_job", "daily_enrollment_job", "reports_job"],
+        "schedules": ["daily_enrollment_schedule"],
+    }
+
+
+def test_every_asset_carries_what_a_reader_of_the_ui_needs(definitions):
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        name = key.to_user_string()
+        assert node.group_name in {"ingest", "changes", "metrics", "reports"}, name
+        assert node.owners, name
+        assert node.description, name
+        assert node.kinds, name
+        assert node.tags.get("domain") == "enrollment", name
+        assert "dagster/code_references" in node.metadata, name
+        if node.group_name != "reports":
+            columns = node.metadata["dagster/column_schema"].columns
+            assert all(column.description for column in columns), name
+        if name != "weekly_enrollment_summary":
+            assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition), name
+            assert node.backfill_policy == dg.BackfillPolicy.single_run(), name
+
+
+def test_no_check_blocks(definitions):
+    graph = definitions.resolve_asset_graph()
+    assert not any(graph.get(key).blocking for key in graph.asset_check_keys)
+
+
+def test_importing_the_definitions_loads_no_heavy_package():
+    code = (
+        "import sys, json, enrollment_assets.definitions; "
+        "print(json.dumps([m for m in ('matplotlib', 'statsmodels', 'apprise', 'pandas') if m in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=CHECKOUT, check=True
+    )
+    assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize("package", ["analytics", "reporting", "sources"])
+def test_pure_code_does_not_import_dagster(package):
+    code = (
+        "import sys, pkgutil, importlib, enrollment_assets.{0} as p; "
+        "[importlib.import_module(m.name) for m in pkgutil.iter_modules(p.__path__, p.__name__ + '.')]; "
+        "sys.exit('dagster' in sys.modules)"
+    ).format(package)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_dagsters_own_commands_work_in_the_checkout(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "All code locations passed validation" in done.stdout + done.stderr
+
+
+def tick(definitions, text):
+    schedule = definitions.get_schedule_def("daily_enrollment_schedule")
+    context = dg.build_schedule_context(
+        scheduled_execution_time=dt.datetime.fromisoformat(text),
+        repository_def=definitions.get_repository_def(),
+    )
+    found = schedule.evaluate_tick(context)
+    return (found.run_requests or [None])[0] or found.skip_message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2025-09-10T08:00-04:00", "2025-09-10"),
+        # across both changes of the clock it is 08:00 there, and that day's partition
+        ("2025-11-02T08:00-05:00", "2025-11-02"),
+        ("2026-03-08T08:00-04:00", "2026-03-08"),
+        # the date is the institution's, wherever the daemon counts
+        ("2025-09-10T12:00+00:00", "2025-09-10"),
+    ],
+)
+def test_the_date_comes_from_the_tick(definitions, text, expected):
+    request = tick(definitions, text)
+    assert request.partition_key == expected
+    assert request.tags[NOTIFY_TAG] == "email"
+
+
+def test_todays_partition_exists_at_eight(settings):
+    from enrollment_assets.partitions import daily_partitions
+
+    now = dt.datetime(2026, 3, 8, 8, 0, tzinfo=settings.zone)
+    assert daily_partitions(settings).get_partition_keys(current_time=now)[-1] == "2026-03-08"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("2025-11-27T08:00-05:00", "is a closure"), ("2027-02-01T08:00-05:00", "no term is open")],
+)
+def test_a_day_without_a_snapshot_is_skipped_with_a_reason(definitions, text, reason):
+    assert reason in tick(definitions, text)
+
+
+def test_weekends_are_skipped_only_if_set(settings):
+    saturday = "2025-09-13T08:00-04:00"
+    assert tick(build_defs(settings=settings), saturday).partition_key == "2025-09-13"
+    off = settings.model_copy(
+        update={"schedule": settings.schedule.model_copy(update={"skip_weekends": True})}
+    )
+    assert "weekend" in tick(build_defs(settings=off), saturday)

@@ -1,0 +1,106 @@
+"""The made-up university: the same bytes from the same seed, and the shape of a real one."""
+
+import datetime as dt
+import hashlib
+import importlib.util
+
+import pandas as pd
+import pytest
+
+from enrollment_assets.config import load_settings
+from enrollment_assets_tests.conftest import CHECKOUT
+
+PATH = CHECKOUT / "examples" / "university" / "generate.py"
+
+
+def load_example():
+    spec = importlib.util.spec_from_file_location("university_example", PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+example = load_example()
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return load_settings(CHECKOUT / "enrollment.yaml")
+
+
+@pytest.fixture(scope="module")
+def snapshots(settings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("university")
+    example.generate(settings, folder)
+    return folder
+
+
+def headcounts(folder, settings):
+    found = {}
+    for path in sorted(folder.glob("*.csv")):
+        terms = pd.read_csv(path, dtype=str, usecols=["term"])["term"].value_counts()
+        date = dt.datetime.strptime(path.stem[-8:], "%Y%m%d").date()
+        for term, count in terms.items():
+            found.setdefault(term, {})[date] = count
+    return {term: pd.Series(values) for term, values in found.items()}
+
+
+@pytest.fixture(scope="module")
+def counts(snapshots, settings):
+    return headcounts(snapshots, settings)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(settings, tmp_path):
+    def digest(name, seed):
+        example.generate(settings, tmp_path / name, until=dt.date(2025, 5, 20), seed=seed)
+        files = sorted((tmp_path / name).iterdir())
+        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+    assert digest("a", 1) == digest("b", 1)
+    assert digest("a", 1) != digest("c", 2)
+
+
+def test_one_morning_has_no_file_and_one_file_is_cut_off(snapshots, counts, settings):
+    assert not (snapshots / settings.source.name_for(example.MISSING)).exists()
+    autumn = counts["2026FA"]
+    share = autumn[example.TRUNCATED] / autumn[example.TRUNCATED - dt.timedelta(1)]
+    assert share == pytest.approx(example.TRUNCATED_SHARE, abs=0.01)
+    assert not (snapshots / settings.source.name_for(dt.date(2025, 11, 27))).exists()
+
+
+def test_three_terms_of_about_nine_thousand_overlap(counts, settings):
+    assert list(counts) == [term.code for term in settings.terms]
+    for term in settings.terms:
+        assert 8_500 < counts[term.code].max() < 10_200
+        assert abs((counts[term.code].idxmax() - term.starts).days) < 14
+    assert set(counts["2025FA"].index) & set(counts["2026SP"].index)
+    assert set(counts["2026SP"].index) & set(counts["2026FA"].index)
+
+
+def test_registration_is_an_s_with_quiet_weekends(counts, settings):
+    term = settings.terms[0]
+    net = counts[term.code].diff().dropna()
+    before = net[[date < term.starts - dt.timedelta(14) for date in net.index]]
+    by_class = before.groupby([date.weekday() >= 5 for date in before.index]).mean()
+    assert by_class[True] < 0.25 * by_class[False]
+    window = (term.starts - term.registration_opens).days
+    days = [term.registration_opens + dt.timedelta(int(window * share)) for share in (0.13, 0.65)]
+    at = [counts[term.code][[d for d in counts[term.code].index if d <= day][-1]] for day in days]
+    final = counts[term.code].max()
+    assert at[0] / final < 0.2
+    assert 0.4 < at[1] / final < 0.6
+
+
+def test_people_leave_at_the_payment_deadline_and_the_census(counts, settings):
+    for term in settings.terms:
+        net = counts[term.code].diff()
+        due = max(e.date for e in settings.calendar.events if e.date < term.starts)
+        assert net[due] < -100
+        assert net[term.census] < -100
+
+
+def test_every_id_is_text_with_leading_zeros_and_stands_once_a_term(snapshots, settings):
+    frame = pd.read_csv(snapshots / settings.source.name_for(dt.date(2026, 4, 15)), dtype=str)
+    assert frame["student_id"].str.fullmatch(r"0\d{6}").all()
+    assert not frame.duplicated(["term", "student_id"]).any()
+    assert frame["student_name"].str.contains(",").any()
