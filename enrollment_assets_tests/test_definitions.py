@@ -98,10 +98,10 @@ def test_importing_the_definitions_loads_no_heavy_package():
 @pytest.mark.parametrize("package", ["analytics", "reporting", "sources"])
 def test_pure_code_does_not_import_dagster(package):
     code = (
-        "import sys, pkgutil, importlib, enrollment_assets.{0} as p; "
+        f"import sys, pkgutil, importlib, enrollment_assets.{package} as p; "
         "[importlib.import_module(m.name) for m in pkgutil.iter_modules(p.__path__, p.__name__ + '.')]; "
         "sys.exit('dagster' in sys.modules)"
-    ).format(package)
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -23,7 +23,7 @@ ROWS = [
     ("7", 'O"Brien', "2024FA", "nan", "Línea\nnueva", "2", "E"),
     ("3.0", "名前", "2024FA", "True", "1e5", "3", "E"),
 ]
-SECRET = "Jane Q. Marker"  # noqa: S105 - a student's name that must not be repeated
+SECRET = "Jane Q. Marker"
 
 
 def write(university, ending, content):

@@ -234,7 +234,7 @@ def test_a_table_of_another_shape_is_not_written_into(university):
     with university.warehouse().connect() as connection:
         connection.execute("ALTER TABLE enrollment.snapshot_log ALTER row_count TYPE VARCHAR")
     with (
-        pytest.raises(WarehouseError, match="row_count is VARCHAR .* should be BIGINT"),
+        pytest.raises(WarehouseError, match=r"row_count is VARCHAR .* should be BIGINT"),
         university.warehouse().connect(),
     ):
         pass
