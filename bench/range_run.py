@@ -43,7 +43,7 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
     import duckdb
 
     from enrollment_assets.config import load_settings
-    from enrollment_assets.warehouse.connection import _load_terms
+    from enrollment_assets.warehouse.connection import load_terms
     from enrollment_assets.warehouse.derive import Statement, write_statement
     from enrollment_assets.warehouse.schema import ensure_tables, tables
 
@@ -52,7 +52,7 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
         str(database), config={"memory_limit": "1GB", "preserve_insertion_order": "false"}
     )
     ensure_tables(connection, settings)
-    _load_terms(connection, settings)
+    load_terms(connection, settings)
     types = ", ".join(f"'{name}': 'VARCHAR'" for name in COLUMNS)
     connection.execute(
         "INSERT INTO enrollment.enrollment_snapshots BY NAME SELECT "

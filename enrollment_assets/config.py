@@ -36,24 +36,41 @@ from enrollment_assets.errors import ConfigurationError
 CONFIG_VARIABLE = "ENROLLMENT_CONFIG"
 OVERRIDE_PREFIX = "ENROLLMENT__"
 
-_IDENTIFIER = re.compile(r"^[a-z][a-z0-9_]*$")
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 # Column names that tables of the warehouse give another meaning.
 _RESERVED = frozenset(
-    "snapshot_date date term student_id student_name status baseline_date change returning "
-    "dimension segment".split()
+    {
+        "baseline_date",
+        "change",
+        "date",
+        "dimension",
+        "has_blank",
+        "has_invalid_id",
+        "is_now",
+        "returning",
+        "segment",
+        "snapshot_date",
+        "standing",
+        "status",
+        "student_id",
+        "student_name",
+        "term",
+    }
 )
 
 
 def _identifier(name: str) -> str:
-    if not _IDENTIFIER.match(name):
+    if not _IDENTIFIER.fullmatch(name):
         raise ValueError("use lower-case letters, digits and underscores, a letter first")
     return name
 
 
 def _calendar_date(value: object) -> object:
     # YAML reads 2024-08-26 as a date; a date with a time would be cut silently.
+    if isinstance(value, int | float) or (isinstance(value, str) and value.isdigit()):
+        raise ValueError("give a date such as 2024-08-26")
     if isinstance(value, dt.datetime):
         raise ValueError("give a date such as 2024-08-26, without a time")  # noqa: TRY004
     return value
@@ -82,8 +99,15 @@ def _color(value: str) -> str:
 
 
 def _cron(value: str) -> str:
-    if len(value.split()) != 5:  # noqa: PLR2004 - the fields of a cron line
+    fields = value.split()
+    bounds = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+    if len(fields) != len(bounds):
         raise ValueError('use five fields, such as "0 8 * * *"')
+    for field, (low, high) in zip(fields, bounds, strict=True):
+        if not re.fullmatch(r"[\d*/,A-Za-z-]+", field):
+            raise ValueError(f"{field} is no field of a cron line")
+        if any(not low <= int(number) <= high for number in re.findall(r"(?<![/\d])\d+", field)):
+            raise ValueError(f"{field} is outside {low} to {high}")
     return value
 
 
@@ -123,7 +147,7 @@ class Source(_Section):
     @classmethod
     def _one_name_a_day(cls, value: str) -> str:
         try:
-            names = {value.format(date=dt.date(2024, month, day)) for month, day in _SAMPLE_DAYS}
+            names = {value.format(date=day) for day in _SAMPLE_DAYS}
         except (KeyError, IndexError, ValueError):
             raise ValueError("the only field is the date, as in {date:%Y%m%d}") from None
         if len(names) != len(_SAMPLE_DAYS):
@@ -135,7 +159,9 @@ class Source(_Section):
         return self.pattern.format(date=date)
 
 
-_SAMPLE_DAYS = ((1, 2), (1, 3), (2, 2))
+_SAMPLE_DAYS = tuple(
+    dt.date(*day) for day in ((2024, 1, 2), (2024, 1, 3), (2024, 2, 2), (2025, 1, 2))
+)
 
 
 class Statuses(_Section):
@@ -342,6 +368,9 @@ class Settings(BaseSettings):
         taken = sorted(_RESERVED.intersection(value))
         if taken:
             raise ValueError(f"{taken[0]} is a column with a meaning of its own")
+        shadowed = [name for name in value if f"from_{name}" in value]
+        if shadowed:
+            raise ValueError(f"from_{shadowed[0]} already means where {shadowed[0]} was before")
         if len(set(value)) != len(value):
             raise ValueError("name each dimension once")
         return value
@@ -523,6 +552,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         place = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
         raise ConfigurationError(f"{path}{place}: {problem}.") from None
+    except ValueError as error:  # such as the 31st of September
+        raise ConfigurationError(f"{path}: a date that does not exist ({error}).") from None
     if not isinstance(content, dict):
         raise ConfigurationError(
             f"{path} must hold keys and values, such as `start_date: 2024-04-01`."
@@ -537,12 +568,19 @@ class _StrictLoader(yaml.SafeLoader):
 def _mapping_without_doubles(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[object] = set()
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a key must be a word", key_node.start_mark
+            )
         key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {key} stands there twice", key_node.start_mark
             )
         seen.add(key)
+    loader.flatten_mapping(node)
     return loader.construct_mapping(node)
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import yaml
+from dagster._check import CheckError
+from dagster_shared.error import DagsterError
 
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError
@@ -74,8 +77,12 @@ def prepare_home() -> Path:
 
 def instance() -> dg.DagsterInstance:
     """The Dagster instance, with the runs closed whose process is gone."""
-    prepare_home()
-    found = dg.DagsterInstance.get()
+    home = prepare_home()
+    try:
+        found = dg.DagsterInstance.get()
+    except (DagsterError, CheckError, yaml.YAMLError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{home / 'dagster.yaml'}: {reason}") from None
     close_dead_runs(found)
     return found
 

@@ -121,8 +121,14 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         by_run: dict[str, list[EventLogEntry]] = {}
         for event in events:
             by_run.setdefault(event.run_id, []).append(event)
-        for run_id, of_run in by_run.items():
-            self._store_evaluations(run_id, of_run)
+        try:
+            for run_id, of_run in by_run.items():
+                self._store_evaluations(run_id, of_run)
+                events = [event for event in events if event.run_id != run_id]
+        except BaseException:
+            with self._waiting_lock:
+                self._waiting = events + self._waiting
+            raise
 
     def _store_evaluations(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
         """What Dagster's `store_event` does for one evaluation, for many in two transactions."""

@@ -15,13 +15,15 @@ import dagster as dg
 import filelock
 import psutil
 
-from enrollment_assets.errors import WarehouseBusyError
+from enrollment_assets import progress
+from enrollment_assets.errors import ConfigurationError, WarehouseBusyError
 from enrollment_assets.warehouse.connection import make_private_folder
 
 # A range run over some years takes minutes; whoever waits longer than this should look.
 WAIT_SECONDS = 900.0
 WAIT_VARIABLE = "ENROLLMENT_LOCK_WAIT_SECONDS"
 
+_CLOCK_SECONDS = 60
 _PROCESS_TAG = "enrollment/process"
 
 
@@ -32,6 +34,7 @@ def writer_lock(warehouse: Path, doing: str, *, log: object = None) -> Iterator[
     Raises:
         WarehouseBusyError: if another writer kept it; the message says which.
     """
+    wait = _wait_seconds()
     make_private_folder(warehouse.parent)
     path = warehouse.with_suffix(".lock")
     holder = warehouse.with_suffix(".lock.json")
@@ -42,7 +45,7 @@ def writer_lock(warehouse: Path, doing: str, *, log: object = None) -> Iterator[
         info = getattr(log, "info", None)
         if info:
             info(f"Waiting for {_holder(holder)}.")
-        wait = float(os.environ.get(WAIT_VARIABLE, WAIT_SECONDS))
+        progress.note(f"Waiting for {_holder(holder)}.")
         try:
             lock.acquire(timeout=wait, poll_interval=0.2)
         except filelock.Timeout:
@@ -58,6 +61,16 @@ def writer_lock(warehouse: Path, doing: str, *, log: object = None) -> Iterator[
         with suppress(OSError):
             holder.unlink()
         lock.release()
+
+
+def _wait_seconds() -> float:
+    text = os.environ.get(WAIT_VARIABLE, str(WAIT_SECONDS))
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{WAIT_VARIABLE} is {text!r}; give a number of seconds."
+        ) from None
 
 
 def _holder(path: Path) -> str:
@@ -99,6 +112,7 @@ def _is_dead(mark: str) -> bool:
     if host != socket.gethostname():
         return False
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
+        # A clock that is set moves all times of creation a little.
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) > _CLOCK_SECONDS
     except psutil.NoSuchProcess:
         return True

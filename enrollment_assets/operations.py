@@ -10,7 +10,7 @@ from typing import Any
 from enrollment_assets.config import Settings, expand, load_settings
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.sources.base import source_for
-from enrollment_assets.warehouse.connection import Warehouse, plain_errors
+from enrollment_assets.warehouse.connection import Warehouse, make_private_folder, plain_errors
 from enrollment_assets.warehouse.statements import statement
 
 
@@ -36,10 +36,9 @@ class TermStatus:
 
 
 def _rows(settings: Settings, name: str, **binds: Any) -> list[tuple[Any, ...]]:
-    warehouse = Warehouse(settings)
-    if not warehouse.path.exists():
-        return []
-    with warehouse.connect() as connection, plain_errors(f"Reading {name}"):
+    with Warehouse(settings).read() as connection, plain_errors(f"Reading {name}"):
+        if connection is None:
+            return []
         found: list[tuple[Any, ...]] = connection.execute(
             statement(name, settings), binds or None
         ).fetchall()
@@ -72,14 +71,27 @@ def days_status(settings: Settings) -> list[TermStatus]:
     return found
 
 
-def days_not_accepted(settings: Settings, first: dt.date, last: dt.date) -> dict[dt.date, str]:
-    """The days of a range that were tried and do not stand, with the reasons."""
-    found: dict[dt.date, str] = {}
+def days_not_accepted(
+    settings: Settings, first: dt.date, last: dt.date
+) -> dict[dt.date, tuple[str, str]]:
+    """The days of a range of which a term was tried and does not stand: status and reasons."""
+    found: dict[dt.date, tuple[str, str]] = {}
     for term, day, verdict, reasons, _ in _rows(settings, "term_days"):
-        if verdict != "accepted" and first <= day <= last:
-            words = f"{verdict} ({term}): {reasons}" if verdict == "rejected" else str(reasons)
-            found[day] = found.get(day) or words
+        if verdict != "accepted" and first <= day <= last and day not in found:
+            words = f"{reasons} ({term})" if verdict == "rejected" else str(reasons)
+            found[day] = (verdict, words)
     return dict(sorted(found.items()))
+
+
+def why_held(warehouse: Warehouse, day: dt.date) -> str | None:
+    """Why a day must not be reported as it is: some term of it is missing or refused."""
+    with warehouse.connect() as connection, plain_errors("Reading the log"):
+        rows = connection.execute(
+            "SELECT term, status, reasons FROM enrollment.snapshot_log "
+            "WHERE snapshot_date = ? AND status <> 'accepted' ORDER BY term",
+            [day],
+        ).fetchall()
+    return "; ".join(f"{term} {status}: {reasons}" for term, status, reasons in rows) or None
 
 
 def accepted_between(settings: Settings, first: dt.date, last: dt.date) -> int:
@@ -157,12 +169,13 @@ def _look_at_source(settings: Settings) -> str:
 
 def _look_at_warehouse(settings: Settings) -> str:
     warehouse = Warehouse(settings)
-    there = warehouse.path.exists()
-    with warehouse.connect() as connection:
+    with warehouse.read() as connection:
+        if connection is None:
+            make_private_folder(warehouse.path.parent)
+            return f"{warehouse.path}: not there yet; the first run makes it"
         rows = connection.execute("SELECT count(*) FROM enrollment.enrollment_snapshots").fetchone()
     size = warehouse.path.stat().st_size / 2**20
-    made = "" if there else ", made now"
-    return f"{warehouse.path}{made}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB"
+    return f"{warehouse.path}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB"
 
 
 def _look_at_instance(_settings: Settings) -> str:

@@ -12,6 +12,9 @@ import dagster as dg
 
 from enrollment_assets.config import Settings
 
+# On runs in which days that cannot be taken in are listed and gone over, even if it is only one.
+LENIENT_TAG = "enrollment/lenient"
+
 
 def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
     """Days from `start_date` to today: at 08:00 the newest partition is today's."""
@@ -25,3 +28,8 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
 def days_of(context: Any) -> Sequence[dt.date]:
     """The days that a run of a partitioned asset or check is about, in order."""
     return [dt.date.fromisoformat(key) for key in context.partition_keys]
+
+
+def is_strict(context: Any) -> bool:
+    """Whether a day that cannot be taken in fails the run: on one day, unless it is a backfill's."""
+    return len(context.partition_keys) == 1 and LENIENT_TAG not in context.run.tags

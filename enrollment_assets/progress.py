@@ -1,11 +1,20 @@
-"""How far a long step is. Nobody listens, unless a command shows a bar."""
+"""How far a long step is, and what it waits for. Nobody listens, unless a command shows it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 Advance = Callable[[int], None]
-Listener = Callable[[str, int], AbstractContextManager[Advance]]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What hears of pieces of work and of notes."""
+
+    task: Callable[[str, int], AbstractContextManager[Advance]]
+    note: Callable[[str], None]
+
 
 _listener: ContextVar[Listener | None] = ContextVar("progress_listener", default=None)
 
@@ -13,7 +22,14 @@ _listener: ContextVar[Listener | None] = ContextVar("progress_listener", default
 def task(name: str, total: int) -> AbstractContextManager[Advance]:
     """Begin a piece of work of `total` days; call what the context gives with days done."""
     listener = _listener.get()
-    return listener(name, total) if listener else nullcontext(lambda _: None)
+    return listener.task(name, total) if listener else nullcontext(lambda _: None)
+
+
+def note(text: str) -> None:
+    """Tell a person who watches what is going on."""
+    listener = _listener.get()
+    if listener:
+        listener.note(text)
 
 
 @contextmanager

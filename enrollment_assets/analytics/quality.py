@@ -32,8 +32,9 @@ def _rate(part: int, whole: int) -> float:
 
 def snapshot_present(facts: Sequence[Facts], why_not_expected: str | None) -> Finding:
     """Every open term that is expected has an accepted snapshot."""
-    absent = [row for row in facts if row["term"] is not None and row["status"] != "accepted"]
-    figures: dict[str, Any] = _per_term(facts, "status")
+    known = [row for row in facts if row["term"] is not None and row["status"] != "outside"]
+    absent = [row for row in known if row["status"] != "accepted"]
+    figures: dict[str, Any] = _per_term(known, "status")
     if why_not_expected and not facts:
         figures["not_expected"] = why_not_expected
     if absent:

@@ -6,7 +6,7 @@ import dagster as dg
 
 from enrollment_assets.assets.common import OWNERS, POOL, column_schema
 from enrollment_assets.config import Settings
-from enrollment_assets.partitions import daily_partitions, days_of
+from enrollment_assets.partitions import daily_partitions, is_strict
 from enrollment_assets.warehouse.io_manager import SnapshotIntake
 from enrollment_assets.warehouse.schema import tables
 
@@ -53,7 +53,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     )
     def take_in_snapshots(context: dg.AssetExecutionContext) -> Iterator[dg.Output[object]]:
         """Reads each day from the source and stores it, with its log, in one transaction."""
-        intake = SnapshotIntake(context.resources.source, single_day=len(days_of(context)) == 1)
+        intake = SnapshotIntake(context.resources.source, strict=is_strict(context))
         yield dg.Output(intake, snapshots.name)
         for day in intake.results:
             context.add_asset_metadata(

@@ -8,7 +8,8 @@ import dagster as dg
 from enrollment_assets import progress
 from enrollment_assets.assets.common import OWNERS, POOL
 from enrollment_assets.config import Settings
-from enrollment_assets.partitions import daily_partitions, days_of
+from enrollment_assets.operations import why_held
+from enrollment_assets.partitions import daily_partitions, days_of, is_strict
 from enrollment_assets.warehouse.connection import Warehouse
 
 
@@ -48,6 +49,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         from enrollment_assets.reporting.daily import publish_day
 
         days = days_of(context)
+        if is_strict(context) and (held := why_held(warehouse, days[0])):
+            raise dg.Failure(f"No report of {days[0]}: {held}", allow_retries=False)
         with progress.task("reports", len(days)) as advance, warehouse.connect() as connection:
             for day in days:
                 published = publish_day(connection, settings, day)

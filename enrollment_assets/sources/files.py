@@ -18,7 +18,7 @@ from typing import IO, Any
 import fsspec
 import pyarrow as pa
 
-from enrollment_assets.config import Settings
+from enrollment_assets.config import Settings, expand
 from enrollment_assets.errors import (
     SnapshotMissingError,
     SnapshotUnreadableError,
@@ -49,10 +49,16 @@ class FilesSource:
     def __init__(self, settings: Settings) -> None:
         self._source = settings.source
         self._columns = dict(settings.columns)
-        url = self._source.url
+        url = expand(self._source.url, "source.url")
         if "://" not in url:
             url = str((settings.base / url).resolve())
-        self._filesystem, self._folder = fsspec.core.url_to_fs(url)
+        try:
+            self._filesystem, self._folder = fsspec.core.url_to_fs(url)
+        except (ValueError, ImportError) as error:
+            kind = url.partition("://")[0]
+            raise SourceError(
+                f"source.url: addresses of kind {kind}:// are not known ({error})."
+            ) from None
 
     def check(self) -> None:
         """Make sure that the folder is there."""
@@ -81,6 +87,12 @@ class FilesSource:
                 raise SnapshotMissingError(
                     f"{name} is not in {self._folder}; put it there and run the day again."
                 ) from None
+            except PermissionError:
+                raise SnapshotUnreadableError(
+                    f"{name} may not be read by this user; give it the right to."
+                ) from None
+            except IsADirectoryError:
+                raise SnapshotUnreadableError(f"{name} is a folder; put a file there.") from None
             with file:
                 yield Extract(date, path, _plain_errors(name, read(file, name, self._columns)))
 
@@ -127,8 +139,10 @@ def _in_words(path: str) -> Iterator[None]:
         yield
     except PermissionError:
         raise SourceError(f"{path} may not be read by this user; give it the right to.") from None
-    except (IsADirectoryError, NotADirectoryError):
-        raise SourceError(f"{path} is a folder where a file should be, or the reverse.") from None
+    except NotADirectoryError:
+        raise SourceError(
+            f"{path} is a file where a folder should be; correct source.url."
+        ) from None
     except OSError as error:
         raise SourceUnavailableError(
             f"{path} could not be read ({error.strerror or type(error).__name__}); try again."
@@ -156,9 +170,20 @@ def _plain_errors(name: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Reco
                 f"{name}: {place} has {shape[3]} columns where the header has {shape[2]}; extract it "
                 "again, with every value that holds a comma in quotes."
             ) from None
-        raise SnapshotUnreadableError(
-            f"{name} cannot be read as what its ending says; extract it again."
-        ) from None
+        raise _damaged(name) from None
+    except pa.ArrowException:
+        raise _damaged(name) from None
+    except OSError as error:
+        # Arrow tells of damaged pages with an OSError that has no number; those of disks have one.
+        if error.errno is None:
+            raise _damaged(name) from None
+        raise
+
+
+def _damaged(name: str) -> SnapshotUnreadableError:
+    return SnapshotUnreadableError(
+        f"{name} cannot be read as what its ending says; extract it again."
+    )
 
 
 _NOT_UTF8 = "{} is not UTF-8 text; save or extract it as UTF-8."
@@ -206,6 +231,9 @@ def _pick(name: str, header: Sequence[str], columns: dict[str, str]) -> dict[str
                 or difflib.SequenceMatcher(None, column.lower(), theirs.lower()).ratio() > 0.8  # noqa: PLR2004
             ]
             hint = f" (it has {close[0]})" if close else f" (it has {len(header)} others)"
+            if len(header) == 1 and (other := re.search(r"[;\t|]", header[0])):
+                mark = "tabs" if other[0] == "\t" else f"the sign {other[0]}"
+                hint = f" (its columns are separated by {mark} and not by commas)"
             raise SnapshotUnreadableError(
                 f"{name} has no column {theirs}{hint}; extract it with that column, or correct "
                 f"columns.{ours} in enrollment.yaml."
@@ -224,13 +252,23 @@ def _read_csv(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[p
     read = csv.ReadOptions(block_size=_BLOCK_BYTES)
     # The header first, with every column as text: a column that is asked for and not there must
     # get its own words.
+    first_line = _first_line(file)
+    if not first_line.strip():
+        raise SnapshotUnreadableError(
+            f"{name} begins with an empty line; the header must come first."
+        )
     with csv.open_csv(
-        io.BytesIO(_first_line(file)), parse_options=parse, read_options=read
+        io.BytesIO(first_line.rstrip(b"\r\n") + b"\n"), parse_options=parse, read_options=read
     ) as header_reader:
         header = header_reader.schema.names
     places = _pick(name, header, columns)
+    mapped = {header[place] for place in places.values()}
     convert = csv.ConvertOptions(
-        column_types={column: pa.string() for column in header},
+        # What is not mapped is not read, in whatever encoding it is; it is only looked at for a quote
+        # that was never closed.
+        column_types={
+            column: pa.string() if column in mapped else pa.binary() for column in header
+        },
         # Only an empty field is nothing. "NA" may be a program and "Null" is somebody's name.
         null_values=[""],
         strings_can_be_null=True,
@@ -240,7 +278,23 @@ def _read_csv(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[p
         file, read_options=read, parse_options=parse, convert_options=convert
     ) as reader:
         for batch in reader:
+            _refuse_open_quotes(batch, name)
             yield _as_ours(batch, places)
+
+
+def _refuse_open_quotes(batch: pa.RecordBatch, name: str) -> None:
+    """Refuse a value that swallowed rows: a quote that is not closed takes in all that follows."""
+    from pyarrow import compute
+
+    for column in batch.columns:
+        broken = compute.match_substring(column, "\n")
+        if compute.any(broken).as_py():
+            commas = compute.count_substring(column.filter(broken), ",")
+            if compute.max(commas).as_py() >= batch.num_columns - 1:
+                raise SnapshotUnreadableError(
+                    f"{name} has a quote that is never closed, which swallows the rows behind it; "
+                    "extract it again."
+                )
 
 
 def _first_line(file: IO[bytes]) -> bytes:
@@ -274,14 +328,16 @@ def _read_parquet(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterat
 
 
 def _as_text(array: pa.Array) -> pa.Array:
+    from pyarrow import compute
+
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if pa.types.is_floating(array.type):
+    text = array.cast(pa.string())
+    if pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
         # A column of whole numbers with a gap in it became floating on its way: 42.0 is 42.
-        whole = array.cast(pa.int64(), safe=False)
-        if whole.cast(array.type).equals(array):
-            array = whole
-    return array.cast(pa.string())
+        text = compute.replace_substring_regex(text, r"\.0+$", "")
+        text = compute.if_else(compute.equal(text, "nan"), pa.scalar(None, pa.string()), text)
+    return text
 
 
 def _read_xlsx(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[pa.RecordBatch]:

@@ -5,9 +5,11 @@ take the lock in `locking` first.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -26,6 +28,9 @@ _OPTIONS = {
     "preserve_insertion_order": "false",
 }
 
+# How long to wait for another process that has the file open: readers have it for moments.
+_PATIENCE_SECONDS = 30.0
+
 # Errors that speak of the statement or the file; all others may quote a value.
 _SPEAKS_OF_NO_VALUE = (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException)
 
@@ -33,9 +38,14 @@ _SPEAKS_OF_NO_VALUE = (duckdb.CatalogException, duckdb.BinderException, duckdb.P
 def make_private_folder(path: Path) -> Path:
     """Make a folder, and those above it, that only this user can look into."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    for folder in missing:
-        folder.chmod(PRIVATE_FOLDER)
+    try:
+        path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        for folder in missing:
+            folder.chmod(PRIVATE_FOLDER)
+    except OSError as error:
+        raise WarehouseError(
+            f"The folder {path} cannot be made ({error.strerror}); correct data_dir, or free the name."
+        ) from None
     return path
 
 
@@ -54,7 +64,7 @@ def plain_errors(doing: str) -> Iterator[None]:
         raise WarehouseError(f"{doing}: {error}") from None
     except duckdb.IOException as error:
         text = str(error)
-        if "lock" in text.lower():
+        if "Could not set lock" in text or "Conflicting lock" in text:
             raise WarehouseBusyError(
                 f"{doing}: another process holds the warehouse open; close it, or wait and try again."
             ) from None
@@ -91,35 +101,54 @@ class Warehouse:
             WarehouseBusyError: if another process has it open.
             WarehouseError: if it cannot be opened.
         """
-        make_private_folder(self.path.parent)
-        with plain_errors(f"Opening {self.path}"):
-            connection = duckdb.connect(
-                self.path, config={**_OPTIONS, "temp_directory": str(self.path) + ".tmp"}
-            )
+        make_private_folder(self.path.parent).chmod(PRIVATE_FOLDER)
+        # DuckDB makes its files, the write-ahead log among them, as the mask allows.
+        mask = os.umask(0o077)
         try:
-            self._narrow_rights()
-            with plain_errors(f"Preparing {self.path}"):
-                ensure_tables(connection, self.settings)
-                _load_terms(connection, self.settings)
-            yield connection
+            options = {**_OPTIONS, "temp_directory": str(self.path) + ".tmp"}
+            with self._opened(config=options) as connection:
+                self._narrow_rights()
+                with plain_errors(f"Preparing {self.path}"):
+                    ensure_tables(connection, self.settings)
+                    load_terms(connection, self.settings)
+                yield connection
         finally:
-            connection.close()
-            self._narrow_rights()
+            os.umask(mask)
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
-        """Open the file for a short read, or give None where there is none yet."""
+        """Open the file for a short read, or give None where there is none yet.
+
+        Raises:
+            WarehouseBusyError: if a writer kept it open.
+        """
         if not self.path.exists():
             yield None
             return
-        with plain_errors(f"Opening {self.path}"):
-            connection = duckdb.connect(self.path, read_only=True)
+        with self._opened(read_only=True) as connection:
+            load_terms(connection, self.settings)
+            yield connection
+
+    @contextmanager
+    def _opened(self, **options: Any) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file; who looks in for a moment makes others wait, not fail."""
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                with plain_errors(f"Opening {self.path}"):
+                    connection = duckdb.connect(self.path, **options)
+                break
+            except WarehouseBusyError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.1)
         try:
             yield connection
         finally:
             connection.close()
 
     def _narrow_rights(self) -> None:
+        """Narrow files that were made by somebody else, or under an older mask."""
         for path in (self.path, Path(f"{self.path}.wal")):
             with suppress(FileNotFoundError):
                 os.chmod(path, PRIVATE_FILE)  # noqa: PTH101 - the same call for both
@@ -139,7 +168,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
-def _load_terms(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+def load_terms(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Put the configured terms beside the tables, for as long as the connection lives."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE terms (code VARCHAR, name VARCHAR, registration_opens DATE, "

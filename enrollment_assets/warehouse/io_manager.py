@@ -27,7 +27,7 @@ from enrollment_assets.sources.base import Source
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
 from enrollment_assets.warehouse.derive import Statement, delete_days, write_statement
 from enrollment_assets.warehouse.schema import SCHEMA, Table, tables
-from enrollment_assets.warehouse.snapshots import DayResult, store_days
+from enrollment_assets.warehouse.snapshots import MISSING, REJECTED, DayResult, store_days
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,11 +39,12 @@ Metadata = dict[str, Any]
 class SnapshotIntake:
     """Days to take in from a source; `results` holds what became of each once it is stored.
 
-    A `single_day` that is missing or refused fails its run; in a range it is marked and gone over.
+    Where it is `strict`, a day that is missing or refused fails its run; in a range or a backfill it
+    is marked and gone over.
     """
 
     source: Source
-    single_day: bool = False
+    strict: bool = False
     results: list[DayResult] = field(default_factory=list)
 
 
@@ -171,8 +172,10 @@ class IntakeHandler(_Handler):
                     on_day=lambda _: advance(1),
                 )
             )
-        for day in obj.results:
-            if obj.single_day and day.reasons:
+        if obj.strict:
+            day = obj.results[-1]
+            # Terms that were accepted go on to their figures; the report then says what is held.
+            if day.status in (REJECTED, MISSING) and not any(r.students for r in day.terms):
                 raise dg.Failure(f"{day.date}: {day.status}. {day.reasons}", allow_retries=False)
         summaries = {day.date: day.summary() for day in obj.results}
         return self.report(context, table, days, connection, summaries)

@@ -171,7 +171,7 @@ def _tables(dimensions: tuple[str, ...]) -> dict[str, Table]:
                 "VARCHAR",
                 "Code of the term; empty for rows of terms that are not configured",
             ),
-            ("status", "VARCHAR", "accepted, rejected or missing"),
+            ("status", "VARCHAR", "accepted, rejected, missing, or outside the term's dates"),
             ("reasons", "VARCHAR", "Why it was not accepted"),
             ("row_count", "BIGINT", "Rows of the term in the extract"),
             ("student_count", "BIGINT", "Distinct students among them"),

@@ -7,6 +7,7 @@ its length. A batch is stored in one transaction: a day is in the warehouse with
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ import duckdb
 import pyarrow as pa
 
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import SnapshotMissingError, SnapshotUnreadableError
+from enrollment_assets.errors import (
+    ConfigurationError,
+    SnapshotMissingError,
+    SnapshotUnreadableError,
+)
 from enrollment_assets.sources.base import Source
 from enrollment_assets.warehouse.connection import (
     PRIVATE_FILE,
@@ -25,6 +30,8 @@ from enrollment_assets.warehouse.connection import (
 from enrollment_assets.warehouse.statements import statement
 
 ACCEPTED, REJECTED, MISSING = "accepted", "rejected", "missing"
+# Rows of a known term on a day outside its dates: counted in the attempts, and left out.
+OUTSIDE = "outside"
 
 # Rows staged before they are stored: enough for DuckDB to use both cores, little enough for memory.
 _BATCH_ROWS = 400_000
@@ -69,8 +76,8 @@ class DayResult:
 
     @property
     def status(self) -> str:
-        """Of all terms of the day, the worst."""
-        found = {result.status for result in self.terms}
+        """Of all known terms of the day, the worst."""
+        found = {result.status for result in self.terms if result.term}
         for status in (REJECTED, MISSING, ACCEPTED):
             if status in found:
                 return status
@@ -81,9 +88,9 @@ class DayResult:
         """Why something is not accepted, in words."""
         found = [self.problem] if self.problem else []
         found += [
-            f"{result.term}: {result.reasons}"
+            f"{result.term or 'unknown term'}: {result.reasons}"
             for result in self.terms
-            if result.reasons and result.term and result.reasons != self.problem
+            if result.reasons and result.reasons != self.problem
         ]
         return "; ".join(found) or None
 
@@ -117,6 +124,7 @@ def store_days(
         WarehouseError: if a batch cannot be written; earlier batches stand, this one is not there.
     """
     source.check()
+    _check_patterns(connection, settings)
     results: list[DayResult] = []
     store = _Store(connection, settings, run_id)
     for batch in store.stage(source, sorted(dates)):
@@ -128,6 +136,25 @@ def store_days(
             on_day(day)
         results += batch
     return results
+
+
+def _check_patterns(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Try the configured expressions where they will be used: DuckDB's know no look-ahead.
+
+    Raises:
+        ConfigurationError: with the key and the expression.
+    """
+    patterns = {"quality.student_id_pattern": settings.quality.student_id_pattern}
+    for number, rule in enumerate(settings.exclude):
+        patterns[f"exclude[{number}].pattern"] = rule.pattern
+    for key, pattern in patterns.items():
+        try:
+            connection.execute("SELECT regexp_matches('', ?)", [pattern])
+        except duckdb.Error:
+            raise ConfigurationError(
+                f"{settings.path}: {key}: {pattern} is no expression that DuckDB knows (it follows "
+                "RE2: no look-ahead, no back-references); write it otherwise."
+            ) from None
 
 
 class _Store:
@@ -156,10 +183,12 @@ class _Store:
         for date in dates:
             day = DayResult(date, note=self._settings.why_no_snapshot(date))
             try:
-                with source.read(date) as extract:
-                    day.origin = extract.origin
-                    day.note = None
-                    rows += self._read(date, extract.rows)
+                # Without a term column there is nothing to read between terms.
+                if "term" in self._settings.columns or self._settings.open_terms(date):
+                    with source.read(date) as extract:
+                        day.origin = extract.origin
+                        day.note = None
+                        rows += self._read(date, extract.rows)
             except SnapshotMissingError as error:
                 if not day.note:
                     day.problem = str(error)
@@ -220,7 +249,7 @@ class _Store:
         self._connection.execute("DELETE FROM staged WHERE snapshot_date = ?", [date])
 
     def _only_term(self, date: dt.date) -> str | None:
-        """The term of every row, where the source has no column that tells."""
+        """The open term, where the source has no column that tells."""
         if "term" in self._settings.columns:
             return None
         terms = self._settings.open_terms(date)
@@ -229,7 +258,7 @@ class _Store:
                 f"On {date} the terms {' and '.join(term.code for term in terms)} are open; add a "
                 "term column under columns, so that each row says which one it belongs to."
             )
-        return terms[0].code if terms else ""
+        return terms[0].code
 
     def judge(self, batch: list[DayResult]) -> None:
         """Decide, term by term, what may stand."""
@@ -253,19 +282,22 @@ class _Store:
                 return []
             status = REJECTED if day.origin else MISSING
             return [TermResult(term.code, status, day.problem) for term in open_terms]
+        nothing = dict.fromkeys(_FACTS, 0)
+        is_empty = not any(facts["student_count"] for facts in found.values())
         for term in open_terms:
-            facts = found.get(term.code, dict.fromkeys(_FACTS, 0))
-            reason = _why_refused(facts, term.code in stood)
+            facts = found.pop(term.code, nothing)
+            reason = _why_refused(facts, expected=is_empty or term.code in stood)
             if reason:
                 results.append(TermResult(term.code, REJECTED, reason, facts))
             elif facts["student_count"]:
                 results.append(TermResult(term.code, ACCEPTED, None, facts))
         if None in found:
             count = found[None]["row_count"]
+            facts = found.pop(None)
             results.append(
-                TermResult(None, REJECTED, f"{count} rows of terms not configured", found[None])
+                TermResult(None, REJECTED, f"{count} rows of terms not configured", facts)
             )
-        return results
+        return results + [TermResult(code, OUTSIDE, None, facts) for code, facts in found.items()]
 
     def _standing_before(self, date: dt.date) -> set[str | None]:
         """The terms that stand in the last accepted snapshot before a day, or on it."""
@@ -348,13 +380,17 @@ class _Store:
             )
 
 
-def _why_refused(facts: dict[str, int], stood: bool) -> str | None:
-    """The reason why a term's rows must not become history, or None."""
-    if facts["student_count"] or not stood:
+def _why_refused(facts: dict[str, int], *, expected: bool) -> str | None:
+    """The reason why an open term's rows must not become history, or None.
+
+    A term is `expected` if it stood before, or if the whole snapshot would otherwise be empty: until
+    its first student registers, an open term may be absent beside others.
+    """
+    if facts["student_count"]:
         return None
     if facts["row_count"]:
         return f"none of the {facts['row_count']} rows counts as enrolled"
-    return "the snapshot has no row of this term, which is open and stood before"
+    return "the snapshot has no row of this term, which is open" if expected else None
 
 
 def _as_staged(
@@ -376,7 +412,11 @@ def _as_staged(
         else:
             term = only_term if name == "term" else None
             arrays.append(pa.repeat(pa.scalar(term, pa.string()), batch.num_rows))
-    return pa.RecordBatch.from_arrays(arrays, names=["snapshot_date", *columns])
+    prepared = pa.RecordBatch.from_arrays(arrays, names=["snapshot_date", *columns])
+    # A line of nothing but blanks is no row: sheets and editors leave them behind.
+    read = [arrays[1 + columns.index(name)] for name in batch.schema.names]
+    is_row = reduce(compute.or_, (compute.is_valid(values) for values in read))
+    return prepared.filter(is_row)
 
 
 def _copy_private(

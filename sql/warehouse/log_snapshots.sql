@@ -36,7 +36,7 @@ SELECT
     verdicts.attempted_at AS extracted_at
 FROM verdicts
 LEFT JOIN hashes USING (snapshot_date, term)
-WHERE verdicts.term IS NOT NULL
+WHERE verdicts.term IS NOT NULL AND verdicts.status <> 'outside'
     AND NOT EXISTS (
         SELECT 1 FROM enrollment.snapshot_log AS old
         WHERE old.snapshot_date = verdicts.snapshot_date AND old.term = verdicts.term

@@ -3,6 +3,10 @@
 -- The baseline is the latest earlier accepted snapshot of the same term; a term's first snapshot
 -- has none, and so no changes. Example: 9,000 students yesterday, 8,995 of them and 12 others today
 -- give 12 rows `added` and 5 `dropped`.
+{% macro shown(value) %}
+{# a set of values as text; compared are the sets, in which an empty value counts as one #}
+{{ "nullif(array_to_string(list_filter(" ~ value ~ ", lambda v: v <> ''), '; '), '')" if by_program else value }}
+{%- endmacro %}
 WITH accepted AS (
     SELECT
         term,
@@ -58,7 +62,7 @@ touched AS (
         student_id,
         min(student_name) AS student_name,
 {% for name in dimensions %}
-        string_agg(DISTINCT "{{ name }}", '; ' ORDER BY "{{ name }}") AS "{{ name }}",
+        list_sort(list(DISTINCT coalesce("{{ name }}", ''))) AS "{{ name }}",
 {% endfor %}
     FROM {{ side }}
     SEMI JOIN touched USING (snapshot_date, term, student_id)
@@ -82,9 +86,9 @@ differences AS (
         CASE WHEN now.student_id IS NULL THEN was.student_name ELSE now.student_name END
             AS student_name,
 {% for name in dimensions %}
-        CASE WHEN now.student_id IS NULL THEN was."{{ name }}" ELSE now."{{ name }}" END
+        {{ shown("CASE WHEN now.student_id IS NULL THEN was." ~ '"' ~ name ~ '"' ~ " ELSE now." ~ '"' ~ name ~ '"' ~ " END") }}
             AS "{{ name }}",
-        was."{{ name }}" AS "from_{{ name }}",
+        {{ shown('was."' ~ name ~ '"') }} AS "from_{{ name }}",
 {% endfor %}
     FROM {{ now }} AS now
     FULL JOIN {{ then }} AS was
