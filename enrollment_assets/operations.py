@@ -45,10 +45,15 @@ def _rows(settings: Settings, name: str, **binds: Any) -> list[tuple[Any, ...]]:
         return found
 
 
+def _term_days(settings: Settings) -> list[tuple[Any, ...]]:
+    """Every logged day: term, day, status, reasons, stale or not."""
+    return _rows(settings, "term_days", first=settings.start_date, last=settings.today())
+
+
 def days_status(settings: Settings) -> list[TermStatus]:
     """Each term's days; those that were never tried count as missing, up to today."""
     logged: dict[str, dict[dt.date, tuple[str, bool]]] = {}
-    for term, day, verdict, _, stale in _rows(settings, "term_days"):
+    for term, day, verdict, _, stale in _term_days(settings):
         logged.setdefault(term, {})[day] = (verdict, stale)
     found = []
     today = settings.today()
@@ -76,7 +81,7 @@ def days_not_accepted(
 ) -> dict[dt.date, tuple[str, str]]:
     """The days of a range of which a term was tried and does not stand: status and reasons."""
     found: dict[dt.date, tuple[str, str]] = {}
-    for term, day, verdict, reasons, _ in _rows(settings, "term_days"):
+    for term, day, verdict, reasons, _ in _term_days(settings):
         if verdict != "accepted" and first <= day <= last and day not in found:
             words = f"{reasons} ({term})" if verdict == "rejected" else str(reasons)
             found[day] = (verdict, words)
@@ -96,7 +101,7 @@ def why_held(warehouse: Warehouse, day: dt.date) -> str | None:
 
 def accepted_between(settings: Settings, first: dt.date, last: dt.date) -> int:
     """How many days of a range stand."""
-    rows = _rows(settings, "term_days")
+    rows = _term_days(settings)
     return len(
         {day for _, day, verdict, _, _ in rows if verdict == "accepted" and first <= day <= last}
     )
@@ -104,7 +109,7 @@ def accepted_between(settings: Settings, first: dt.date, last: dt.date) -> int:
 
 def last_accepted(settings: Settings) -> dt.date | None:
     """The newest day that stands."""
-    days = [day for _, day, verdict, _, _ in _rows(settings, "term_days") if verdict == "accepted"]
+    days = [day for _, day, verdict, _, _ in _term_days(settings) if verdict == "accepted"]
     return max(days, default=None)
 
 

@@ -123,6 +123,52 @@ def test_a_missing_folder_fails_the_run_and_marks_no_day(two_days):
     assert two_days.query("SELECT count(*) FROM enrollment.snapshot_log") == [(0,)]
 
 
+def test_a_backfill_of_one_missing_day_lists_it_and_succeeds(two_days):
+    done = enrollment(two_days, "backfill", "--from", D3, "--to", D3)
+    assert "enrollment_snapshot_20240905.csv is not in" in said(done)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("prepare", "expected"),
+    [
+        (lambda u: (u.folder / "data").write_text(""), "correct data_dir"),
+        (lambda u: (u.folder / "dagster_home" / "dagster.yaml").write_text("a: ["), "dagster.yaml"),
+        (
+            lambda u: (u.folder / "dagster_home" / "dagster.yaml").write_text("foo: 1"),
+            "dagster.yaml",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", [["run", "--date", D1], ["doctor"]])
+def test_a_broken_place_is_told_in_words(two_days, prepare, expected, command):
+    prepare(two_days)
+    done = enrollment(two_days, *command)
+    assert done.returncode in (1, 2)
+    assert expected in said(done)
+
+
+def test_a_look_at_the_status_does_not_disturb_a_run(two_days):
+    import threading
+
+    for number in range(1, 20):
+        two_days.write(f"2024-10-{number:02d}", [student("A"), student(str(number))])
+    assert enrollment(two_days, "run", "--date", D1).returncode == 0
+    looks, done = [], threading.Event()
+
+    def look():
+        while not done.is_set():
+            looks.append(enrollment(two_days, "status").returncode)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    backfill = enrollment(two_days, "backfill", "--from", "2024-10-01", "--to", "2024-10-19")
+    done.set()
+    thread.join()
+    assert backfill.returncode == 0, said(backfill)
+    assert set(looks) == {0}
+
+
 def test_status_tells_missing_refused_and_stale_days(two_days):
     enrollment(two_days, "backfill", "--from", D1, "--to", D2)
     two_days.file("2024-09-06").write_bytes(b"<html>")

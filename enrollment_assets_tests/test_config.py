@@ -49,6 +49,10 @@ def test_relative_paths_start_at_the_file(tmp_path, monkeypatch):
         ({"shedule": {}}, "shedule: unknown key; did you mean schedule"),
         ({"schedule": {"crom": "x"}}, "schedule.crom: unknown key; did you mean cron"),
         ({"schedule": {"cron": "every day"}}, "schedule.cron: use five fields"),
+        ({"schedule": {"cron": "99 8 * * *"}}, "99 is outside 0 to 59"),
+        ({"start_date": 86400}, "start_date: give a date"),
+        ({"dimensions": ["standing"]}, "a column with a meaning of its own"),
+        ({"source": {"kind": "files", "url": "x", "pattern": "{date:%m%d}.csv"}}, "source.pattern"),
         ({"institution": None}, "institution: must be given"),
         (
             {"institution": {"name": "X", "timezone": "Mars"}},
@@ -84,6 +88,8 @@ def test_a_refusal_names_the_file_the_key_and_what_is_allowed(tmp_path, changes,
         (b"- a\n- b\n", "must hold keys and values"),
         (b"", "must hold keys and values"),
         (b"institution: {name: \xff}\n", "not UTF-8"),
+        (b"start_date: 2024-09-31\n", "a date that does not exist"),
+        (b"? [a]\n: 1\n", "a key must be a word"),
         (b"start_date: 2024-01-01\nstart_date: 2024-01-02\n", "start_date stands there twice"),
     ],
 )
@@ -93,6 +99,15 @@ def test_a_file_that_is_no_configuration_is_told_in_one_sentence(tmp_path, conte
     with pytest.raises(ConfigurationError, match=expected) as error:
         load_settings(path)
     assert str(path) in str(error.value)
+
+
+def test_merge_keys_work(tmp_path):
+    path = tmp_path / "enrollment.yaml"
+    dates = "registration_opens: 2024-04-01, starts: 2024-08-26, census: 2024-09-09"
+    terms = f"terms: [&x {{{dates}, code: A, ends: 2024-12-20}}, {{<<: *x, code: B}}]\n"
+    content = {k: v for k, v in CONFIG.items() if k != "terms"}
+    path.write_text(terms + yaml.safe_dump(content))
+    assert [term.code for term in load_settings(path).terms] == ["A", "B"]
 
 
 def test_a_missing_file_is_told_with_the_variable_that_names_another(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import xlsxwriter
 
 from enrollment_assets.errors import (
+    ConfigurationError,
     SnapshotMissingError,
     SnapshotUnreadableError,
     SourceError,
@@ -146,6 +147,14 @@ def one_secret_row(**changes):
             "no column student_id (it has 7 others)",
         ),
         (".csv", b"program," + as_csv(one_secret_row()), "the column program 2 times"),
+        (
+            ".csv",
+            f'{HEADER}\n1,A,T,D,P,L,"E\n2,{SECRET},T,D,P,L,E\n'.encode(),
+            "a quote that is never closed",
+        ),
+        (".csv", as_csv().replace(b",", b";"), "separated by the sign ;"),
+        (".csv", b"\n" + as_csv(), "begins with an empty line"),
+        (".parquet", as_parquet(ROWS * 999).replace(b"2024FA", b"\xff" * 6), "ending says"),
         (".csv.gz", gzip.compress(as_csv(ROWS * 500))[:-200], "not a whole gzip file"),
         (".csv.gz", as_csv(one_secret_row()), "not what its ending says"),
         (".parquet", as_csv(one_secret_row()), "not what its ending says"),
@@ -176,8 +185,34 @@ def test_a_file_that_may_not_be_read_is_told_apart_from_one_that_is_not_there(un
         path.mkdir()  # root may read everything, but not a folder as a file
     else:
         path.chmod(0)
-    with pytest.raises(SourceError):
+    with pytest.raises(
+        SnapshotUnreadableError, match=r"s_20240903\.csv (is a folder|may not be read)"
+    ):
         read(source)
+
+
+def test_an_address_of_an_unknown_kind_is_refused_and_variables_are_filled_in(
+    university, monkeypatch
+):
+    university.change(source={"kind": "files", "url": "foo://x"})
+    with pytest.raises(SourceError, match="addresses of kind foo://"):
+        FilesSource(university.settings)
+    university.change(source={"kind": "files", "url": "${EXTRACTS}"})
+    with pytest.raises(ConfigurationError, match=r"source.url needs .* EXTRACTS"):
+        FilesSource(university.settings)
+    monkeypatch.setenv("EXTRACTS", str(university.snapshots))
+    FilesSource(university.settings).check()
+
+
+def test_a_column_that_is_not_mapped_may_hold_anything(university):
+    university.change(columns={"student_id": "ID"}, dimensions=[])
+    source = write(university, ".csv", 'ID,NOTE,X\n00042,"Línea\nzwei",\n7,x,\n'.encode("latin-1"))
+    assert read(source) == [("00042",), ("7",)]
+
+
+@pytest.mark.parametrize("content", [HEADER, HEADER + "\n", HEADER + "\r\n"])
+def test_a_header_alone_is_read_as_no_rows_however_it_ends(university, content):
+    assert read(write(university, ".csv", content.encode())) == []
 
 
 def test_the_days_that_have_a_file_are_listed(university):

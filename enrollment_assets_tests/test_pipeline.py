@@ -274,6 +274,101 @@ def test_no_dimensions_at_all_still_give_adds_and_drops(university):
     assert university.query("SELECT count(*) FROM enrollment.segment_metrics") == [(0,)]
 
 
+def test_the_first_snapshot_must_hold_somebody(university):
+    university.write(D1, [])
+    outcome = university.run(D1)
+    assert "the snapshot has no row of this term" in outcome.failures[0]
+    university.change(statuses={"counted": ["E"]})
+    university.write(D1, [student("A")])
+    outcome = university.run(D1)
+    assert "none of the 1 rows counts as enrolled" in outcome.failures[0]
+    assert university.query("SELECT status, row_count FROM enrollment.snapshot_log") == [
+        ("rejected", 1)
+    ]
+
+
+def test_before_its_first_student_an_open_term_may_be_absent_beside_others(university):
+    university.write("2024-11-04", [student("A")])
+    assert university.run("2024-11-04").success
+    assert university.query("SELECT term, status FROM enrollment.snapshot_log") == [
+        ("2024FA", "accepted")
+    ]
+
+
+def test_on_a_day_with_one_term_refused_the_others_get_their_figures_and_no_report(university):
+    from enrollment_assets.jobs import DAILY
+
+    both = [student("A"), student("A", term="2025SP")]
+    university.write("2024-11-04", both)
+    university.write("2024-11-05", [student("A"), student("B")])
+    assert university.run("2024-11-04").success
+    outcome = university.run("2024-11-05", job=DAILY)
+    assert not outcome.success
+    assert "2025SP rejected: the snapshot has no row of this term" in outcome.failures[0]
+    assert not (university.settings.data_path / "reports" / "2024-11-05").exists()
+    assert metrics(university, "date::VARCHAR, total_enrollment, gross_enrollment")[2] == (
+        "2024-11-05",
+        2,
+        2,
+    )
+
+
+def test_rows_of_a_known_term_outside_its_dates_are_counted_and_left_out(university):
+    university.write("2024-12-21", [student("A", term="2025SP"), student("B"), student("C")])
+    outcome = university.run("2024-12-21")
+    assert outcome.success
+    assert not outcome.checks
+    assert metrics(university, "term, total_enrollment") == [("2025SP", 1)]
+    assert university.query(
+        "SELECT term, outside_count FROM operations.snapshot_attempts WHERE status = 'outside'"
+    ) == [("2024FA", 2)]
+
+
+def test_between_terms_a_file_without_a_term_column_is_left_alone(university):
+    university.change(columns={"student_id": "student_id"}, dimensions=[])
+    university.write("2025-06-01", [student("A")])
+    outcome = university.run("2025-06-01")
+    assert outcome.success
+    assert not outcome.checks
+    assert university.query("SELECT count(*) FROM operations.snapshot_attempts") == [(0,)]
+
+
+def test_blank_lines_are_no_rows(university):
+    path = university.write(D1, [student("A")])
+    path.write_text(path.read_text() + ",,,,,,\n , ,,,,,\n")
+    outcome = university.run(D1)
+    assert not outcome.checks
+    assert university.query("SELECT row_count FROM enrollment.snapshot_log") == [(1,)]
+
+
+def test_a_program_that_is_empty_counts_as_one_of_a_students_programs(university):
+    university.change(grain="registration")
+    university.write(D1, [student("A", "Music"), student("A", "")])
+    university.write(D2, [student("A", "Music")])
+    university.run(D1, D2)
+    assert changes(university, "change, from_program, program") == [("moved", "Music", "Music")]
+    assert university.query(
+        "SELECT segment, total_enrollment, moved_out FROM enrollment.segment_metrics "
+        "WHERE dimension = 'program' AND date = ? ORDER BY segment",
+        day(D2),
+    ) == [("(not given)", 0, 1), ("Music", 1, 0)]
+
+
+def test_an_expression_that_duckdb_does_not_know_is_named(university):
+    university.change(exclude=[{"column": "student_id", "pattern": "^(?!S)"}])
+    university.write(D1, [student("A")])
+    words = "exclude[0].pattern: ^(?!S) is no expression that DuckDB knows"
+    assert words in university.run(D1).failures[0]
+
+
+def test_a_damaged_file_does_not_stop_a_range(university):
+    university.write(D1, [student("A")])
+    university.file(D2).mkdir()
+    university.write(D3, [student("A"), student("B")])
+    assert university.run(D1, D3).success
+    assert metrics(university, "date::VARCHAR, net_change") == [(D1, 0), (D3, 1)]
+
+
 def test_a_closure_without_a_file_is_neither_missing_nor_late(university):
     university.write("2024-07-03", [student("A")])
     university.write("2024-07-05", [student("A")])

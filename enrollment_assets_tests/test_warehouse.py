@@ -249,9 +249,11 @@ def test_errors_of_duckdb_lose_their_values():
     assert error.value.__suppress_context__
 
 
-def test_a_file_that_another_process_holds_is_said_to_be_held(university, tmp_path):
+def test_a_file_that_another_process_holds_is_said_to_be_held(university, monkeypatch):
     import subprocess
     import sys
+
+    monkeypatch.setattr("enrollment_assets.warehouse.connection._PATIENCE_SECONDS", 0.3)
 
     with university.warehouse().connect():
         pass

@@ -262,6 +262,8 @@ def _read_csv(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[p
     ) as header_reader:
         header = header_reader.schema.names
     places = _pick(name, header, columns)
+    if not first_line.endswith((b"\n", b"\r")):
+        return  # a header alone
     mapped = {header[place] for place in places.values()}
     convert = csv.ConvertOptions(
         # What is not mapped is not read, in whatever encoding it is; it is only looked at for a quote
@@ -323,6 +325,7 @@ def _read_parquet(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterat
     places = _pick(name, header, columns)
     wanted = [header[place] for place in places.values()]
     for batch in content.iter_batches(_BATCH_ROWS, columns=wanted):
+        batch.validate(full=True)
         arrays = [_as_text(batch.column(header[place])) for place in places.values()]
         yield pa.RecordBatch.from_arrays(arrays, names=list(places))
 
