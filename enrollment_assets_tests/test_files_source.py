@@ -154,7 +154,7 @@ def one_secret_row(**changes):
         ),
         (".csv", as_csv().replace(b",", b";"), "separated by the sign ;"),
         (".csv", b"\n" + as_csv(), "begins with an empty line"),
-        (".parquet", as_parquet(ROWS * 999).replace(b"2024FA", b"\xff" * 6), "ending says"),
+        (".parquet", as_parquet(ROWS * 999).replace(b"2024FA", b"\xff" * 6), "not UTF-8"),
         (".csv.gz", gzip.compress(as_csv(ROWS * 500))[:-200], "not a whole gzip file"),
         (".csv.gz", as_csv(one_secret_row()), "not what its ending says"),
         (".parquet", as_csv(one_secret_row()), "not what its ending says"),
