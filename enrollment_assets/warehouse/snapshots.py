@@ -406,17 +406,20 @@ def _as_staged(
     for name in columns:
         if name in batch.schema.names:
             text = compute.utf8_trim_whitespace(batch.column(name))
-            arrays.append(
-                compute.if_else(compute.equal(text, ""), pa.scalar(None, pa.string()), text)
-            )
+            is_blank = compute.equal(text, "")
+            if compute.any(is_blank).as_py():
+                text = compute.if_else(is_blank, pa.scalar(None, pa.string()), text)
+            arrays.append(text)
         else:
             term = only_term if name == "term" else None
             arrays.append(pa.repeat(pa.scalar(term, pa.string()), batch.num_rows))
     prepared = pa.RecordBatch.from_arrays(arrays, names=["snapshot_date", *columns])
     # A line of nothing but blanks is no row: sheets and editors leave them behind.
     read = [arrays[1 + columns.index(name)] for name in batch.schema.names]
-    is_row = reduce(compute.or_, (compute.is_valid(values) for values in read))
-    return prepared.filter(is_row)
+    if all(values.null_count for values in read):
+        is_row = reduce(compute.or_, (compute.is_valid(values) for values in read))
+        prepared = prepared.filter(is_row)
+    return prepared
 
 
 def _copy_private(

@@ -8,8 +8,7 @@ SELECT
     incoming.*,
     CASE
         WHEN terms.code IS NULL THEN 'unknown_term'
-        WHEN incoming.snapshot_date NOT BETWEEN terms.registration_opens AND terms.ends
-            THEN 'outside'
+        WHEN open_days.code IS NULL THEN 'outside'
 {% for name in excluded %}
         WHEN regexp_matches(incoming."{{ name }}", $exclude_{{ loop.index0 }}) THEN 'excluded'
 {% endfor %}
@@ -29,3 +28,5 @@ SELECT
         AS has_blank
 FROM incoming
 LEFT JOIN terms ON incoming.term = terms.code
+LEFT JOIN open_days
+    ON incoming.term = open_days.code AND incoming.snapshot_date = open_days.snapshot_date
