@@ -33,11 +33,14 @@ lint: install
 types: install
 	$(BIN)/mypy
 
+# make bench OULAD=folder also measures the real registrations of examples/open_university
 bench: install           ## several minutes; bench/README.md holds the last results
 	$(BIN)/python bench/import_time.py
 	$(BIN)/python bench/event_log.py
+	$(BIN)/python bench/demo.py
 	$(BIN)/python bench/daily_run.py
 	$(BIN)/python bench/range_run.py
+	@test ! -d "$(OULAD)" || $(BIN)/python bench/real_registrations.py "$(OULAD)"
 
 lock:                    ## resolve the newest allowed versions anew
 	rm -rf $(VENV)/lock && $(PYTHON) -m venv $(VENV)/lock

@@ -4,7 +4,6 @@ Nothing here talks to a source, a database or Dagster.
 """
 
 import datetime as dt
-import difflib
 import os
 import re
 from enum import StrEnum
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -31,6 +29,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from enrollment_assets.config_file import did_you_mean, in_words, read_yaml
 from enrollment_assets.errors import ConfigurationError
 
 CONFIG_VARIABLE = "ENROLLMENT_CONFIG"
@@ -483,12 +482,12 @@ def load_settings(path: Path | None = None) -> Settings:
         ConfigurationError: with the file, the key, the value and what is allowed.
     """
     path = path or find_config()
-    content = _read_yaml(path)
+    content = read_yaml(path, CONFIG_VARIABLE)
     _check_overrides()
     try:
         settings = Settings(**content)
     except ValidationError as error:
-        raise ConfigurationError(_in_words(path, error)) from None
+        raise ConfigurationError(in_words(path, error, Settings)) from None
     except (ValueError, TypeError) as error:  # an override that is not the JSON it should be
         raise ConfigurationError(f"{path}: an {OVERRIDE_PREFIX} variable: {error}") from None
     settings._path = path.resolve()  # noqa: SLF001 - set once, here
@@ -533,62 +532,6 @@ def expand(value: str, key: str) -> str:
     return _VARIABLE.sub(replace, value)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigurationError(
-            f"{path} is not there; run in the folder of enrollment.yaml, or name the file with "
-            f"{CONFIG_VARIABLE}."
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
-    try:
-        content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise ConfigurationError(f"{path}{place}: {problem}.") from None
-    except ValueError as error:  # such as the 31st of September
-        raise ConfigurationError(f"{path}: a date that does not exist ({error}).") from None
-    if not isinstance(content, dict):
-        raise ConfigurationError(
-            f"{path} must hold keys and values, such as `start_date: 2024-04-01`."
-        )
-    return {str(key): value for key, value in content.items()}
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key that stands there twice is an error, not a silent overwrite."""
-
-
-def _mapping_without_doubles(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[object] = set()
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise yaml.constructor.ConstructorError(
-                None, None, "a key must be a word", key_node.start_mark
-            )
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key} stands there twice", key_node.start_mark
-            )
-        seen.add(key)
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node)
-
-
-_StrictLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_doubles
-)
-
-
 def _check_overrides() -> None:
     for name in os.environ:
         if name.upper().startswith(OVERRIDE_PREFIX):
@@ -596,45 +539,8 @@ def _check_overrides() -> None:
             if key not in Settings.model_fields:
                 raise ConfigurationError(
                     f"The environment variable {name} overrides no key of enrollment.yaml"
-                    f"{_did_you_mean(key, Settings.model_fields)}."
+                    f"{did_you_mean(key, Settings.model_fields)}."
                 )
-
-
-def _did_you_mean(name: str, allowed: Any) -> str:
-    close = difflib.get_close_matches(name, list(allowed), n=1)
-    return f"; did you mean {close[0]}" if close else f"; known are {', '.join(sorted(allowed))}"
-
-
-def _in_words(path: Path, error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors(include_url=False):
-        location = [part for part in problem["loc"] if part != "[key]"]
-        key = "".join(
-            f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
-        ).lstrip(".")
-        message = problem["msg"].removeprefix("Value error, ")
-        value = problem.get("input")
-        if problem["type"] == "extra_forbidden":
-            message = f"unknown key{_did_you_mean(str(location[-1]), _allowed(location[:-1]))}"
-        elif problem["type"] == "missing":
-            message = "must be given"
-        elif isinstance(value, str | int | float | bool | dt.date) and "${" not in str(value):
-            message = f"{message} (found {value!r})"
-        lines.append(f"{path}: {key}: {message}" if key else f"{path}: {message}")
-    return "; ".join(lines) + "."
-
-
-def _allowed(location: list[Any]) -> list[str]:
-    """The keys that may stand at a place of the configuration."""
-    model: Any = Settings
-    for part in location:
-        if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            arguments = [annotation, *getattr(annotation, "__args__", ())]
-            model = next(
-                kind for kind in arguments if isinstance(kind, type) and issubclass(kind, BaseModel)
-            )
-    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 __all__ = [

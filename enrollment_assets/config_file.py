@@ -1,0 +1,113 @@
+"""Reads the configuration file strictly, and tells what is wrong with it in words."""
+
+import datetime as dt
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from enrollment_assets.errors import ConfigurationError
+
+
+def read_yaml(path: Path, variable: str) -> dict[str, Any]:
+    """The keys and values of a configuration file; `variable` may name another one.
+
+    Raises:
+        ConfigurationError: with the file, and the line where there is one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path} is not there; run in the folder of enrollment.yaml, or name the file with "
+            f"{variable}."
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigurationError(f"{path}{place}: {problem}.") from None
+    except ValueError as error:  # such as the 31st of September
+        raise ConfigurationError(f"{path}: a date that does not exist ({error}).") from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(
+            f"{path} must hold keys and values, such as `start_date: 2024-04-01`."
+        )
+    return {str(key): value for key, value in content.items()}
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a key that stands there twice is an error, not a silent overwrite."""
+
+
+def _mapping_without_doubles(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[object] = set()
+    for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a key must be a word", key_node.start_mark
+            )
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key} stands there twice", key_node.start_mark
+            )
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node)
+
+
+_StrictLoader.add_constructor(
+    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_doubles
+)
+
+
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+    """A hint at the name that was meant, or all names that there are."""
+    allowed = sorted(allowed)
+    close = difflib.get_close_matches(name, allowed, n=1)
+    return f"; did you mean {close[0]}" if close else f"; known are {', '.join(allowed)}"
+
+
+def in_words(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
+    """What a validation found, one clause for each problem: file, key, value, what is allowed."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        location = [part for part in problem["loc"] if part != "[key]"]
+        key = "".join(
+            f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
+        ).lstrip(".")
+        message = problem["msg"].removeprefix("Value error, ")
+        value = problem.get("input")
+        if problem["type"] == "extra_forbidden":
+            message = f"unknown key{did_you_mean(str(location[-1]), _allowed(root, location[:-1]))}"
+        elif problem["type"] == "missing":
+            message = "must be given"
+        elif isinstance(value, str | int | float | bool | dt.date) and "${" not in str(value):
+            message = f"{message} (found {value!r})"
+        lines.append(f"{path}: {key}: {message}" if key else f"{path}: {message}")
+    return "; ".join(lines) + "."
+
+
+def _allowed(root: type[BaseModel], location: list[Any]) -> list[str]:
+    """The keys that may stand at a place of the configuration."""
+    model: Any = root
+    for part in location:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            arguments = [annotation, *getattr(annotation, "__args__", ())]
+            model = next(
+                kind for kind in arguments if isinstance(kind, type) and issubclass(kind, BaseModel)
+            )
+    return [field.alias or name for name, field in model.model_fields.items()]
