@@ -184,7 +184,7 @@ class _Artist:
         """Added students upwards, dropped ones downwards, and the net change."""
         from matplotlib.ticker import MaxNLocator
 
-        title = f"Added and dropped, last {_RECENT_DAYS} days"
+        title = "Added and dropped"
         rows = self._recent()
         if rows.empty:
             return self._nothing(axes, title, "no two snapshots to compare yet")
@@ -207,7 +207,10 @@ class _Artist:
         self._date_axis(axes)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
         axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
-        axes.margins(y=0.12)
+        # Bars stick to zero; a line of zeros must not lie on the frame.
+        high, low = rows["new_students"].max(), -rows["dropped_students"].max()
+        room = 0.08 * max(high - low, 1)
+        axes.set_ylim(low - room, high + room)
         axes.legend(
             frameon=False,
             fontsize=9,
@@ -229,11 +232,11 @@ class _Artist:
         since_census = self._figures.continuation
         if len(since_census):
             rows, value = since_census, "continuation_pct"
-            title = "Continuation since census (share of the census cohort still enrolled)"
+            title = "Continuation since census"
         else:
             newest = self._figures.of(self._figures.terms[-1])
             rows, value = newest[newest["baseline_date"].notna()], "retention_rate"
-            title = "Day-over-day continuation (no open term has reached its census)"
+            title = "Day-over-day continuation (before census)"
         if rows.empty:
             return self._nothing(axes, "Continuation", "no two snapshots to compare yet")
         words = []
