@@ -69,7 +69,9 @@ def draw_charts(figures: DayFigures, settings: Settings) -> list[Chart]:
         x=0.01,
         ha="left",
     )
-    picture, preview = artist.png(figure, _DPI), artist.png(figure, _PREVIEW_DPI)
+    picture = artist.png(figure, _DPI)
+    figure.set_layout_engine("none")  # the preview keeps the places that were found
+    preview = artist.png(figure, _PREVIEW_DPI)
     charts.append(Chart("dashboard", "Dashboard", picture, " ".join(parts), preview))
     return charts
 

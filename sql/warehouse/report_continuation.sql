@@ -1,6 +1,7 @@
 -- Continuation since census: the share of the census cohort that is still enrolled, in percent.
 -- Grain: one row per term and day from the census on. Binds: $day, $terms (codes).
--- The cohort is the term's latest accepted snapshot on or before its census.
+-- The cohort is the term's latest accepted snapshot on or before its census. Who of it drops or
+-- returns later stands in the changes, so that no later snapshot has to be read.
 WITH cohorts AS (
     SELECT log.term, max(log.snapshot_date) AS census_date
     FROM enrollment.snapshot_log AS log
@@ -19,18 +20,31 @@ members AS (
         ON snapshots.term = cohorts.term AND snapshots.snapshot_date = cohorts.census_date
 ),
 
-still AS (
-    SELECT snapshots.term, snapshots.snapshot_date AS date, count(DISTINCT snapshots.student_id) AS enrolled
-    FROM enrollment.enrollment_snapshots AS snapshots
+moves AS (
+    SELECT
+        changes.term,
+        changes.snapshot_date AS date,
+        count(*) FILTER (changes.change = 'added') - count(*) FILTER (changes.change = 'dropped')
+            AS net_change
+    FROM enrollment.student_changes AS changes
     JOIN members
-        ON snapshots.term = members.term
-        AND snapshots.student_id = members.student_id
-        AND snapshots.snapshot_date >= members.census_date
-    WHERE snapshots.snapshot_date BETWEEN (SELECT min(census_date) FROM cohorts) AND $day
+        ON changes.term = members.term
+        AND changes.student_id = members.student_id
+        AND changes.snapshot_date > members.census_date
+    WHERE changes.snapshot_date <= $day
     GROUP BY ALL
 )
 
-SELECT still.term, still.date, 100.0 * still.enrolled / sizes.cohort_size AS continuation_pct
-FROM still
-JOIN (SELECT term, count(*) AS cohort_size FROM members GROUP BY term) AS sizes USING (term)
-ORDER BY still.term, still.date
+SELECT
+    log.term,
+    log.snapshot_date AS date,
+    100.0 * (
+        sizes.cohort_size
+        + coalesce(sum(moves.net_change) OVER (PARTITION BY log.term ORDER BY log.snapshot_date), 0)
+    ) / sizes.cohort_size AS continuation_pct
+FROM enrollment.snapshot_log AS log
+JOIN (SELECT term, census_date, count(*) AS cohort_size FROM members GROUP BY ALL) AS sizes
+    ON sizes.term = log.term AND sizes.census_date <= log.snapshot_date
+LEFT JOIN moves ON moves.term = log.term AND moves.date = log.snapshot_date
+WHERE log.status = 'accepted' AND log.snapshot_date <= $day
+ORDER BY log.term, log.snapshot_date
