@@ -92,8 +92,15 @@ class _Handler(DbTypeHandler[Any]):
         return declared[table_slice.table]
 
     def load_input(self, context: dg.InputContext, table_slice: TableSlice, connection: Any) -> Any:
-        """Nothing but frames can be read back."""
-        raise NotImplementedError
+        """Nothing but frames can be read back.
+
+        Raises:
+            WarehouseError: with the types that an input may have.
+        """
+        raise WarehouseError(
+            f"{table_slice.table} can be read as pandas.DataFrame, pyarrow.Table or "
+            "pyarrow.RecordBatchReader; annotate the input with one of them."
+        )
 
     def report(
         self,
