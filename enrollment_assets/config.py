@@ -7,7 +7,7 @@ import datetime as dt
 import os
 import re
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -494,26 +494,6 @@ def load_settings(path: Path | None = None) -> Settings:
     return settings
 
 
-@lru_cache(maxsize=8)
-def _cached(path: Path, _stamp: tuple[int, int], _environment: tuple[str, ...]) -> Settings:
-    return load_settings(path)
-
-
-def settings_for_definitions() -> Settings:
-    """The settings, read again only when the file or an override changed."""
-    path = find_config()
-    try:
-        stat = path.stat()
-    except OSError:
-        return load_settings(path)
-    overrides = tuple(
-        f"{name}={value}"
-        for name, value in sorted(os.environ.items())
-        if name.upper().startswith(OVERRIDE_PREFIX)
-    )
-    return _cached(path, (stat.st_mtime_ns, stat.st_size), overrides)
-
-
 def expand(value: str, key: str) -> str:
     """Put the environment's values in the place of `${NAME}`.
 
@@ -551,5 +531,4 @@ __all__ = [
     "expand",
     "find_config",
     "load_settings",
-    "settings_for_definitions",
 ]

@@ -9,7 +9,7 @@ import dagster as dg
 from enrollment_assets.assets import changes, ingest, metrics, reports
 from enrollment_assets.checks import changes as change_checks
 from enrollment_assets.checks import snapshots as snapshot_checks
-from enrollment_assets.config import Settings, settings_for_definitions
+from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.jobs import build_jobs
 from enrollment_assets.resources import build_resources
 from enrollment_assets.schedules import build_schedules
@@ -26,7 +26,7 @@ def build_defs(
     Raises:
         ConfigurationError: if the configuration cannot be read or is refused.
     """
-    settings = settings or settings_for_definitions()
+    settings = settings or load_settings()
     # Partitioned checks and code references are marked preview and beta; tried on this version.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)

@@ -7,7 +7,7 @@ it, so that those who wait can say for whom.
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,8 +28,12 @@ _PROCESS_TAG = "enrollment/process"
 
 
 @contextmanager
-def writer_lock(warehouse: Path, doing: str, *, log: object = None) -> Iterator[None]:
+def writer_lock(
+    warehouse: Path, doing: str, *, tell: Callable[[str], None] = progress.note
+) -> Iterator[None]:
     """Hold the right to write into the warehouse; wait a bounded time for it.
+
+    `tell` hears for whom, if there is anybody to wait for.
 
     Raises:
         WarehouseBusyError: if another writer kept it; the message says which.
@@ -42,10 +46,7 @@ def writer_lock(warehouse: Path, doing: str, *, log: object = None) -> Iterator[
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        info = getattr(log, "info", None)
-        if info:
-            info(f"Waiting for {_holder(holder)}.")
-        progress.note(f"Waiting for {_holder(holder)}.")
+        tell(f"Waiting for {_holder(holder)}.")
         try:
             lock.acquire(timeout=wait, poll_interval=0.2)
         except filelock.Timeout:

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from enrollment_assets import progress
 from enrollment_assets.config import Settings
 from enrollment_assets.locking import close_dead_runs, process_tags, writer_lock
 from enrollment_assets.sources.base import Source, source_for
@@ -26,7 +27,13 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             context.instance.add_run_tags(context.run.run_id, process_tags())
             doing = f"run {context.run.run_id[:8]} of {context.run.job_name}"
             close_dead_runs(context.instance)
-        with writer_lock(settings.warehouse_path, doing, log=context.log):
+
+        def tell(text: str) -> None:
+            progress.note(text)
+            if context.log:
+                context.log.info(text)
+
+        with writer_lock(settings.warehouse_path, doing, tell=tell):
             yield Warehouse(settings)
 
     @dg.io_manager(

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,16 +146,3 @@ def university(tmp_path: Path, dagster_home: Path) -> University:
 def dagster_instance(dagster_home: Path) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.get() as instance:
         yield instance
-
-
-@pytest.fixture
-def edit_config(university: University) -> Callable[[str, str], Path]:
-    """Replace a piece of the configuration's text."""
-
-    def edit(old: str, new: str) -> Path:
-        text = university.config.read_text()
-        assert old in text
-        university.config.write_text(text.replace(old, new, 1))
-        return university.config
-
-    return edit
