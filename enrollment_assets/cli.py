@@ -1,6 +1,7 @@
 """The `enrollment` command. Dagster is imported only by commands that need it."""
 
 import datetime as dt
+import getpass
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -214,7 +215,10 @@ def status() -> None:
             if days:
                 console.print(f"{term.label}, {what}: {_ranges(days)}")
     if any(term.stale for term in found):
-        console.print("Stale days have figures of an older baseline: backfill them again.")
+        console.print(
+            "Stale days depend on a snapshot that changed since: the daemon computes them again, and so "
+            "does every `enrollment run`."
+        )
 
 
 @cli.command()
@@ -230,34 +234,125 @@ def doctor() -> None:
     sys.exit(0 if healthy else 1)
 
 
-def _execute(settings: Settings, job: str, first: dt.date, last: dt.date, **options: Any) -> Any:
-    from enrollment_assets.execution import execute
+def _decision_options(function: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--by", default=getpass.getuser, help="Who decides; your login if left out."),
+        click.option("--reason", required=True, help="Why; kept in operations.snapshot_attempts."),
+        click.option("--term", default=None, help="Code of the term; all of the day if left out."),
+        click.option("--date", "day", type=_Day(), required=True, help="Day of the snapshot."),
+    ):
+        function = option(function)
+    return function
 
-    return execute(settings, job, first, last, **options)
+
+@cli.command()
+@_decision_options
+def accept(day: dt.date, term: str | None, reason: str, by: str) -> None:
+    """Take in a snapshot that was refused or thrown out, from the rows that were kept."""
+    _decide("accept", day, term, reason, by)
+
+
+@cli.command()
+@_decision_options
+def reject(day: dt.date, term: str | None, reason: str, by: str) -> None:
+    """Throw out a snapshot that stands; its rows are kept in quarantine."""
+    _decide("reject", day, term, reason, by)
+
+
+def _decide(kind: str, day: dt.date, term: str | None, reason: str, by: str) -> None:
+    from enrollment_assets.execution import decide
+    from enrollment_assets.warehouse.verdicts import DecisionKind
+
+    settings = load_settings()
+    _check_days(settings, day)
+    if term is not None and term not in settings.terms_by_code:
+        raise ConfigurationError(
+            f"{term} is none of the terms in {settings.path}: {', '.join(settings.terms_by_code)}."
+        )
+    with _bars():
+        outcome = decide(settings, day, DecisionKind(kind), term, reason, by)
+    failed = _tell_outcome(outcome, day)
+    if outcome.success:
+        console.print(f"{day}: {kind}ed. What depends on it has been computed again.")
+    sys.exit(1 if failed else 0)
+
+
+@cli.command()
+@click.option("--term", required=True, help="Code of the term whose dates were edited.")
+@click.option("--by", default=getpass.getuser, help="Who asks for it; your login if left out.")
+def rebuild(term: str, by: str) -> None:
+    """Bring everything of a term up to date after its dates were edited."""
+    from enrollment_assets import execution
+
+    settings = load_settings()
+    with _bars():
+        outcome = execution.rebuild(settings, term, by)
+    failed = _tell_outcome(outcome, settings.start_date)
+    day = _last_accepted(settings)
+    if day and outcome.success:
+        _headlines(settings, day)
+    sys.exit(1 if failed else 0)
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Only list what would go.")
+def prune(dry_run: bool) -> None:
+    """Remove what is older than the periods under `retention`; figures stay."""
+    from enrollment_assets.execution import execute, instance
+    from enrollment_assets.jobs import PRUNE
+    from enrollment_assets.retention import find_old
+    from enrollment_assets.warehouse.connection import Warehouse
+
+    settings = load_settings()
+    today = settings.today()
+    with instance() as found, Warehouse(settings).read() as connection:
+        words = find_old(connection, settings, found, today).in_words()
+    if not words:
+        console.print("Nothing is older than the periods under retention.")
+        return
+    console.print("Would go:" if dry_run else "Removing:")
+    for what, how_much in words.items():
+        console.print(f"  {_plain(what)}: {how_much}")
+    if not dry_run:
+        outcome = execute(settings, PRUNE, ops={"prune": {"as_of": today.isoformat()}})
+        sys.exit(1 if _tell_outcome(outcome, today) else 0)
+
+
+def _execute(settings: Settings, job: str, first: dt.date, last: dt.date, **options: Any) -> Any:
+    from enrollment_assets.execution import execute_and_restate
+
+    return execute_and_restate(settings, job, first, last, **options)
 
 
 def _tell(settings: Settings, outcome: "Outcome", first: dt.date, last: dt.date) -> bool:
     """Say what went wrong and what was found; True means a non-zero exit."""
     from enrollment_assets.operations import accepted_between, days_not_accepted
 
-    for failure in outcome.failures:
-        console.print(f"[bold red]Failed:[/] {_plain(failure)}")
     if not outcome.success:
-        console.print(f"The run is {outcome.run_id} in Dagster's UI.")
-        return True
+        return _tell_outcome(outcome, first)
     not_accepted = days_not_accepted(settings, first, last)
     _list("Not accepted", [_plain(f"{day}: {words}") for day, (_, words) in not_accepted.items()])
     refused = any(status == "rejected" for status, _ in not_accepted.values())
     unreadable = refused and not accepted_between(settings, first, last)
     if unreadable:
         console.print("[bold red]Failed:[/] not one day could be taken in.")
+    return _tell_outcome(outcome, first) or unreadable
+
+
+def _tell_outcome(outcome: "Outcome", first: dt.date) -> bool:
+    """Say why a run failed and what its checks found; True means a non-zero exit."""
+    for failure in outcome.failures:
+        console.print(f"[bold red]Failed:[/] {_plain(failure)}")
+    if not outcome.success:
+        console.print(f"The run is {outcome.run_id} in Dagster's UI.")
+        return True
     by_check: dict[tuple[bool, str], list[str]] = {}
     for check in outcome.checks:
         by_check.setdefault((check.is_error, check.name), []).append(check.day or str(first))
     for (is_error, name), found in sorted(by_check.items(), reverse=True):
         word = "[bold red]ERROR[/]" if is_error else "[yellow]WARN[/]"
         console.print(f"{word} {name}: {_ranges([dt.date.fromisoformat(day) for day in found])}")
-    return bool(outcome.failed_error_checks) or unreadable
+    return bool(outcome.failed_error_checks)
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:

@@ -290,10 +290,11 @@ class Privacy(_Section):
 
 
 class Retention(_Section):
-    """How long student-level snapshots and reports are kept; null keeps them."""
+    """How long student-level snapshots, reports and Dagster's runs are kept; null keeps them."""
 
     snapshots_days: int | None = Field(default=None, ge=1)
     reports_days: int | None = Field(default=365, ge=1)
+    runs_days: int | None = Field(default=90, ge=1)
 
 
 class Vocabulary(_Section):

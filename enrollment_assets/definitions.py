@@ -8,14 +8,16 @@ import dagster as dg
 
 from enrollment_assets.assets import changes, ingest, metrics, reports
 from enrollment_assets.checks import changes as change_checks
+from enrollment_assets.checks import metrics as metric_checks
 from enrollment_assets.checks import snapshots as snapshot_checks
 from enrollment_assets.config import Settings, load_settings
-from enrollment_assets.jobs import build_jobs
+from enrollment_assets.jobs import build_asset_jobs, build_prune_job
 from enrollment_assets.resources import build_resources
 from enrollment_assets.schedules import build_schedules
+from enrollment_assets.sensors import build_sensors
 
 STAGES = (ingest, changes, metrics, reports)
-CHECKS = (snapshot_checks, change_checks)
+CHECKS = (snapshot_checks, change_checks, metric_checks)
 
 
 def build_defs(
@@ -32,12 +34,13 @@ def build_defs(
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for stage in STAGES for asset in stage.build_assets(settings)]
-        jobs = build_jobs()
+        jobs = {job.name: job for job in (*build_asset_jobs(), build_prune_job(settings))}
         return dg.Definitions(
             assets=dg.with_source_code_references(assets),
             asset_checks=[check for stage in CHECKS for check in stage.build_checks(settings)],
-            jobs=jobs,
-            schedules=build_schedules(settings, jobs[0]),
+            jobs=list(jobs.values()),
+            schedules=build_schedules(settings, jobs),
+            sensors=build_sensors(settings, jobs),
             resources={**build_resources(settings), **(resource_overrides or {})},
             executor=dg.in_process_executor,
         )

@@ -33,15 +33,17 @@ class SnapshotUnreadableError(EnrollmentError):
     """The day's snapshot is there and cannot be read as what it claims to be."""
 
 
-class SnapshotRefusedError(EnrollmentError):
-    """The day's snapshot was read, and must not become history."""
-
-
 class WarehouseError(EnrollmentError):
     """The warehouse refused a statement; nothing was changed."""
 
 
 class WarehouseBusyError(WarehouseError):
     """Another process holds the warehouse."""
+
+    transient = True
+
+
+class AlertError(EnrollmentError):
+    """An alert did not arrive."""
 
     transient = True

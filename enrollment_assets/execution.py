@@ -5,7 +5,7 @@ No daemon is needed. What a run did comes back in words and figures.
 
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,31 @@ from typing import Any
 import dagster as dg
 import yaml
 from dagster._check import CheckError
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    MAX_RUNTIME_SECONDS_TAG,
+)
 from dagster_shared.error import DagsterError
 
+from enrollment_assets import progress
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import ConfigurationError
+from enrollment_assets.errors import ConfigurationError, WarehouseError
+from enrollment_assets.jobs import CORE, DAILY, REPORTS, RESTATE
 from enrollment_assets.locking import close_dead_runs, process_tags
+from enrollment_assets.operations import days_to_take_in, logged_days, stale_ranges
+from enrollment_assets.partitions import LENIENT_TAG
 from enrollment_assets.warehouse.connection import make_private_folder
+from enrollment_assets.warehouse.derive import as_ranges
+from enrollment_assets.warehouse.verdicts import DecisionKind
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A range run of many years takes longer than `run_monitoring` allows an ordinary run.
 _RANGE_SECONDS = 24 * 3600
+
+# Days that a run makes stale fail this check until they are restated.
+RESTATED_CHECK = "baseline_is_current"
 
 
 @dataclass(frozen=True)
@@ -87,50 +101,161 @@ def instance() -> dg.DagsterInstance:
     return found
 
 
+def range_tags(first: dt.date | str, last: dt.date | str) -> dict[str, str]:
+    """The tags of a run over a range of days."""
+    return {
+        ASSET_PARTITION_RANGE_START_TAG: str(first),
+        ASSET_PARTITION_RANGE_END_TAG: str(last),
+    }
+
+
 def execute(
     settings: Settings,
     job: str,
-    first: dt.date,
-    last: dt.date,
+    first: dt.date | None = None,
+    last: dt.date | None = None,
     *,
     tags: Mapping[str, str] | None = None,
+    ops: Mapping[str, Any] | None = None,
     verbose: bool = False,
 ) -> Outcome:
-    """Run a job for one day, or for a range of days in one run."""
+    """Run a job for one day, for a range of days in one run, or for no day; `ops` is their config."""
     from enrollment_assets.definitions import build_defs
 
     definition = build_defs(settings=settings).resolve_job_def(job)
     all_tags = {**process_tags(), **(tags or {})}
     single = first == last
-    if not single:
-        all_tags |= {
-            "dagster/asset_partition_range_start": first.isoformat(),
-            "dagster/asset_partition_range_end": last.isoformat(),
-            "dagster/max_runtime_seconds": str(_RANGE_SECONDS),
-        }
+    if first and last and not single:
+        all_tags |= {**range_tags(first, last), MAX_RUNTIME_SECONDS_TAG: str(_RANGE_SECONDS)}
     level = "INFO" if verbose else "CRITICAL"
     with instance() as found:
         result = definition.execute_in_process(
             instance=found,
-            partition_key=first.isoformat() if single else None,
+            partition_key=first.isoformat() if first and single else None,
             tags=all_tags,
-            run_config={"loggers": {"console": {"config": {"log_level": level}}}},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": level}}},
+                **({"ops": {name: {"config": config} for name, config in ops.items()}} if ops else {}),
+            },
             raise_on_error=False,
         )
     return _outcome(result)
 
 
-def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
-    outcome = Outcome(result.run_id, result.success)
-    for event in result.all_events:
+def execute_and_restate(
+    settings: Settings, job: str, first: dt.date, last: dt.date, **options: Any
+) -> Outcome:
+    """Run a job, and then compute again whatever depended on a day that it changed.
+
+    The outcome is the run's; checks that the restatement evaluated anew count as they are then.
+    """
+    if job in (DAILY, REPORTS):
+        # A run that died may have left days before this one half way: a report would show them.
+        restate(settings, until=first)
+    outcome = execute(settings, job, first, last, **options)
+    restatements = restate(settings)
+    if restatements:
+        outcome.checks = [check for check in outcome.checks if check.name != RESTATED_CHECK]
+    for restated in restatements:
+        outcome.checks += restated.checks
+        outcome.failures += restated.failures
+        outcome.success = outcome.success and restated.success
+    return outcome
+
+
+def restate(settings: Settings, until: dt.date | None = None) -> list[Outcome]:
+    """Compute stale days again, before `until` if that is given, range by range.
+
+    Raises:
+        WarehouseError: if days stay stale after that.
+    """
+    outcomes: list[Outcome] = []
+    done: set[tuple[dt.date, dt.date]] = set()
+    while True:
+        ranges = stale_ranges(settings)
+        if until:
+            ranges = [r for r in ranges if r[0] < until]
+        if not ranges or any(not outcome.success for outcome in outcomes):
+            return outcomes
+        if ranges[0] in done:
+            raise WarehouseError(
+                f"The figures of {ranges[0][0]} to {ranges[0][1]} could not be brought up to date; see the "
+                "run in Dagster's UI, and `enrollment rebuild`."
+            )
+        done.add(ranges[0])
+        first, last = ranges[0]
+        progress.note(f"Restating {first} to {last}, which depend on a day that changed.")
+        outcomes.append(execute(settings, RESTATE, first, last))
+
+
+def decide(
+    settings: Settings, day: dt.date, kind: DecisionKind, term: str | None, reason: str, by: str
+) -> Outcome:
+    """Take in a refused snapshot, or throw out one that stands, and restate what depends on it."""
+    return execute_and_restate(settings, CORE, day, day, ops=_decision(kind, term, reason, by))
+
+
+def _decision(kind: DecisionKind, term: str | None, reason: str, by: str) -> dict[str, Any]:
+    return {
+        "take_in_snapshots": {"decision": kind.name, "term": term, "reason": reason, "by": by}
+    }
+
+
+def rebuild(settings: Settings, code: str, by: str) -> Outcome:
+    """Bring everything of a term up to date after its dates were edited.
+
+    Days that are not in it any more are taken out, days that have come into it are read from the
+    source where it has them, and everything of the term is computed again.
+
+    Raises:
+        ConfigurationError: if there is no such term.
+    """
+    term = settings.terms_by_code.get(code)
+    if term is None:
+        raise ConfigurationError(
+            f"{code} is none of the terms in {settings.path}: {', '.join(settings.terms_by_code)}."
+        )
+    outcomes: list[Outcome] = []
+    outside = [day for day in logged_days(settings, code) if not term.is_open(day)]
+    trim = _decision(DecisionKind.trim, code, f"rebuild of {code}", by)
+    for first, last in as_ranges(outside):
+        progress.note(f"Taking {first} to {last} out of {term.label}.")
+        outcomes.append(execute(settings, CORE, first, last, ops=trim))
+    for first, last in as_ranges(days_to_take_in(settings, term)):
+        progress.note(f"Reading {first} to {last} from the source.")
+        tags = {LENIENT_TAG: "rebuild"}
+        outcomes.append(execute(settings, CORE, first, last, tags=tags))
+    days = logged_days(settings, code)
+    if days:
+        outcomes.append(execute(settings, RESTATE, days[0], days[-1]))
+    outcomes += restate(settings)
+    checks = [check for done in outcomes for check in done.checks if check.name != RESTATED_CHECK]
+    return Outcome(
+        outcomes[-1].run_id if outcomes else "",
+        all(done.success for done in outcomes),
+        [words for done in outcomes for words in done.failures],
+        checks,
+    )
+
+
+def failures(events: Iterable[dg.DagsterEvent]) -> list[str]:
+    """Why a run failed, in the words of the errors themselves."""
+    found: list[str] = []
+    for event in events:
         if event.is_step_failure:
             data = event.step_failure_data
             if data.user_failure_data and data.user_failure_data.description:
-                outcome.failures.append(data.user_failure_data.description)
+                found.append(data.user_failure_data.description)
             else:
-                outcome.failures.append(_words(data.error, event.step_key))
-        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and not outcome.failures:
-            outcome.failures.append(_words(event.job_failure_data.error, None))
+                found.append(_words(data.error, event.step_key))
+        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and not found:
+            error = event.job_failure_data.error
+            found.append(_words(error, None) if error else str(event.message))
+    return found
+
+
+def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
+    outcome = Outcome(result.run_id, result.success, failures(result.all_events))
     checks = result.get_asset_check_evaluations()
     detailed = {evaluation.check_name for evaluation in checks if evaluation.partition}
     for evaluation in checks:

@@ -1,11 +1,30 @@
 """The jobs: what one morning runs, and what a backfill runs."""
 
-from dagster import AssetSelection, define_asset_job
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from dagster import (
+    AssetCheckKey,
+    AssetKey,
+    AssetSelection,
+    Field,
+    JobDefinition,
+    OpExecutionContext,
+    define_asset_job,
+    job,
+    op,
+)
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+if TYPE_CHECKING:
+    from enrollment_assets.config import Settings
 
 DAILY = "daily_enrollment_job"
 CORE = "core_job"
 REPORTS = "reports_job"
+RESTATE = "restatement_job"
+FRESHNESS = "freshness_job"
+PRUNE = "prune_job"
 
 CORE_ASSETS = (
     "enrollment_snapshots",
@@ -14,19 +33,27 @@ CORE_ASSETS = (
     "enrollment_metrics",
     "segment_metrics",
     "weekly_enrollment_summary",
+    "metric_restatements",
 )
+# What depends on snapshots of other days, and is computed again when one of them changes.
+RESTATED_ASSETS = CORE_ASSETS[2:]
+ON_TIME_CHECK = AssetCheckKey(AssetKey("enrollment_snapshots"), "snapshot_on_time")
 _REPORT_GROUPS = ("reports", "exports")
 
 
-def build_jobs() -> list[UnresolvedAssetJobDefinition]:
+def build_asset_jobs() -> list[UnresolvedAssetJobDefinition]:
     """The daily job first, then its parts."""
+    # It looks at a day from outside, half an hour later, and would hold in no backfill.
+    on_time = AssetSelection.checks(ON_TIME_CHECK)
     return [
         define_asset_job(
-            DAILY, AssetSelection.all(), description="Everything of one day, report included."
+            DAILY,
+            AssetSelection.all() - on_time,
+            description="Everything of one day, report included.",
         ),
         define_asset_job(
             CORE,
-            AssetSelection.assets(*CORE_ASSETS),
+            AssetSelection.assets(*CORE_ASSETS) - on_time,
             description="Snapshots, changes, metrics and segments: what a backfill needs.",
         ),
         define_asset_job(
@@ -34,4 +61,37 @@ def build_jobs() -> list[UnresolvedAssetJobDefinition]:
             AssetSelection.groups(*_REPORT_GROUPS),
             description="Charts and reports of days that have their figures.",
         ),
+        define_asset_job(
+            RESTATE,
+            AssetSelection.assets(*RESTATED_ASSETS),
+            description="Computes days again that depend on a late, corrected or thrown out one.",
+        ),
+        define_asset_job(
+            FRESHNESS, on_time, description="Asks whether the day's snapshot came in time."
+        ),
     ]
+
+
+def build_prune_job(settings: "Settings") -> JobDefinition:
+    """Removes what is too old on a day."""
+
+    @op(
+        config_schema={"as_of": Field(str, description="The day that periods are counted from.")},
+        required_resource_keys={"warehouse"},
+        pool="warehouse",
+    )
+    def prune(context: OpExecutionContext) -> None:
+        """Removes snapshots, reports, refused rows and runs that are older than `retention` says."""
+        from enrollment_assets.retention import find_old, remove
+
+        as_of = dt.date.fromisoformat(context.op_config["as_of"])
+        with context.resources.warehouse.connect() as connection:
+            old = find_old(connection, settings, context.instance, as_of)
+            remove(connection, context.instance, old, run_id=context.run_id)
+        context.add_output_metadata(old.in_words() or {"nothing": "is too old"})
+
+    @job(name=PRUNE, description="Removes what is older than the periods under `retention`.")
+    def prune_job() -> None:
+        prune()
+
+    return prune_job

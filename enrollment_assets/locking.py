@@ -7,6 +7,7 @@ it, so that those who wait can say for whom.
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ import psutil
 
 from enrollment_assets import progress
 from enrollment_assets.errors import ConfigurationError, WarehouseBusyError
+from enrollment_assets.jobs import CORE, DAILY, REPORTS, RESTATE
 from enrollment_assets.warehouse.connection import make_private_folder
 
 # A range run over some years takes minutes; whoever waits longer than this should look.
@@ -24,6 +26,17 @@ WAIT_SECONDS = 900.0
 WAIT_VARIABLE = "ENROLLMENT_LOCK_WAIT_SECONDS"
 
 _CLOCK_SECONDS = 60
+# A run tags itself with its process within moments; one that never did, for so long, is dead.
+_UNMARKED_SECONDS = 900
+_JOBS = (DAILY, CORE, REPORTS, RESTATE)
+
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 _PROCESS_TAG = "enrollment/process"
 
 
@@ -94,18 +107,28 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 
     A killed run stays "started" in Dagster, and keeps its place in the queue, for ever.
     """
-    unfinished = instance.get_runs(
-        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+    unfinished = instance.get_run_records(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
     )
     closed = []
-    for run in unfinished:
+    for record in unfinished:
+        run = record.dagster_run
         mark = run.tags.get(_PROCESS_TAG)
-        if mark and _is_dead(mark):
+        if _is_dead(mark) if mark else _is_unmarked(record):
             instance.report_run_failed(
                 run, "The process of this run ended without a word; nothing is half written."
             )
             closed.append(run.run_id)
     return closed
+
+
+def _is_unmarked(record: dg.RunRecord) -> bool:
+    """Whether a run of a job of this project began long ago and never said in which process."""
+    return (
+        record.dagster_run.job_name in _JOBS
+        and record.start_time is not None
+        and time.time() - record.start_time > _UNMARKED_SECONDS
+    )
 
 
 def _is_dead(mark: str) -> bool:

@@ -1,16 +1,17 @@
 """What operators ask: which days stand, what a day's figures are, and whether everything works."""
 
 import datetime as dt
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from enrollment_assets.config import Settings, expand, load_settings
+from enrollment_assets.alerts import addresses, check_addresses
+from enrollment_assets.config import Settings, Term, expand, load_settings
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.sources.base import source_for
 from enrollment_assets.warehouse.connection import Warehouse, make_private_folder, plain_errors
+from enrollment_assets.warehouse.derive import as_ranges, stale_days
 from enrollment_assets.warehouse.statements import statement
 
 
@@ -88,15 +89,54 @@ def days_not_accepted(
     return dict(sorted(found.items()))
 
 
-def why_held(warehouse: Warehouse, day: dt.date) -> str | None:
-    """Why a day must not be reported as it is: some term of it is missing or refused."""
+def why_held(warehouse: Warehouse, day: dt.date, run_id: str) -> str | None:
+    """Why a day must not be reported as it is: some term of it is missing, or was refused just now.
+
+    Earlier rows may stand where a new extract is refused: they are kept, and not reported anew.
+    """
     with warehouse.connect() as connection, plain_errors("Reading the log"):
         rows = connection.execute(
             "SELECT term, status, reasons FROM enrollment.snapshot_log "
-            "WHERE snapshot_date = ? AND status <> 'accepted' ORDER BY term",
-            [day],
+            "WHERE snapshot_date = $day AND status <> 'accepted' "
+            "UNION SELECT term, status, reasons FROM operations.snapshot_attempts "
+            "WHERE snapshot_date = $day AND run_id = $run_id AND term IS NOT NULL "
+            "AND status IN ('rejected', 'missing') ORDER BY term",
+            {"day": day, "run_id": run_id},
         ).fetchall()
     return "; ".join(f"{term} {status}: {reasons}" for term, status, reasons in rows) or None
+
+
+def logged_days(settings: Settings, term: str) -> list[dt.date]:
+    """The days on which the log has something of a term, in order."""
+    return sorted(day for code, day, *_ in _term_days(settings) if code == term)
+
+
+def days_to_take_in(settings: Settings, term: Term) -> list[dt.date]:
+    """The days of a term that were never tried, and of which the source may have something."""
+    source = source_for(settings)
+    source.check()
+    logged = set(logged_days(settings, term.code))
+    first = max(term.registration_opens, settings.start_date)
+    last = min(term.ends, settings.today())
+    days = [first + dt.timedelta(offset) for offset in range((last - first).days + 1)]
+    there = source.dates()
+    return [
+        day
+        for day in days
+        if day not in logged
+        and not settings.why_no_snapshot(day)
+        and (there is None or day in there)
+    ]
+
+
+def stale_ranges(settings: Settings, *, patience: float = 30.0) -> list[tuple[dt.date, dt.date]]:
+    """The ranges of days whose figures must be computed again, in order.
+
+    Raises:
+        WarehouseBusyError: if a run kept the warehouse for longer than `patience` (seconds).
+    """
+    with Warehouse(settings).read(patience) as connection:
+        return [] if connection is None else as_ranges(list(stale_days(connection, settings)))
 
 
 def accepted_between(settings: Settings, first: dt.date, last: dt.date) -> int:
@@ -207,16 +247,6 @@ def _look_at_mail(settings: Settings) -> str:
 
 
 def _look_at_alerts(settings: Settings) -> str:
-    addresses = [
-        url for url in settings.alerts.urls if url != "${ALERT_URL}" or "ALERT_URL" in os.environ
-    ]
-    if not addresses:
+    if not addresses(settings):
         return "none (set ALERT_URL to hear of failures)"
-    import apprise
-
-    for address in addresses:
-        if not apprise.Apprise().add(expand(address, "alerts.urls")):
-            raise EnrollmentError(
-                f"alerts.urls: {address} is no address that Apprise knows; see its list of services."
-            )
-    return f"{len(addresses)} addresses"
+    return f"{check_addresses(settings)} addresses"

@@ -1,13 +1,18 @@
-"""The daily schedule. The date is the tick's, never the wall clock's."""
+"""The schedules. The date is the tick's, never the wall clock's."""
 
 import datetime as dt
 from typing import Any
 
 import dagster as dg
+from dagster._utils.schedules import reverse_cron_string_iterator
 
 from enrollment_assets.config import Settings
 
 NOTIFY_TAG = "enrollment/notify"
+
+# How long after its tick the day's snapshot may be taken in before somebody hears of it.
+FRESHNESS_DELAY = dt.timedelta(minutes=30)
+_FRESHNESS_STEP = dt.timedelta(minutes=5)
 
 
 def decide(tick: dt.datetime, settings: Settings) -> dt.date | str:
@@ -16,15 +21,36 @@ def decide(tick: dt.datetime, settings: Settings) -> dt.date | str:
     return settings.why_no_snapshot(date) or date
 
 
-def build_schedules(settings: Settings, daily_job: Any) -> list[dg.ScheduleDefinition]:
-    """`daily_enrollment_schedule`, on from the first start."""
+def due(tick: dt.datetime, settings: Settings) -> dt.date | None:
+    """The day whose snapshot must be there by this tick, if one has just become due.
+
+    Holds at one tick of every five minutes: the first at which `FRESHNESS_DELAY` is over.
+    """
+    before = tick - FRESHNESS_DELAY
+    daily = next(
+        reverse_cron_string_iterator(
+            before.timestamp(), settings.schedule.cron, settings.institution.timezone
+        )
+    )
+    if not before - _FRESHNESS_STEP < daily <= before:
+        return None
+    decision = decide(daily, settings)
+    return decision if isinstance(decision, dt.date) else None
+
+
+def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.ScheduleDefinition]:
+    """The daily run, the look at whether it came in time, and the monthly removal of old data."""
+    from enrollment_assets.jobs import DAILY, FRESHNESS, PRUNE
+
+    zone = settings.institution.timezone
+    running = dg.DefaultScheduleStatus.RUNNING
 
     @dg.schedule(
         name="daily_enrollment_schedule",
-        job=daily_job,
+        job=jobs[DAILY],
         cron_schedule=settings.schedule.cron,
-        execution_timezone=settings.institution.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        execution_timezone=zone,
+        default_status=running,
         description="Runs today's partition; closures, and weekends if set so, are skipped.",
     )
     def daily_enrollment_schedule(
@@ -35,4 +61,34 @@ def build_schedules(settings: Settings, daily_job: Any) -> list[dg.ScheduleDefin
             return dg.SkipReason(f"No snapshot is expected: {decision}.")
         return dg.RunRequest(partition_key=decision.isoformat(), tags={NOTIFY_TAG: "email"})
 
-    return [daily_enrollment_schedule]
+    @dg.schedule(
+        name="freshness_schedule",
+        job=jobs[FRESHNESS],
+        cron_schedule="*/5 * * * *",
+        execution_timezone=zone,
+        default_status=running,
+        description="Half an hour after the daily tick, asks whether the day's snapshot is there.",
+    )
+    def freshness_schedule(
+        context: dg.ScheduleEvaluationContext,
+    ) -> dg.RunRequest | dg.SkipReason:
+        day = due(context.scheduled_execution_time, settings)
+        if day is None:
+            return dg.SkipReason("No snapshot has just become due.")
+        return dg.RunRequest(partition_key=day.isoformat())
+
+    @dg.schedule(
+        name="monthly_prune_schedule",
+        job=jobs[PRUNE],
+        cron_schedule="0 3 1 * *",
+        execution_timezone=zone,
+        default_status=running,
+        description="Removes what is older than the periods under `retention`.",
+    )
+    def monthly_prune_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        day = context.scheduled_execution_time.astimezone(settings.zone).date()
+        return dg.RunRequest(
+            run_config={"ops": {"prune": {"config": {"as_of": day.isoformat()}}}}
+        )
+
+    return [daily_enrollment_schedule, freshness_schedule, monthly_prune_schedule]

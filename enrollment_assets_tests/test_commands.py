@@ -175,7 +175,7 @@ def test_status_tells_missing_refused_and_stale_days(two_days):
     enrollment(two_days, "backfill", "--from", D3, "--to", "2024-09-06")
     with two_days.warehouse().connect() as connection:
         connection.execute(
-            "DELETE FROM enrollment.enrollment_metrics WHERE date = DATE '2024-09-04'"
+            "DELETE FROM operations.derivations WHERE date = DATE '2024-09-04'"
         )
     words = said(enrollment(two_days, "status"))
     assert "Fall 2024, missing: 2024-09-05" in words

@@ -3,6 +3,7 @@
 Inputs are the rows of `sql/warehouse/quality_facts.sql` and `reconcile_changes.sql` of one day.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +23,75 @@ class Finding:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """The latest earlier accepted snapshot of a term; `retained` of its students are in the new one.
+
+    `retained` is None where it was not counted, since the baseline is under `quality.reject_floor`.
+    """
+
+    date: dt.date
+    student_count: int
+    retained: int | None = None
+
+
+def why_refused(
+    facts: Mapping[str, int], baseline: Baseline | None, quality: Quality, *, is_empty: bool
+) -> str | None:
+    """The reason why an open term's rows must not become history, or None.
+
+    Until its first student registers, an open term may be absent beside others; `is_empty` says that
+    the whole snapshot would be empty.
+    """
+    rows, students = facts["row_count"], facts["student_count"]
+    if not students:
+        if rows:
+            return f"none of the {rows} rows counts as enrolled"
+        stood = baseline is not None and baseline.student_count > 0
+        if stood or (is_empty and baseline is None):
+            return "the snapshot has no row of this term, which is open"
+        return None
+    for count, what, allowed, key in (
+        (facts["duplicate_count"], "repeat a key", quality.max_duplicate_rate, "duplicate"),
+        (facts["missing_count"], "have no id", quality.max_missing_rate, "missing"),
+    ):
+        if count / rows > allowed:
+            return (
+                f"{count} of {rows} rows ({count / rows:.1%}) {what}; quality.max_{key}_rate is {allowed}"
+            )
+    if baseline is None or baseline.student_count < max(quality.reject_floor, 1):
+        return None
+    before, share = baseline.student_count, students / baseline.student_count
+    headcount = f"{students} students after {before} on {baseline.date} ({share:.1%})"
+    if share < quality.reject_below_share:
+        return f"{headcount}; quality.reject_below_share is {quality.reject_below_share}"
+    if share > quality.reject_above_share:
+        return f"{headcount}; quality.reject_above_share is {quality.reject_above_share}"
+    if baseline.retained is not None and baseline.retained / before < quality.reject_below_share:
+        return (
+            f"only {baseline.retained} of the {before} students of {baseline.date} are in it "
+            f"({baseline.retained / before:.1%}): the ids may be other ones; "
+            f"quality.reject_below_share is {quality.reject_below_share}"
+        )
+    return None
+
+
 def _per_term(facts: Sequence[Facts], column: str) -> dict[str, Any]:
     return {f"{column}_{row['term']}": row[column] for row in facts if row["term"] is not None}
+
+
+def _undecided(facts: Sequence[Facts]) -> list[Facts]:
+    """What rules judge: a snapshot that a person took in or threw out is past them."""
+    return [row for row in facts if row["decided_by"] is None]
+
+
+def _decisions(facts: Sequence[Facts]) -> dict[str, Any]:
+    return {f"decision_{row['term']}": row["reasons"] for row in facts if row["decided_by"]}
+
+
+def _stands(facts: Sequence[Facts]) -> bool:
+    """Whether bad rows are in the tables: what was refused is only worth a warning."""
+    return any(row["status"] == "accepted" for row in _undecided(facts))
 
 
 def _rate(part: int, whole: int) -> float:
@@ -46,7 +114,7 @@ def duplicate_student_ids(facts: Sequence[Facts], quality: Quality) -> Finding:
     """Repeated keys stay under `quality.max_duplicate_rate`; one row of each is kept anyway."""
     rates = {
         row["term"]: _rate(row["duplicate_count"], row["row_count"])
-        for row in facts
+        for row in _undecided(facts)
         if row["term"] is not None
     }
     passed = all(rate <= quality.max_duplicate_rate for rate in rates.values())
@@ -54,13 +122,14 @@ def duplicate_student_ids(facts: Sequence[Facts], quality: Quality) -> Finding:
         **_per_term(facts, "duplicate_count"),
         "highest_rate": max(rates.values(), default=0.0),
         "max_duplicate_rate": quality.max_duplicate_rate,
+        **_decisions(facts),
     }
-    return Finding("duplicate_student_ids", passed, is_error=True, figures=figures)
+    return Finding("duplicate_student_ids", passed, is_error=_stands(facts), figures=figures)
 
 
 def missing_required_fields(facts: Sequence[Facts], quality: Quality) -> Finding:
     """Rows without an id, or without a value in some dimension, stay under the allowed rate."""
-    known = [row for row in facts if row["term"] is not None]
+    known = [row for row in _undecided(facts) if row["term"] is not None]
     no_id = max((_rate(row["missing_count"], row["row_count"]) for row in known), default=0.0)
     blank = max((_rate(row["blank_count"], row["row_count"]) for row in known), default=0.0)
     figures = {
@@ -73,7 +142,7 @@ def missing_required_fields(facts: Sequence[Facts], quality: Quality) -> Finding
     return Finding(
         "missing_required_fields",
         max(no_id, blank) <= quality.max_missing_rate,
-        is_error=no_id > quality.max_missing_rate,
+        is_error=no_id > quality.max_missing_rate and _stands(facts),
         figures=figures,
     )
 
@@ -96,6 +165,13 @@ def invalid_data_formats(facts: Sequence[Facts], quality: Quality) -> Finding:
         is_error=unknown_terms > 0,
         figures=figures,
     )
+
+
+def snapshot_differs(facts: Sequence[Facts]) -> Finding:
+    """A business day brings other rows than the one before, where business days usually do."""
+    same = [row["term"] for row in facts if row["is_unchanged"] and row["usually_differs"]]
+    figures = {"unchanged_terms": ", ".join(same)} if same else {}
+    return Finding("snapshot_differs", not same, figures=figures)
 
 
 def enrollment_count_validation(
@@ -142,6 +218,7 @@ def snapshot_findings(
         missing_required_fields(facts, quality),
         invalid_data_formats(facts, quality),
         enrollment_count_validation(facts, quality, settings.terms_by_code),
+        snapshot_differs(facts),
     ]
 
 
@@ -155,3 +232,17 @@ def changes_reconcile(facts: Sequence[Facts]) -> Finding:
         figures[f"difference_{row['term']}"] = difference
         figures[f"baseline_{row['term']}"] = f"{row['baseline_count']} on {row['baseline_date']}"
     return Finding("changes_reconcile", passed, is_error=True, figures=figures)
+
+
+def baseline_is_current(
+    day: dt.date, stale: Mapping[dt.date, Sequence[str]], *, is_restated_next: bool = False
+) -> Finding:
+    """The day's figures follow from the snapshots that stand now.
+
+    A day that another one has just made stale `is_restated_next`: that is worth a warning.
+    """
+    terms = stale.get(day, [])
+    figures = {"stale_terms": ", ".join(terms)} if terms else {}
+    return Finding(
+        "baseline_is_current", not terms, is_error=not is_restated_next, figures=figures
+    )

@@ -4,7 +4,7 @@ import dagster as dg
 
 from enrollment_assets.assets.common import statement_asset
 from enrollment_assets.config import Settings
-from enrollment_assets.warehouse.derive import Statement
+from enrollment_assets.warehouse.derive import CORE, Statement
 from enrollment_assets.warehouse.schema import tables
 
 
@@ -18,6 +18,6 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
         The baseline is the latest earlier accepted snapshot of the same term.
         """
-        return Statement("student_changes")
+        return CORE["student_changes"]
 
     return [student_changes]

@@ -6,9 +6,34 @@ import dagster as dg
 
 from enrollment_assets.assets.common import OWNERS, POOL, column_schema
 from enrollment_assets.config import Settings
+from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.partitions import daily_partitions, is_strict
 from enrollment_assets.warehouse.io_manager import SnapshotIntake
 from enrollment_assets.warehouse.schema import tables
+from enrollment_assets.warehouse.verdicts import Decision, DecisionKind
+
+
+class IntakeConfig(dg.Config):
+    """Nothing for a run that reads the source; for a decision about the day: what, why and by whom."""
+
+    decision: DecisionKind | None = None
+    term: str | None = None
+    reason: str = ""
+    by: str = ""
+
+    def as_decision(self) -> Decision | None:
+        """The decision, if there is one.
+
+        Raises:
+            ConfigurationError: if it says not why, or by whom.
+        """
+        if self.decision is None:
+            return None
+        if not (self.reason.strip() and self.by.strip()):
+            raise ConfigurationError(
+                f"To {self.decision} a snapshot, say why (reason) and who decides it (by); both are kept."
+            )
+        return Decision(self.decision, self.by.strip(), self.reason.strip(), self.term)
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -51,9 +76,13 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         required_resource_keys={"source"},
         pool=POOL,
     )
-    def take_in_snapshots(context: dg.AssetExecutionContext) -> Iterator[dg.Output[object]]:
+    def take_in_snapshots(
+        context: dg.AssetExecutionContext, config: IntakeConfig
+    ) -> Iterator[dg.Output[object]]:
         """Reads each day from the source and stores it, with its log, in one transaction."""
-        intake = SnapshotIntake(context.resources.source, strict=is_strict(context))
+        intake = SnapshotIntake(
+            context.resources.source, strict=is_strict(context), decision=config.as_decision()
+        )
         yield dg.Output(intake, snapshots.name)
         for day in intake.results:
             context.add_asset_metadata(

@@ -5,16 +5,14 @@ import dagster as dg
 from enrollment_assets.assets.common import OWNERS, POOL, column_schema, statement_asset
 from enrollment_assets.config import Settings
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.derive import Statement
+from enrollment_assets.warehouse.derive import CORE, Statement
+from enrollment_assets.warehouse.restatements import append_restatements
 from enrollment_assets.warehouse.schema import WEEKLY_VIEW, tables
 from enrollment_assets.warehouse.statements import statement
 
-# What a segment is called whose students have no value in the dimension.
-BLANK_SEGMENT = "(not given)"
-
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """`enrollment_metrics`, `segment_metrics` and the view `weekly_enrollment_summary`."""
+    """`enrollment_metrics`, `segment_metrics`, the weeks' view and `metric_restatements`."""
     declared = tables(settings)
 
     @statement_asset(
@@ -22,7 +20,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     )
     def enrollment_metrics() -> Statement:
         """One row per day and term: headcount, movement, continuation and growth in percent."""
-        return Statement("enrollment_metrics", whole_range=True)
+        return CORE["enrollment_metrics"]
 
     @statement_asset(
         settings,
@@ -36,7 +34,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         A student with several programs counts once in each, so that segments may add up to more
         than the headcount.
         """
-        return Statement("segment_metrics", {"blank_segment": BLANK_SEGMENT})
+        return CORE["segment_metrics"]
 
     @dg.asset(
         group_name="metrics",
@@ -59,4 +57,40 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             rows = connection.execute(f"SELECT count(*) FROM {WEEKLY_VIEW.relation}").fetchone()
         return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0})
 
-    return [enrollment_metrics, segment_metrics, weekly_enrollment_summary]
+    restatements = declared["metric_restatements"]
+
+    @dg.asset(
+        group_name="metrics",
+        kinds={"duckdb", "sql"},
+        owners=list(OWNERS),
+        tags={"domain": "enrollment"},
+        pool=POOL,
+        deps=["enrollment_metrics", "segment_metrics"],
+        metadata={
+            "dagster/column_schema": column_schema(restatements),
+            "dagster/table_name": restatements.relation,
+        },
+    )
+    def metric_restatements(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> dg.MaterializeResult[None]:
+        """One row per figure that changed after a report of its day; rows are only added.
+
+        The pages of the reports that were overtaken say so from then on.
+        """
+        pages = 0
+        with warehouse.connect() as connection:
+            found = append_restatements(connection, settings, run_id=context.run.run_id)
+            if found:
+                from enrollment_assets.reporting.daily import mark_restated
+
+                pages = mark_restated(connection, settings, found)
+        return dg.MaterializeResult(
+            metadata={
+                "restated_figures": sum(found.values()),
+                "restated_days": ", ".join(map(str, found)) or "none",
+                "report_pages_marked": pages,
+            }
+        )
+
+    return [enrollment_metrics, segment_metrics, weekly_enrollment_summary, metric_restatements]

@@ -21,7 +21,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         specs=[
             dg.AssetSpec(
                 "enrollment_charts",
-                deps=["enrollment_metrics", "segment_metrics"],
+                deps=["enrollment_metrics", "segment_metrics", "metric_restatements"],
                 description="Four pictures a day: trend, daily changes, continuation, dashboard.",
                 group_name="reports",
                 owners=list(OWNERS),
@@ -49,7 +49,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         from enrollment_assets.reporting.daily import publish_day
 
         days = days_of(context)
-        if is_strict(context) and (held := why_held(warehouse, days[0])):
+        if is_strict(context) and (held := why_held(warehouse, days[0], context.run.run_id)):
             raise dg.Failure(f"No report of {days[0]}: {held}", allow_retries=False)
         with progress.task("reports", len(days)) as advance, warehouse.connect() as connection:
             for day in days:

@@ -17,12 +17,22 @@ _MOST_FAILED_DAYS_SHOWN = 20
 
 
 def check_specs(
-    settings: Settings, asset: str, descriptions: Mapping[str, str]
+    settings: Settings,
+    asset: str,
+    descriptions: Mapping[str, str],
+    *,
+    after: Sequence[str] = (),
 ) -> list[dg.AssetCheckSpec]:
     """Partitioned checks on one asset; none of them blocks, since that would stop a whole range."""
     partitions = daily_partitions(settings)
     return [
-        dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=partitions)
+        dg.AssetCheckSpec(
+            name,
+            asset=asset,
+            description=text,
+            partitions_def=partitions,
+            additional_deps=list(after),
+        )
         for name, text in descriptions.items()
     ]
 
@@ -40,6 +50,18 @@ def facts_by_day(
     return {day: list(group) for day, group in groupby(rows, key=lambda row: row["snapshot_date"])}
 
 
+def evaluation(asset: str, day: dt.date, finding: Finding) -> dg.AssetCheckEvaluation:
+    """What a finding says of one partition, be it the run's or another one."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset),
+        check_name=finding.check,
+        passed=finding.passed,
+        severity=_severity(finding),
+        metadata=_metadata(finding.figures),
+        partition=day.isoformat(),
+    )
+
+
 def results(
     asset: str, findings: Mapping[dt.date, Sequence[Finding]]
 ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
@@ -47,14 +69,7 @@ def results(
     if len(findings) > 1:
         for day, of_day in findings.items():
             for finding in of_day:
-                yield dg.AssetCheckEvaluation(
-                    asset_key=dg.AssetKey(asset),
-                    check_name=finding.check,
-                    passed=finding.passed,
-                    severity=_severity(finding),
-                    metadata=_metadata(finding.figures),
-                    partition=day.isoformat(),
-                )
+                yield evaluation(asset, day, finding)
     by_check: dict[str, list[tuple[dt.date, Finding]]] = {}
     for day, of_day in findings.items():
         for finding in of_day:

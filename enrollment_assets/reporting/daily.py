@@ -1,6 +1,7 @@
 """Makes and publishes everything that people look at for one day."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import duckdb
 
 from enrollment_assets.config import Settings
 from enrollment_assets.reporting.charts import draw_charts
-from enrollment_assets.reporting.figures import read_figures
-from enrollment_assets.reporting.page import render_page
-from enrollment_assets.reporting.publish import publish
+from enrollment_assets.reporting.figures import read_figures, read_frame
+from enrollment_assets.reporting.page import Restated, render_page, restated_figures, with_restated
+from enrollment_assets.reporting.publish import publish, report_folder
+from enrollment_assets.warehouse.connection import transaction
+from enrollment_assets.warehouse.restatements import remember_reported
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,34 @@ def publish_day(
     charts = draw_charts(figures, settings)
     for chart in charts:
         publish(settings, day, f"{chart.name}.png", chart.png)
-    page = publish(settings, day, "report.html", render_page(figures, charts, settings).encode())
+    text = render_page(figures, charts, settings, _restated(connection, settings, day))
+    # The figures count as reported from the moment at which the page is there.
+    with transaction(connection):
+        remember_reported(connection, settings, day)
+        page = publish(settings, day, "report.html", text.encode())
     dashboard = charts[-1]
     return Published(page, dashboard.preview, dashboard.alt)
+
+
+def mark_restated(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, days: Iterable[dt.date]
+) -> int:
+    """Say on the pages of these days, where there are any, that they were overtaken."""
+    marked = 0
+    for day in days:
+        path = report_folder(settings, day) / "report.html"
+        if path.exists():
+            page = with_restated(
+                path.read_text(encoding="utf-8"), _restated(connection, settings, day)
+            )
+            publish(settings, day, path.name, page.encode())
+            marked += 1
+    return marked
+
+
+def _restated(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
+) -> Restated | None:
+    return restated_figures(
+        read_frame(connection, settings, "report_restatements", day=day), settings
+    )

@@ -38,17 +38,24 @@ class DayFigures:
         return self.of(term).iloc[-1]
 
 
+def read_frame(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, name: str, **binds: Any
+) -> pd.DataFrame:
+    """What `sql/warehouse/<name>.sql` gives, with its dates as timestamps."""
+    with plain_errors(f"Reading {name}"):
+        found = connection.execute(statement(name, settings), binds).df()
+    for column in found.columns.intersection(["date", "baseline_date", "comparison_date"]):
+        found[column] = pd.to_datetime(found[column])
+    return found
+
+
 def read_figures(
     connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
 ) -> DayFigures | None:
     """The figures of one day, or None where no snapshot of it stands."""
 
     def frame(name: str, **binds: Any) -> pd.DataFrame:
-        with plain_errors(f"Reading {name}"):
-            found = connection.execute(statement(name, settings), binds).df()
-        for column in found.columns.intersection(["date", "baseline_date", "comparison_date"]):
-            found[column] = pd.to_datetime(found[column])
-        return found
+        return read_frame(connection, settings, name, **binds)
 
     with plain_errors("Reading the day"):
         codes = connection.execute(

@@ -1,6 +1,7 @@
 """One day's report as a self-contained HTML page."""
 
 import base64
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,13 +34,71 @@ class TermSection:
     row: dict[str, Any]
 
 
+# What a page says of restated figures; rates follow from these.
+_RESTATED = {
+    "total_enrollment": "Headcount",
+    "new_students": "New",
+    "returning_students": "Returning",
+    "dropped_students": "Dropped",
+    "moved_students": "Moved",
+    "net_change": "Net change",
+    "gross_enrollment": "Gross",
+}
+_MARKS = ("<!-- restated -->", "<!-- /restated -->")
+
+
+@dataclass(frozen=True)
+class Restated:
+    """What changed since the report of a day was first written."""
+
+    since: str
+    rows: tuple[dict[str, str], ...]
+    others: int
+
+
+def restated_figures(found: pd.DataFrame, settings: Settings) -> Restated | None:
+    """The rows of `report_restatements.sql` in words, or None where nothing changed."""
+    if found.empty:
+        return None
+    is_shown = found["dimension"].isna() & found["metric"].isin(list(_RESTATED))
+    since = dt.datetime.fromtimestamp(found["restated_at"].max(), settings.zone)
+    labels = {code: term.label for code, term in settings.terms_by_code.items()}
+
+    def shown(value: float) -> str:
+        return "none" if pd.isna(value) else f"{value:,.0f}".replace("-", "\u2212")
+
+    rows = [
+        {
+            "term": labels.get(row.term, row.term),
+            "figure": _RESTATED[row.metric],
+            "reported": shown(row.reported),
+            "restated": shown(row.restated),
+        }
+        for row in found[is_shown].itertuples()
+    ]
+    return Restated(f"{since:%Y-%m-%d %H:%M}", tuple(rows), int((~is_shown).sum()))
+
+
+def with_restated(page: str, restated: Restated | None) -> str:
+    """A page that was written earlier, with what was restated since."""
+    block = _environment().get_template("restated.html.j2").render(restated=restated)
+    head, _, rest = page.partition(_MARKS[0])
+    _, mark, tail = rest.partition(_MARKS[1])
+    return head + block.strip() + tail if mark else page
+
+
 def signed(value: float) -> str:
     """A number with its sign, and a true minus."""
     text = f"{abs(value):,.0f}"
     return f"+{text}" if value > 0 else f"\u2212{text}" if value < 0 else "0"
 
 
-def render_page(figures: DayFigures, charts: Sequence[Chart], settings: Settings) -> str:
+def render_page(
+    figures: DayFigures,
+    charts: Sequence[Chart],
+    settings: Settings,
+    restated: Restated | None = None,
+) -> str:
     """The page of one day; nothing in it comes from outside of it."""
     pictures = [
         {
@@ -61,6 +120,7 @@ def render_page(figures: DayFigures, charts: Sequence[Chart], settings: Settings
             accent=settings.reports.accent_color,
             sections=[_section(figures, term, settings) for term in reversed(figures.terms)],
             pictures=pictures,
+            restated=restated,
             small_cell=settings.privacy.small_cell,
         )
     )

@@ -15,7 +15,7 @@ import duckdb
 
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import WarehouseBusyError, WarehouseError
-from enrollment_assets.warehouse.schema import ensure_tables
+from enrollment_assets.warehouse.schema import ensure_tables, has_all_tables
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -116,23 +116,33 @@ class Warehouse:
             os.umask(mask)
 
     @contextmanager
-    def read(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    def read(
+        self, patience: float = _PATIENCE_SECONDS
+    ) -> Iterator[duckdb.DuckDBPyConnection | None]:
         """Open the file for a short read, or give None where there is none yet.
 
         Raises:
-            WarehouseBusyError: if a writer kept it open.
+            WarehouseBusyError: if a writer kept it open for longer than `patience` (seconds).
         """
         if not self.path.exists():
             yield None
             return
-        with self._opened(read_only=True) as connection:
-            load_terms(connection, self.settings)
+        with self._opened(patience, read_only=True) as connection:
+            is_complete = has_all_tables(connection, self.settings)
+        if not is_complete:  # of an older version, or of a first run that was killed
+            with self.connect():
+                pass
+        with self._opened(patience, read_only=True) as connection:
+            with plain_errors(f"Preparing {self.path}"):
+                load_terms(connection, self.settings)
             yield connection
 
     @contextmanager
-    def _opened(self, **options: Any) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _opened(
+        self, patience: float = _PATIENCE_SECONDS, **options: Any
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file; who looks in for a moment makes others wait, not fail."""
-        give_up = time.monotonic() + _PATIENCE_SECONDS
+        give_up = time.monotonic() + patience
         while True:
             try:
                 with plain_errors(f"Opening {self.path}"):
@@ -169,9 +179,10 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def load_terms(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Put the configured terms, and the days they are open, beside the tables.
+    """Put the configured terms, the days they are open and what was pruned beside the tables.
 
-    The temporary tables `terms` and `open_days` live as long as the connection.
+    The temporary tables `terms`, `open_days` and `frozen` live as long as the connection. Changes
+    and segments of a term up to its day in `frozen` cannot be computed again, and are final.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE terms (code VARCHAR, name VARCHAR, registration_opens DATE, "
@@ -189,4 +200,8 @@ def load_terms(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Non
         "CREATE OR REPLACE TEMP TABLE open_days AS SELECT code, "
         "unnest(generate_series(registration_opens, ends, INTERVAL 1 DAY))::DATE AS snapshot_date "
         "FROM terms"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE frozen AS SELECT term, max(kept_from) AS kept_from "
+        "FROM operations.pruned_snapshots GROUP BY term"
     )

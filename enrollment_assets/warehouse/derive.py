@@ -1,6 +1,8 @@
-"""Writes what a SQL file computes into a table, days whole or not at all.
+"""Writes what a SQL file computes into a table, days whole or not at all, and knows what is stale.
 
 Long ranges go through in chunks of days, so that memory depends on the chunk and not on the range.
+With its rows each day gets a fingerprint of all that they depend on: when a late, corrected or
+thrown out day changes that, the day is stale until it is computed again.
 """
 
 import datetime as dt
@@ -11,59 +13,132 @@ import duckdb
 
 from enrollment_assets.config import Settings
 from enrollment_assets.warehouse.connection import plain_errors, transaction
-from enrollment_assets.warehouse.schema import Table
+from enrollment_assets.warehouse.schema import Table, tables
 from enrollment_assets.warehouse.statements import statement
 
 # Rows of snapshots that one statement looks at.
 _CHUNK_ROWS = 750_000
+
+# What a segment is called whose students have no value in the dimension.
+BLANK_SEGMENT = "(not given)"
+
+# Stale days that are further apart are computed again in ranges of their own.
+_GAP_DAYS = 14
 
 
 @dataclass(frozen=True)
 class Statement:
     """Rows that a SQL file computes; it binds `$first` and `$last`, and what is in `binds`.
 
-    `whole_range` is for statements that read no snapshots, and so need no splitting.
+    One that `reads_snapshots` goes through long ranges in chunks, and leaves days alone whose
+    snapshots were pruned.
     """
 
     name: str
     binds: Mapping[str, object] = field(default_factory=dict)
-    whole_range: bool = False
+    reads_snapshots: bool = True
+
+
+# In the order in which they depend on each other.
+CORE = {
+    derived.name: derived
+    for derived in (
+        Statement("student_changes"),
+        Statement("enrollment_metrics", reads_snapshots=False),
+        Statement("segment_metrics", {"blank_segment": BLANK_SEGMENT}),
+    )
+}
 
 
 def write_statement(
     connection: duckdb.DuckDBPyConnection,
     settings: Settings,
-    table: Table,
     source: Statement,
     days: Sequence[dt.date],
+    *,
+    run_id: str,
     advance: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Replace consecutive days of a table by what a statement gives for them.
+    """Replace consecutive days of a statement's table by what it gives for them.
 
     `advance` hears how many days each chunk had, once it is committed.
 
     Raises:
         WarehouseError: if a chunk cannot be written; earlier chunks stand, this one is as it was.
     """
+    table = tables(settings)[source.name]
     query = statement(source.name, settings)
-    for chunk in [days] if source.whole_range else _chunks(days, connection):
+    keeps_frozen = source.reads_snapshots and _any_frozen(connection)
+    if keeps_frozen:
+        query = f"SELECT fresh.* FROM ({query}) AS fresh WHERE {_not_frozen(table, 'fresh')}"
+    for chunk in _chunks(days, connection) if source.reads_snapshots else [days]:
         first, last = chunk[0], chunk[-1]
+        binds = {"first": first, "last": last}
         with plain_errors(f"Writing {table.name}"), transaction(connection):
-            delete_days(connection, table, first, last)
+            delete_days(connection, table, first, last, keep_frozen=keeps_frozen)
             connection.execute(
-                f"INSERT INTO {table.relation} BY NAME {query}",
-                {**source.binds, "first": first, "last": last},
+                f"INSERT INTO {table.relation} BY NAME {query}", {**source.binds, **binds}
+            )
+            about = {"table_name": table.name, **binds}
+            connection.execute(
+                "DELETE FROM operations.derivations "
+                "WHERE table_name = $table_name AND date BETWEEN $first AND $last",
+                about,
+            )
+            connection.execute(
+                statement("record_derivations", settings), {**about, "run_id": run_id}
             )
         advance(len(chunk))
 
 
 def delete_days(
-    connection: duckdb.DuckDBPyConnection, table: Table, first: dt.date, last: dt.date
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    first: dt.date,
+    last: dt.date,
+    *,
+    keep_frozen: bool = False,
 ) -> None:
     """Delete the rows of a range of days; call inside a transaction that puts others there."""
+    kept = f" AND {_not_frozen(table, 'old')}" if keep_frozen else ""
     connection.execute(
-        f"DELETE FROM {table.relation} WHERE {table.date_column} BETWEEN ? AND ?", [first, last]
+        f"DELETE FROM {table.relation} AS old WHERE {table.date_column} BETWEEN ? AND ?{kept}",
+        [first, last],
     )
+
+
+def _any_frozen(connection: duckdb.DuckDBPyConnection) -> bool:
+    return connection.execute("SELECT 1 FROM frozen").fetchone() is not None
+
+
+def _not_frozen(table: Table, alias: str) -> str:
+    return (
+        f"NOT EXISTS (SELECT 1 FROM frozen WHERE frozen.term = {alias}.term "
+        f"AND {alias}.{table.date_column} <= frozen.kept_from)"
+    )
+
+
+def stale_days(
+    connection: duckdb.DuckDBPyConnection, settings: Settings
+) -> dict[dt.date, list[str]]:
+    """The days with derived rows that must be computed again, and the terms on each, in order."""
+    found: dict[dt.date, list[str]] = {}
+    with plain_errors("Looking for stale days"):
+        rows = connection.execute(statement("stale_days", settings)).fetchall()
+    for term, date, _ in rows:
+        found.setdefault(date, []).append(term)
+    return found
+
+
+def as_ranges(days: Sequence[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Few ranges, first and last day, that hold all these days; in order."""
+    ranges: list[tuple[dt.date, dt.date]] = []
+    for day in sorted(days):
+        if ranges and (day - ranges[-1][1]).days <= _GAP_DAYS:
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges
 
 
 def _chunks(

@@ -27,7 +27,8 @@ from enrollment_assets.sources.base import Source
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
 from enrollment_assets.warehouse.derive import Statement, delete_days, write_statement
 from enrollment_assets.warehouse.schema import SCHEMA, Table, tables
-from enrollment_assets.warehouse.snapshots import MISSING, REJECTED, DayResult, store_days
+from enrollment_assets.warehouse.snapshots import decide, store_days
+from enrollment_assets.warehouse.verdicts import MISSING, REJECTED, DayResult, Decision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,11 +41,12 @@ class SnapshotIntake:
     """Days to take in from a source; `results` holds what became of each once it is stored.
 
     Where it is `strict`, a day that is missing or refused fails its run; in a range or a backfill it
-    is marked and gone over.
+    is marked and gone over. A `decision` is about what was kept or stands, and reads no source.
     """
 
     source: Source
     strict: bool = False
+    decision: Decision | None = None
     results: list[DayResult] = field(default_factory=list)
 
 
@@ -146,7 +148,14 @@ class StatementHandler(_Handler):
         table = self.table(table_slice)
         days = _days(context)
         with progress.task(table.name, len(days)) as advance:
-            write_statement(connection, self._warehouse.settings, table, obj, days, advance)
+            write_statement(
+                connection,
+                self._warehouse.settings,
+                obj,
+                days,
+                run_id=context.run_id,
+                advance=advance,
+            )
         return self.report(context, table, days, connection)
 
 
@@ -168,6 +177,14 @@ class IntakeHandler(_Handler):
         """Store the days of the range."""
         table = self.table(table_slice)
         days = _days(context)
+        if obj.decision:
+            settings = self._warehouse.settings
+            for day in days:
+                obj.results.append(
+                    decide(connection, settings, day, obj.decision, run_id=context.run_id)
+                )
+            summaries = {day.date: day.summary() for day in obj.results}
+            return self.report(context, table, days, connection, summaries)
         with progress.task(table.name, len(days)) as advance:
             obj.results.extend(
                 store_days(

@@ -182,13 +182,73 @@ def _tables(dimensions: tuple[str, ...]) -> dict[str, Table]:
             ("outside_count", "BIGINT", "Rows left out: the day lies outside the term's dates"),
             ("uncounted_count", "BIGINT", "Rows left out by status or exclusion rule"),
             ("unknown_status_count", "BIGINT", "Rows left out: neither counted nor ignored status"),
+            ("content_hash", "VARCHAR", "Fingerprint of the rows, where they stood"),
+            ("decided_by", "VARCHAR", "Who accepted or rejected it on purpose; empty for a rule"),
             ("run_id", "VARCHAR", "Dagster run that tried"),
             ("attempted_at", "TIMESTAMPTZ", "When"),
         ),
         "snapshot_date",
         OPERATIONS,
     )
-    all_tables = (snapshots, log, changes, metrics, segments, attempts)
+    restatements = Table(
+        "metric_restatements",
+        "One row per figure that changed after a report of its day was written; rows are only added",
+        _columns(
+            ("date", "DATE", "Day of the figure"),
+            ("term", "VARCHAR", "Code of the term"),
+            ("dimension", "VARCHAR", "Name of the dimension; empty for figures of the whole term"),
+            ("segment", "VARCHAR", "Value of the dimension; empty for figures of the whole term"),
+            ("metric", "VARCHAR", "Column of enrollment_metrics or segment_metrics"),
+            ("old_value", "DOUBLE", "What had been reported; empty if nothing had"),
+            ("new_value", "DOUBLE", "What holds now; empty if the day was thrown out"),
+            ("restated_at", "TIMESTAMPTZ", "When"),
+            ("run_id", "VARCHAR", "Dagster run that restated it"),
+        ),
+    )
+    reported = Table(
+        "reported_figures",
+        "One row per figure of a day of which a report was written, as it was last known",
+        _columns(
+            ("date", "DATE", "Day of the figure"),
+            ("term", "VARCHAR", "Code of the term"),
+            ("dimension", "VARCHAR", "Name of the dimension; empty for figures of the whole term"),
+            ("segment", "VARCHAR", "Value of the dimension; empty for figures of the whole term"),
+            ("metric", "VARCHAR", "Column of enrollment_metrics or segment_metrics"),
+            ("value", "DOUBLE", "Its value"),
+        ),
+        "date",
+        OPERATIONS,
+    )
+    derivations = Table(
+        "derivations",
+        "One row per derived table, day and term: what its rows were computed from",
+        _columns(
+            ("table_name", "VARCHAR", "The derived table"),
+            ("date", "DATE", "Day of the rows"),
+            ("term", "VARCHAR", "Code of the term"),
+            ("lineage", "VARCHAR", "Fingerprint of all they depend on; empty if it was stale"),
+            ("run_id", "VARCHAR", "Dagster run that computed them"),
+            ("derived_at", "TIMESTAMPTZ", "When"),
+        ),
+        "date",
+        OPERATIONS,
+    )
+    pruned = Table(
+        "pruned_snapshots",
+        "One row per term and prune: snapshots before `kept_from` are gone, their figures stand",
+        _columns(
+            ("term", "VARCHAR", "Code of the term"),
+            ("kept_from", "DATE", "First snapshot that was kept; figures up to it are final"),
+            ("snapshot_count", "BIGINT", "Snapshots that were removed"),
+            ("run_id", "VARCHAR", "Dagster run that removed them"),
+            ("pruned_at", "TIMESTAMPTZ", "When"),
+        ),
+        schema=OPERATIONS,
+    )
+    all_tables = (
+        *(snapshots, log, changes, metrics, segments),
+        *(attempts, restatements, reported, derivations, pruned),
+    )
     return {table.name: table for table in all_tables}
 
 
@@ -206,12 +266,9 @@ WEEKLY_VIEW = Table(
 )
 
 
-def ensure_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Make what is not there; add the column of a dimension that was configured later.
-
-    Raises:
-        WarehouseError: if a column has another type than it should.
-    """
+def _columns_there(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[tuple[str, str], dict[str, str]]:
     found: dict[tuple[str, str], dict[str, str]] = {}
     for schema, table, column, kind in connection.execute(
         "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns "
@@ -219,6 +276,25 @@ def ensure_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
         [SCHEMA, OPERATIONS],
     ).fetchall():
         found.setdefault((schema, table), {})[column] = kind
+    return found
+
+
+def has_all_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
+    """Whether every declared table and column is there."""
+    found = _columns_there(connection)
+    return all(
+        set(spec.column_names) <= set(found.get((spec.schema, spec.name), ()))
+        for spec in tables(settings).values()
+    )
+
+
+def ensure_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Make what is not there; add the column of a dimension that was configured later.
+
+    Raises:
+        WarehouseError: if a column has another type than it should.
+    """
+    found = _columns_there(connection)
     for spec in tables(settings).values():
         there = found.get((spec.schema, spec.name))
         if there is None:

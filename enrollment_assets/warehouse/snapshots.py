@@ -1,108 +1,37 @@
-"""Takes days from the source into the warehouse: stage, judge, store, log.
+"""Takes days from the source into the warehouse: stage, judge, keep what is refused, store, log.
 
-Days are staged in batches, so that a range costs few statements and its memory does not grow with
-its length. A batch is stored in one transaction: a day is in the warehouse with its log, or neither.
+A batch of days is stored in one transaction: a day is in the warehouse with its log, or neither.
+What a person decides about a day goes the same way.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from enrollment_assets.analytics.quality import Baseline, why_refused
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import (
-    ConfigurationError,
-    SnapshotMissingError,
-    SnapshotUnreadableError,
-)
+from enrollment_assets.errors import SnapshotMissingError, WarehouseError
 from enrollment_assets.sources.base import Source
-from enrollment_assets.warehouse.connection import (
-    PRIVATE_FILE,
-    make_private_folder,
-    plain_errors,
-    transaction,
-)
+from enrollment_assets.warehouse.connection import plain_errors, transaction
+from enrollment_assets.warehouse.quarantine import STRAYS, QuarantineSource, keep_rows, refused_name
+from enrollment_assets.warehouse.staging import Staging, check_patterns
 from enrollment_assets.warehouse.statements import statement
-
-ACCEPTED, REJECTED, MISSING = "accepted", "rejected", "missing"
-# Rows of a known term on a day outside its dates: counted in the attempts, and left out.
-OUTSIDE = "outside"
-
-# Rows staged before they are stored: enough for DuckDB to use both cores, little enough for memory.
-_BATCH_ROWS = 400_000
-
-_FACTS = (
-    "row_count",
-    "student_count",
-    "duplicate_count",
-    "missing_count",
-    "blank_count",
-    "invalid_count",
-    "outside_count",
-    "uncounted_count",
-    "unknown_status_count",
+from enrollment_assets.warehouse.verdicts import (
+    ACCEPTED,
+    FACTS,
+    MISSING,
+    OUTSIDE,
+    REJECTED,
+    DayResult,
+    Decision,
+    DecisionKind,
+    TermResult,
 )
 
-
-@dataclass
-class TermResult:
-    """What became of one term on one day."""
-
-    term: str | None
-    status: str
-    reasons: str | None = None
-    facts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def students(self) -> int:
-        """Distinct students that were stored."""
-        return self.facts.get("student_count", 0) if self.status == ACCEPTED else 0
-
-
-@dataclass
-class DayResult:
-    """What became of one day; `problem` says why it has no rows, `note` why it needs none."""
-
-    date: dt.date
-    origin: str | None = None
-    problem: str | None = None
-    note: str | None = None
-    terms: list[TermResult] = field(default_factory=list)
-
-    @property
-    def status(self) -> str:
-        """Of all known terms of the day, the worst."""
-        found = {result.status for result in self.terms if result.term}
-        for status in (REJECTED, MISSING, ACCEPTED):
-            if status in found:
-                return status
-        return MISSING if self.problem else "nothing expected"
-
-    @property
-    def reasons(self) -> str | None:
-        """Why something is not accepted, in words."""
-        found = [self.problem] if self.problem else []
-        found += [
-            f"{result.term or 'unknown term'}: {result.reasons}"
-            for result in self.terms
-            if result.reasons and result.reasons != self.problem
-        ]
-        return "; ".join(found) or None
-
-    def summary(self) -> dict[str, Any]:
-        """What to show of the day: no value of a student."""
-        shown: dict[str, Any] = {"status": self.status}
-        for result in self.terms:
-            if result.students:
-                shown[f"students_{result.term}"] = result.students
-        if self.reasons or self.note:
-            shown["reason"] = self.reasons or self.note
-        return shown
+Key = tuple[dt.date, str]
 
 
 def store_days(
@@ -116,45 +45,64 @@ def store_days(
 ) -> list[DayResult]:
     """Read these days, in order, and store what may stand.
 
-    A day that is missing or cannot be read is marked and gone over, unless accepted rows of it stand
-    already: these stay. `on_day` hears of each day once it is in the warehouse.
+    A day that is missing, refused or cannot be read is marked and gone over, unless accepted rows of
+    it stand already: these stay. `on_day` hears of each day once it is in the warehouse.
 
     Raises:
         SourceError: if no day can be read at all, or the source does not answer.
         WarehouseError: if a batch cannot be written; earlier batches stand, this one is not there.
     """
     source.check()
-    _check_patterns(connection, settings)
+    check_patterns(connection, settings)
     results: list[DayResult] = []
     store = _Store(connection, settings, run_id)
-    for batch in store.stage(source, sorted(dates)):
+    for batch in Staging(connection, settings).stage(source, sorted(dates)):
         store.judge(batch)
-        with plain_errors("Storing snapshots"), transaction(connection):
-            store.write(batch)
         store.quarantine(batch)
+        store.write(batch)
         for day in batch:
             on_day(day)
         results += batch
     return results
 
 
-def _check_patterns(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Try the configured expressions where they will be used: DuckDB's know no look-ahead.
+def decide(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    date: dt.date,
+    decision: Decision,
+    *,
+    run_id: str,
+) -> DayResult:
+    """Take in the refused rows of a day that are kept, or throw out those that stand.
 
     Raises:
-        ConfigurationError: with the key and the expression.
+        SnapshotMissingError: if there is nothing to take in, or to throw out.
+        WarehouseError: if the day is older than what was pruned, or cannot be written.
     """
-    patterns = {"quality.student_id_pattern": settings.quality.student_id_pattern}
-    for number, rule in enumerate(settings.exclude):
-        patterns[f"exclude[{number}].pattern"] = rule.pattern
-    for key, pattern in patterns.items():
-        try:
-            connection.execute("SELECT regexp_matches('', ?)", [pattern])
-        except duckdb.Error:
-            raise ConfigurationError(
-                f"{settings.path}: {key}: {pattern} is no expression that DuckDB knows (it follows "
-                "RE2: no look-ahead, no back-references); write it otherwise."
-            ) from None
+    store = _Store(connection, settings, run_id)
+    if decision.kind is DecisionKind.reject:
+        return store.throw_out(date, decision)
+    if decision.kind is DecisionKind.trim:
+        return store.trim(date, decision)
+    source = QuarantineSource(settings, decision.term)
+    terms = source.terms(date)
+    store.refuse_frozen(date, terms)
+    check_patterns(connection, settings)
+    ((day,),) = Staging(connection, settings).stage(source, [date])
+    facts = store.facts().get(date, {})
+    day.terms = [
+        TermResult(
+            term,
+            ACCEPTED,
+            f"accepted by {decision.by}: {decision.reason}",
+            facts.get(term, dict.fromkeys(FACTS, 0)),
+            decided_by=decision.by,
+        )
+        for term in terms
+    ]
+    store.write([day])
+    return day
 
 
 class _Store:
@@ -164,133 +112,54 @@ class _Store:
         self._connection = connection
         self._settings = settings
         self._run_id = run_id
-        self._columns = (
-            *("term", "student_id", "student_name"),
-            *settings.dimensions,
-            "status",
-        )
         self._now = dt.datetime.now(dt.UTC)
-        self._arrived: list[pa.RecordBatch] = []
-
-    def _execute(self, name: str, **binds: object) -> duckdb.DuckDBPyConnection:
-        return self._connection.execute(statement(name, self._settings), binds or None)
-
-    def stage(self, source: Source, dates: Iterable[dt.date]) -> Iterator[list[DayResult]]:
-        """Read days into the temporary table `staged`, and give them batch by batch."""
-        batch: list[DayResult] = []
-        rows = 0
-        self._empty()
-        for date in dates:
-            day = DayResult(date, note=self._settings.why_no_snapshot(date))
-            try:
-                # Without a term column there is nothing to read between terms.
-                if "term" in self._settings.columns or self._settings.open_terms(date):
-                    with source.read(date) as extract:
-                        day.origin = extract.origin
-                        day.note = None
-                        rows += self._read(date, extract.rows)
-            except SnapshotMissingError as error:
-                if not day.note:
-                    day.problem = str(error)
-            except SnapshotUnreadableError as error:
-                day.problem = str(error)
-                day.origin = day.origin or "unreadable"
-                self._forget(date)
-            batch.append(day)
-            if rows >= _BATCH_ROWS:
-                self._flush()
-                yield batch
-                batch, rows = [], 0
-                self._empty()
-        self._flush()
-        if batch:
-            yield batch
-
-    def _empty(self) -> None:
-        columns = ", ".join(f'"{name}" VARCHAR' for name in self._columns)
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE staged (snapshot_date DATE, {columns}, "
-            "standing VARCHAR, has_invalid_id BOOLEAN, has_blank BOOLEAN)"
+        self._frozen: dict[str, dt.date] = dict(
+            connection.execute("SELECT term, kept_from FROM frozen").fetchall()
         )
-        self._arrived.clear()
 
-    def _read(self, date: dt.date, rows: Iterator[pa.RecordBatch]) -> int:
-        """Take the rows of one day; a day of any size goes to the staging table piece by piece."""
-        count = 0
-        only_term = self._only_term(date)
-        for batch in rows:
-            self._arrived.append(_as_staged(batch, date, only_term, self._columns))
-            count += batch.num_rows
-            if sum(piece.num_rows for piece in self._arrived) >= _BATCH_ROWS:
-                self._flush()
-        return count
+    def _rows(self, name: str, **binds: object) -> list[tuple[Any, ...]]:
+        with plain_errors(f"Reading {name}"):
+            return self._connection.execute(
+                statement(name, self._settings), binds or None
+            ).fetchall()
 
-    def _flush(self) -> None:
-        """Put what arrived into the staging table, each row with its standing."""
-        if not self._arrived:
-            return
-        statuses = self._settings.statuses
-        binds: dict[str, object] = {
-            "id_pattern": self._settings.quality.student_id_pattern,
-            "counted": None if statuses.counted is None else list(statuses.counted),
-            "ignored": list(statuses.ignored),
-        }
-        for index, rule in enumerate(self._settings.exclude):
-            binds[f"exclude_{index}"] = rule.pattern
-        with plain_errors("Staging snapshots"):
-            self._connection.register("incoming", pa.Table.from_batches(self._arrived))
-            self._execute("stage_rows", **binds)
-            self._connection.unregister("incoming")
-        self._arrived.clear()
-
-    def _forget(self, date: dt.date) -> None:
-        """Throw away what arrived of a day that turned out to be unreadable."""
-        self._flush()
-        self._connection.execute("DELETE FROM staged WHERE snapshot_date = ?", [date])
-
-    def _only_term(self, date: dt.date) -> str | None:
-        """The open term, where the source has no column that tells."""
-        if "term" in self._settings.columns:
-            return None
-        terms = self._settings.open_terms(date)
-        if len(terms) > 1:
-            raise SnapshotUnreadableError(
-                f"On {date} the terms {' and '.join(term.code for term in terms)} are open; add a "
-                "term column under columns, so that each row says which one it belongs to."
-            )
-        return terms[0].code
+    def facts(self) -> dict[dt.date, dict[str | None, dict[str, int]]]:
+        """What the staging table holds, by day and term."""
+        found: dict[dt.date, dict[str | None, dict[str, int]]] = {}
+        for date, term, *numbers in self._rows("stage_facts"):
+            found.setdefault(date, {})[term] = dict(zip(FACTS, numbers, strict=True))
+        return found
 
     def judge(self, batch: list[DayResult]) -> None:
         """Decide, term by term, what may stand."""
-        with plain_errors("Looking through snapshots"):
-            facts = self._execute("stage_facts").fetchall()
-        stood = self._standing_before(batch[0].date)
-        by_day: dict[dt.date, dict[str | None, dict[str, int]]] = {}
-        for date, term, *numbers in facts:
-            by_day.setdefault(date, {})[term] = dict(zip(_FACTS, numbers, strict=True))
+        facts = self.facts()
+        judge = _Judge(self._connection, self._settings, batch)
         for day in batch:
-            day.terms = self._verdicts(day, by_day.get(day.date, {}), stood)
-            stood |= {result.term for result in day.terms if result.status == ACCEPTED}
+            day.terms = self._verdicts(day, facts.get(day.date, {}), judge)
+            judge.close(day)
 
     def _verdicts(
-        self, day: DayResult, found: dict[str | None, dict[str, int]], stood: set[str | None]
+        self, day: DayResult, found: dict[str | None, dict[str, int]], judge: "_Judge"
     ) -> list[TermResult]:
-        results = []
-        open_terms = self._settings.open_terms(day.date)
-        if day.problem or day.note:
-            if day.note and not found:
-                return []
+        open_terms = [term.code for term in self._settings.open_terms(day.date)]
+        if day.note and not found:
+            return []
+        frozen = [code for code in open_terms if self._is_frozen(day.date, code)]
+        if frozen:
+            # Its rows were pruned, and so were those that it would be compared with.
+            day.note = f"{day.date} is older than the snapshots that are kept: its figures are final"
+            open_terms = [code for code in open_terms if code not in frozen]
+            found = {code: facts for code, facts in found.items() if code not in frozen}
+        if day.problem:
             status = REJECTED if day.origin else MISSING
-            return [TermResult(term.code, status, day.problem) for term in open_terms]
-        nothing = dict.fromkeys(_FACTS, 0)
+            return [TermResult(code, status, day.problem) for code in open_terms]
+        nothing = dict.fromkeys(FACTS, 0)
         is_empty = not any(facts["student_count"] for facts in found.values())
-        for term in open_terms:
-            facts = found.pop(term.code, nothing)
-            reason = _why_refused(facts, expected=is_empty or term.code in stood)
-            if reason:
-                results.append(TermResult(term.code, REJECTED, reason, facts))
-            elif facts["student_count"]:
-                results.append(TermResult(term.code, ACCEPTED, None, facts))
+        results = []
+        for code in open_terms:
+            result = judge.verdict(day.date, code, found.pop(code, nothing), is_empty=is_empty)
+            if result:
+                results.append(result)
         if None in found:
             count = found[None]["row_count"]
             facts = found.pop(None)
@@ -299,38 +168,172 @@ class _Store:
             )
         return results + [TermResult(code, OUTSIDE, None, facts) for code, facts in found.items()]
 
-    def _standing_before(self, date: dt.date) -> set[str | None]:
-        """The terms that stand in the last accepted snapshot before a day, or on it."""
-        rows = self._connection.execute(
-            "SELECT DISTINCT term FROM enrollment.snapshot_log "
-            "WHERE status = 'accepted' AND snapshot_date <= ?",
-            [date],
-        ).fetchall()
-        return {term for (term,) in rows}
+    def _is_frozen(self, date: dt.date, term: str) -> bool:
+        return term in self._frozen and date <= self._frozen[term]
+
+    def refuse_frozen(self, date: dt.date, terms: Sequence[str]) -> None:
+        """Refuse to decide about a day that cannot be compared with its baseline any more.
+
+        Raises:
+            WarehouseError: with the term and the first day that can be decided about.
+        """
+        for term in terms:
+            if self._is_frozen(date, term):
+                raise WarehouseError(
+                    f"The snapshots of {term} before {self._frozen[term]} were pruned: the figures up to "
+                    "that day are final. Nothing was changed."
+                )
+
+    def throw_out(self, date: dt.date, decision: Decision) -> DayResult:
+        """Take accepted rows of a day out of the warehouse; they are kept in quarantine."""
+        standing = self._standing(date, decision.term, (ACCEPTED,))
+        if not standing:
+            of_term = f" of {decision.term}" if decision.term else ""
+            raise SnapshotMissingError(
+                f"No accepted snapshot{of_term} stands on {date}: there is nothing to throw out; "
+                "`enrollment status` says which days stand."
+            )
+        self.refuse_frozen(date, [result.term for result in standing if result.term])
+        words = f"thrown out by {decision.by}: {decision.reason}"
+        return self._take_out(date, standing, REJECTED, words, decision.by)
+
+    def trim(self, date: dt.date, decision: Decision) -> DayResult:
+        """Take what stands of a term out of a day on which it is not open, by its dates of today."""
+        is_open = any(term.code == decision.term for term in self._settings.open_terms(date))
+        standing = (
+            [] if is_open else self._standing(date, decision.term, (ACCEPTED, REJECTED, MISSING))
+        )
+        words = f"outside the dates of {decision.term} since they were edited: {decision.reason}"
+        return self._take_out(date, standing, OUTSIDE, words, decision.by)
+
+    def _standing(
+        self, date: dt.date, term: str | None, statuses: Sequence[str]
+    ) -> list[TermResult]:
+        """The log's rows of a day, with their figures."""
+        with plain_errors("Reading the log"):
+            rows = self._connection.execute(
+                "SELECT term, status, content_hash, row_count, student_count, duplicate_count, "
+                "missing_count FROM enrollment.snapshot_log WHERE snapshot_date = $date "
+                "AND list_contains($statuses, status) AND ($term IS NULL OR term = $term) ORDER BY term",
+                {"date": date, "term": term, "statuses": list(statuses)},
+            ).fetchall()
+        names = ("row_count", "student_count", "duplicate_count", "missing_count")
+        return [
+            TermResult(
+                code,
+                status,
+                facts={**dict.fromkeys(FACTS, 0), **dict(zip(names, figures, strict=True))},
+                content_hash=content_hash,
+            )
+            for code, status, content_hash, *figures in rows
+        ]
+
+    def _take_out(
+        self, date: dt.date, standing: Sequence[TermResult], status: str, words: str, by: str
+    ) -> DayResult:
+        day = DayResult(date, origin="the warehouse")
+        for result in standing:
+            had_rows = result.status == ACCEPTED
+            result.status, result.reasons, result.decided_by = status, words, by
+            if had_rows:
+                self._keep_refused(
+                    day,
+                    result,
+                    "SELECT * FROM enrollment.enrollment_snapshots "
+                    "WHERE snapshot_date = $date AND term = $term",
+                )
+            day.terms.append(result)
+        self.write([day])
+        return day
+
+    def quarantine(self, batch: list[DayResult]) -> None:
+        """Keep, beside the warehouse, the rows that will not be stored, with the reasons.
+
+        Before they are judged in the warehouse: a kill between the two loses nothing.
+        """
+        for day in batch:
+            for result in day.terms:
+                if result.term and result.status == REJECTED and not day.problem:
+                    self._keep_refused(
+                        day,
+                        result,
+                        "SELECT * EXCLUDE (has_invalid_id, has_blank) FROM staged "
+                        "WHERE snapshot_date = $date AND term = $term",
+                    )
+            strays = [r for r in day.terms if r.term is None or r.facts.get("missing_count")]
+            if strays:
+                counts = [
+                    f"{r.facts['missing_count']} rows of {r.term} without an id"
+                    if r.term
+                    else r.reasons
+                    for r in strays
+                ]
+                keep_rows(
+                    self._connection,
+                    self._settings,
+                    day.date,
+                    STRAYS,
+                    "SELECT * EXCLUDE (has_invalid_id, has_blank) FROM staged "
+                    "WHERE standing IN ('no_id', 'unknown_term') AND snapshot_date = $date "
+                    "AND $term IS NULL",
+                    self._about(day, None, "; ".join(filter(None, counts))),
+                )
+
+    def _keep_refused(self, day: DayResult, result: TermResult, query: str) -> None:
+        if result.term:
+            keep_rows(
+                self._connection,
+                self._settings,
+                day.date,
+                refused_name(result.term),
+                query,
+                self._about(day, result.term, result.reasons),
+            )
+
+    def _about(self, day: DayResult, term: str | None, reasons: str | None) -> dict[str, object]:
+        return {
+            "term": term,
+            "reasons": reasons,
+            "source": day.origin,
+            "run_id": self._run_id,
+            "at": self._now,
+        }
 
     def write(self, batch: list[DayResult]) -> None:
-        """Put the batch into the tables. Call inside a transaction."""
-        verdicts = self._register_verdicts(batch)
-        if not verdicts:
-            return
+        """Put a judged batch into the tables, whole or not at all."""
+        with plain_errors("Storing snapshots"), transaction(self._connection):
+            if self._register_verdicts(batch):
+                self._write(batch)
+
+    def _write(self, batch: list[DayResult]) -> None:
         execute = self._connection.execute
         dedupe = any(r.facts.get("duplicate_count") for day in batch for r in day.terms)
+        # Accepted rows that stand already stay, whatever a new try brought; only a person throws
+        # them out.
+        replaced = "(verdicts.status = 'accepted' OR verdicts.decided_by IS NOT NULL)"
         execute(
             "DELETE FROM enrollment.enrollment_snapshots AS old USING verdicts "
             "WHERE old.snapshot_date = verdicts.snapshot_date AND old.term = verdicts.term "
-            "AND verdicts.status = 'accepted'"
+            f"AND {replaced}"
         )
-        # Accepted rows that stand already stay, whatever the new try brought.
         execute(
             "DELETE FROM enrollment.snapshot_log AS old USING verdicts "
             "WHERE old.snapshot_date = verdicts.snapshot_date AND old.term = verdicts.term "
-            "AND (verdicts.status = 'accepted' OR old.status <> 'accepted')"
+            f"AND ({replaced} OR old.status <> 'accepted')"
         )
-        execute(statement("store_snapshots", self._settings, dedupe=dedupe))
-        self._execute("log_snapshots", first=batch[0].date, last=batch[-1].date)
+        if any(r.status == ACCEPTED for day in batch for r in day.terms):
+            execute(statement("store_snapshots", self._settings, dedupe=dedupe))
+        execute(
+            statement("log_snapshots", self._settings),
+            {"first": batch[0].date, "last": batch[-1].date},
+        )
         execute(
             "INSERT INTO operations.snapshot_attempts BY NAME "
-            "SELECT * EXCLUDE (source) FROM verdicts"
+            "SELECT verdicts.* EXCLUDE (source) "
+            "REPLACE (coalesce(verdicts.content_hash, log.content_hash) AS content_hash) "
+            "FROM verdicts LEFT JOIN enrollment.snapshot_log AS log "
+            "ON log.snapshot_date = verdicts.snapshot_date AND log.term = verdicts.term "
+            "AND log.status = verdicts.status"
         )
 
     def _register_verdicts(self, batch: list[DayResult]) -> int:
@@ -341,20 +344,22 @@ class _Store:
                 "status": result.status,
                 "reasons": result.reasons,
                 "source": day.origin,
+                "content_hash": result.content_hash,
+                "decided_by": result.decided_by,
                 "run_id": self._run_id,
                 "attempted_at": self._now,
-                **{name: result.facts.get(name, 0) for name in _FACTS},
+                **{name: result.facts.get(name, 0) for name in FACTS},
             }
             for day in batch
             for result in day.terms
         ]
+        texts = ("term", "status", "reasons", "source", "content_hash", "decided_by", "run_id")
         schema = pa.schema(
             [
                 ("snapshot_date", pa.date32()),
-                *((name, pa.string()) for name in ("term", "status", "reasons", "source")),
-                ("run_id", pa.string()),
+                *((name, pa.string()) for name in texts),
                 ("attempted_at", pa.timestamp("us", "UTC")),
-                *((name, pa.int64()) for name in _FACTS),
+                *((name, pa.int64()) for name in FACTS),
             ]
         )
         self._connection.register("verdict_rows", pa.Table.from_pylist(rows, schema))
@@ -362,74 +367,96 @@ class _Store:
         self._connection.unregister("verdict_rows")
         return len(rows)
 
-    def quarantine(self, batch: list[DayResult]) -> None:
-        """Keep, beside the warehouse, the rows that could not be given to a student or a term."""
-        for day in batch:
-            strays = any(r.term is None or r.facts.get("missing_count") for r in day.terms)
-            if not strays:
-                continue
-            folder = make_private_folder(
-                self._settings.data_path / "quarantine" / day.date.isoformat()
-            )
-            _copy_private(
-                self._connection,
-                "SELECT * EXCLUDE (has_invalid_id, has_blank) FROM staged "
-                "WHERE standing IN ('no_id', 'unknown_term') AND snapshot_date = $date",
-                {"date": day.date},
-                folder / "rows.parquet",
-            )
 
+class _Judge:
+    """Judges the staged terms of one batch, day after day: each accepted one is the next's baseline."""
 
-def _why_refused(facts: dict[str, int], *, expected: bool) -> str | None:
-    """The reason why an open term's rows must not become history, or None.
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        batch: list[DayResult],
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        binds = {"first": batch[0].date, "last": batch[-1].date}
 
-    A term is `expected` if it stood before, or if the whole snapshot would otherwise be empty: until
-    its first student registers, an open term may be absent beside others.
-    """
-    if facts["student_count"]:
-        return None
-    if facts["row_count"]:
-        return f"none of the {facts['row_count']} rows counts as enrolled"
-    return "the snapshot has no row of this term, which is open" if expected else None
+        def rows(name: str, **binds: object) -> list[tuple[Any, ...]]:
+            with plain_errors(f"Reading {name}"):
+                return connection.execute(statement(name, settings), binds or None).fetchall()
 
+        # term: day, headcount, and whether its rows are staged or stored
+        self._last: dict[str, tuple[dt.date, int, bool]] = {}
+        self._standing: dict[Key, tuple[int, str | None]] = {}
+        for term, date, count, content_hash in rows("standing_snapshots", **binds):
+            if date < batch[0].date:
+                self._last[term] = (date, count, False)
+            self._standing[date, term] = (count, content_hash)
+        self._thrown_out = {
+            (date, term): (content_hash, reasons)
+            for date, term, content_hash, reasons in rows("thrown_out", **binds)
+        }
+        self._retained = {
+            (date, term): (baseline, count)
+            for date, term, baseline, count in rows("staged_retained")
+        }
 
-def _as_staged(
-    batch: pa.RecordBatch, date: dt.date, only_term: str | None, columns: Sequence[str]
-) -> pa.RecordBatch:
-    """The batch with its day and every column of the staging table, values without blanks around.
+    def verdict(
+        self, date: dt.date, term: str, facts: dict[str, int], *, is_empty: bool
+    ) -> TermResult | None:
+        """The verdict on one term of the next day, or None where nothing of it has to stand."""
+        baseline = self._baseline(date, term, facts)
+        reason = why_refused(facts, baseline, self._settings.quality, is_empty=is_empty)
+        standing = self._standing.get((date, term))
+        if reason:
+            # What stands already, by a person's decision or an older rule, is not refused again.
+            if standing and standing[1] == self._hash(date, term):
+                reason = None
+        elif thrown_out := self._thrown_out.get((date, term)):
+            content_hash, words = thrown_out
+            if content_hash == self._hash(date, term):
+                reason = f"the same rows were {words}; `enrollment accept` takes them in"
+        if not (reason or facts["student_count"] or baseline):
+            return None
+        return TermResult(term, REJECTED if reason else ACCEPTED, reason, facts)
 
-    CHAR padding and pasted blanks are no part of a value, and a value of blanks is none.
-    """
-    from pyarrow import compute
+    def close(self, day: DayResult) -> None:
+        """What stands of a day is the baseline of the next: its new rows, or those from before."""
+        for (date, term), (count, _) in self._standing.items():
+            if date == day.date:
+                self._last[term] = (date, count, False)
+        for result in day.terms:
+            if result.term and result.status == ACCEPTED:
+                self._last[result.term] = (day.date, result.students, True)
 
-    arrays = [pa.repeat(pa.scalar(date, pa.date32()), batch.num_rows)]
-    for name in columns:
-        if name in batch.schema.names:
-            text = compute.utf8_trim_whitespace(batch.column(name))
-            is_blank = compute.equal(text, "")
-            if compute.any(is_blank).as_py():
-                text = compute.if_else(is_blank, pa.scalar(None, pa.string()), text)
-            arrays.append(text)
-        else:
-            term = only_term if name == "term" else None
-            arrays.append(pa.repeat(pa.scalar(term, pa.string()), batch.num_rows))
-    prepared = pa.RecordBatch.from_arrays(arrays, names=["snapshot_date", *columns])
-    # A line of nothing but blanks is no row: sheets and editors leave them behind.
-    read = [arrays[1 + columns.index(name)] for name in batch.schema.names]
-    if all(values.null_count for values in read):
-        is_row = reduce(compute.or_, (compute.is_valid(values) for values in read))
-        prepared = prepared.filter(is_row)
-    return prepared
+    def _baseline(self, date: dt.date, term: str, facts: dict[str, int]) -> Baseline | None:
+        if term not in self._last:
+            return None
+        before, count, is_staged = self._last[term]
+        retained = None
+        if facts["student_count"] and count >= self._settings.quality.reject_floor:
+            found, retained = self._retained.get((date, term), (None, 0))
+            if found != before or not is_staged:
+                retained = self._count_retained(date, term, before, is_staged=is_staged)
+        return Baseline(before, count, retained)
 
+    def _count_retained(
+        self, date: dt.date, term: str, before: dt.date, *, is_staged: bool
+    ) -> int:
+        rows = "staged" if is_staged else "enrollment.enrollment_snapshots"
+        counted = "AND standing = 'counted'" if is_staged else ""
+        with plain_errors("Comparing with the baseline"):
+            found = self._connection.execute(
+                "SELECT count(DISTINCT student_id) FROM staged WHERE snapshot_date = $date "
+                "AND term = $term AND standing = 'counted' AND student_id IN (SELECT student_id "
+                f"FROM {rows} WHERE snapshot_date = $before AND term = $term {counted})",
+                {"date": date, "term": term, "before": before},
+            ).fetchone()
+        return int(found[0]) if found else 0
 
-def _copy_private(
-    connection: duckdb.DuckDBPyConnection, query: str, binds: dict[str, object], path: Path
-) -> None:
-    """Write a query's rows as Parquet, aside first, readable by this user only."""
-    from pyarrow import parquet
-
-    aside = path.with_suffix(".part")
-    table = connection.execute(query, binds).to_arrow_table()
-    aside.touch(PRIVATE_FILE)
-    parquet.write_table(table, aside)
-    aside.replace(path)
+    def _hash(self, date: dt.date, term: str) -> str | None:
+        with plain_errors("Looking at the rows"):
+            found = self._connection.execute(
+                statement("staged_hash", self._settings), {"day": date, "term": term}
+            ).fetchone()
+        return found[0] if found else None

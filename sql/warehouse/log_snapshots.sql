@@ -6,17 +6,7 @@ WITH hashes AS (
     SELECT
         snapshot_date,
         term,
-        md5(bit_xor(md5_number(
-            concat_ws(
-                chr(31),
-                student_id,
-                coalesce(student_name, ''),
-{% for name in dimensions %}
-                coalesce("{{ name }}", ''),
-{% endfor %}
-                coalesce(status, '')
-            )
-        ))::VARCHAR) AS content_hash
+        {% include "row_hash.sql" %} AS content_hash
     FROM enrollment.enrollment_snapshots
     WHERE snapshot_date BETWEEN $first AND $last
     GROUP BY snapshot_date, term

@@ -1,16 +1,31 @@
 -- What the checks on a snapshot look at, from the ledger of attempts and the log.
--- Grain: one row per snapshot day and term of the newest attempt; the term is NULL for rows of
--- terms that are not configured. Binds: $first, $last (days, both inclusive).
+-- Grain: one row per snapshot day and term of the newest attempt, or of what a person decided since;
+-- the term is NULL for rows of terms that are not configured. Binds: $first, $last (days, both
+-- inclusive). `usually_differs`: more than half of the term's last 20 business days brought other rows
+-- than the snapshot before.
 WITH accepted AS (
     SELECT
-        snapshot_date,
         term,
+        snapshot_date,
         student_count,
         lag(snapshot_date) OVER earlier AS baseline_date,
-        lag(student_count) OVER earlier AS baseline_count
+        lag(student_count) OVER earlier AS baseline_count,
+        content_hash = lag(content_hash) OVER earlier AS is_unchanged,
+        isodow(snapshot_date) < 6 AS is_business_day
     FROM enrollment.snapshot_log
     WHERE status = 'accepted' AND snapshot_date <= $last
     WINDOW earlier AS (PARTITION BY term ORDER BY snapshot_date)
+),
+
+usual AS (
+    SELECT
+        term,
+        snapshot_date,
+        is_unchanged AND is_business_day AS is_unchanged,
+        avg(CASE WHEN is_business_day THEN (NOT is_unchanged)::INTEGER END) OVER (
+            PARTITION BY term ORDER BY snapshot_date ROWS BETWEEN 28 PRECEDING AND 1 PRECEDING
+        ) > 0.5 AS usually_differs
+    FROM accepted
 )
 
 SELECT
@@ -18,6 +33,7 @@ SELECT
     attempts.term,
     attempts.status,
     attempts.reasons,
+    attempts.decided_by,
     attempts.row_count,
     attempts.duplicate_count,
     attempts.missing_count,
@@ -27,10 +43,19 @@ SELECT
     attempts.unknown_status_count,
     accepted.student_count,
     accepted.baseline_date,
-    accepted.baseline_count
+    accepted.baseline_count,
+    usual.is_unchanged,
+    usual.usually_differs
 FROM operations.snapshot_attempts AS attempts
 LEFT JOIN accepted USING (snapshot_date, term)
+LEFT JOIN usual USING (snapshot_date, term)
 WHERE attempts.snapshot_date BETWEEN $first AND $last
--- every attempt on a day writes all of its terms with one time
-QUALIFY attempts.attempted_at = max(attempts.attempted_at) OVER (PARTITION BY attempts.snapshot_date)
+-- every attempt on a day writes all of its terms with one time; a decision writes those it is about
+QUALIFY attempts.attempted_at = max(attempts.attempted_at)
+        OVER (PARTITION BY attempts.snapshot_date, attempts.term)
+    AND attempts.attempted_at >= coalesce(
+        max(attempts.attempted_at) FILTER (attempts.decided_by IS NULL)
+            OVER (PARTITION BY attempts.snapshot_date),
+        attempts.attempted_at
+    )
 ORDER BY attempts.snapshot_date, attempts.term

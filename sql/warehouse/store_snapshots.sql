@@ -17,16 +17,5 @@ JOIN verdicts
     ON staged.snapshot_date = verdicts.snapshot_date AND staged.term = verdicts.term
 WHERE staged.standing = 'counted' AND verdicts.status = 'accepted'
 {% if dedupe %}
-QUALIFY row_number() OVER (
-    PARTITION BY
-        staged.snapshot_date, staged.term, staged.student_id
-{% if by_program %}
-        , staged.program
-{% endif %}
-    ORDER BY
-{% for name in dimensions %}
-        staged."{{ name }}" NULLS FIRST,
-{% endfor %}
-        staged.student_name NULLS FIRST, staged.status NULLS FIRST
-) = 1
+{% include "one_of_each_key.sql" %}
 {% endif %}

@@ -1,0 +1,119 @@
+"""What the daemon does by itself between the schedule's ticks."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.storage.tags import BACKFILL_ID_TAG, WILL_RETRY_TAG
+
+from enrollment_assets.alerts import addresses, deliver
+from enrollment_assets.config import Settings
+from enrollment_assets.errors import WarehouseBusyError
+from enrollment_assets.execution import failures, range_tags
+from enrollment_assets.jobs import RESTATE
+from enrollment_assets.locking import UNFINISHED, close_dead_runs
+from enrollment_assets.operations import stale_ranges
+
+# A restatement that failed is tried again, but not at every tick.
+_RETRY_SECONDS = 600
+_MOST_RUNS = 50
+_HEARD_OF = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
+
+
+def build_sensors(settings: Settings, jobs: dict[str, Any]) -> list[dg.SensorDefinition]:
+    """Late data and alerts, both on from the first start."""
+    running = dg.DefaultSensorStatus.RUNNING
+
+    @dg.sensor(
+        name="late_data_sensor",
+        job=jobs[RESTATE],
+        minimum_interval_seconds=30,
+        default_status=running,
+        description="Computes again what depends on a late, corrected or thrown out day; closes runs "
+        "whose process is gone.",
+    )
+    def late_data_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        close_dead_runs(context.instance)
+        # While others write, the stale days are still changing, and the file is theirs.
+        if context.instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
+            return dg.SkipReason("Runs are not finished yet.")
+        if context.instance.get_backfills(
+            filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
+        ):
+            return dg.SkipReason("A backfill is not finished yet.")
+        try:
+            ranges = stale_ranges(settings, patience=0)
+        except WarehouseBusyError as error:
+            return dg.SkipReason(str(error))
+        if not ranges:
+            return dg.SkipReason("All figures follow from the snapshots that stand.")
+        first, last = ranges[0]
+        asked = f"{first} to {last}"
+        before = json.loads(context.cursor) if context.cursor else {}
+        if before.get("asked") == asked and time.time() - before["at"] < _RETRY_SECONDS:
+            return dg.SkipReason(f"{asked} is still stale after a run; trying again later.")
+        request = (
+            dg.RunRequest(partition_key=first.isoformat())
+            if first == last
+            else dg.RunRequest(tags=range_tags(first, last))
+        )
+        return dg.SensorResult(
+            run_requests=[request], cursor=json.dumps({"asked": asked, "at": time.time()})
+        )
+
+    @dg.sensor(
+        name="alerts_sensor",
+        minimum_interval_seconds=30,
+        default_status=running,
+        description="Tells alerts.urls of failed runs and failed checks; tries until it is delivered.",
+    )
+    def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        cursors = json.loads(context.cursor) if context.cursor else None
+        lines: list[str] = []
+        seen: dict[str, str | None] = {}
+        for kind in _HEARD_OF:
+            if cursors is None:  # history is no news
+                newest = context.instance.fetch_run_status_changes(kind, limit=1)
+                seen[kind.value] = newest.cursor if newest.records else None
+                continue
+            changes = context.instance.fetch_run_status_changes(
+                kind, limit=_MOST_RUNS, cursor=cursors.get(kind.value), ascending=True
+            )
+            seen[kind.value] = changes.cursor if changes.records else cursors.get(kind.value)
+            for record in changes.records:
+                lines += _news(context.instance, record.run_id)
+        if lines and addresses(settings):
+            # An error here leaves the cursor where it was: the same news go out at the next tick.
+            deliver(settings, f"{len(lines)} alerts" if len(lines) > 1 else "alert", lines)
+        return dg.SensorResult(cursor=json.dumps(seen))
+
+    return [late_data_sensor, alerts_sensor]
+
+
+def _news(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
+    """What a run that ended has to tell: why it failed, and which checks found an error."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.tags.get(WILL_RETRY_TAG) == "true":
+        return
+    day = run.tags.get("dagster/partition") or " to ".join(
+        run.tags[tag] for tag in range_tags("", "") if tag in run.tags
+    )
+    if run.status == dg.DagsterRunStatus.FAILURE:
+        events = [entry.dagster_event for entry in instance.all_logs(run_id)]
+        words = "; ".join(failures(event for event in events if event))
+        yield f"{run.job_name} {day} failed: {words} (run {run_id})".replace("  ", " ")
+    if BACKFILL_ID_TAG in run.tags:
+        return
+    evaluations = instance.get_records_for_run(
+        run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records
+    for record in evaluations:
+        event = record.event_log_entry.dagster_event
+        if event is None:
+            continue
+        found = event.asset_check_evaluation_data
+        if not found.passed and found.severity == dg.AssetCheckSeverity.ERROR:
+            yield f"{found.check_name} failed on {found.asset_key.to_user_string()} {found.partition or day}"

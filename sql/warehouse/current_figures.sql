@@ -1,0 +1,21 @@
+{# every figure of the days of which a report was written, as it is now: one row per date, term,
+   dimension, segment and metric #}
+SELECT date, term, NULL::VARCHAR AS dimension, NULL::VARCHAR AS segment, metric, value
+FROM (
+    UNPIVOT (
+        SELECT date, term, columns(* EXCLUDE (date, term, baseline_date))::DOUBLE
+        FROM enrollment.enrollment_metrics
+        SEMI JOIN days USING (date)
+    ) ON columns(* EXCLUDE (date, term)) INTO NAME metric VALUE value
+)
+UNION ALL
+SELECT date, term, dimension, segment, metric, value
+FROM (
+    UNPIVOT (
+        SELECT
+            date, term, dimension, segment,
+            columns(* EXCLUDE (date, term, dimension, segment, baseline_date, days_since_baseline))::DOUBLE
+        FROM enrollment.segment_metrics
+        SEMI JOIN days USING (date)
+    ) ON columns(* EXCLUDE (date, term, dimension, segment)) INTO NAME metric VALUE value
+)

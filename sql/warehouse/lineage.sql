@@ -1,0 +1,29 @@
+{# What the derived rows of each accepted day depend on: one row per derived table, term and day.
+   Every accepted snapshot of the term up to the day decides about who returns and about the gross
+   enrolment, so that the fingerprint runs over all of them. Pruned days are final and left out. #}
+SELECT
+    derived.table_name,
+    history.term,
+    history.date,
+    md5(concat_ws(
+        chr(31),
+        history.snapshots,
+        CASE WHEN derived.table_name = 'enrollment_metrics' THEN concat_ws(' ', terms.starts, terms.census)
+            ELSE '{{ dimensions | join(" ") }}' END
+    )) AS lineage
+FROM (
+    SELECT
+        term,
+        snapshot_date AS date,
+        (bit_xor(md5_number(concat_ws(chr(31), snapshot_date, content_hash)))
+            OVER (PARTITION BY term ORDER BY snapshot_date))::VARCHAR AS snapshots
+    FROM enrollment.snapshot_log
+    WHERE status = 'accepted'
+) AS history
+CROSS JOIN (VALUES ('student_changes'), ('enrollment_metrics'), ('segment_metrics'))
+    AS derived (table_name)
+LEFT JOIN terms ON terms.code = history.term
+LEFT JOIN frozen ON frozen.term = history.term
+WHERE derived.table_name = 'enrollment_metrics'
+    OR frozen.kept_from IS NULL
+    OR history.date > frozen.kept_from

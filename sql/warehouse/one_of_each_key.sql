@@ -1,0 +1,13 @@
+{# of rows with one key the smallest stays, so that the order of a file never looks like a move #}
+QUALIFY row_number() OVER (
+    PARTITION BY
+        staged.snapshot_date, staged.term, staged.student_id
+{% if by_program %}
+        , staged.program
+{% endif %}
+    ORDER BY
+{% for name in dimensions %}
+        staged."{{ name }}" NULLS FIRST,
+{% endfor %}
+        staged.student_name NULLS FIRST, staged.status NULLS FIRST
+) = 1

@@ -1,0 +1,33 @@
+-- From what a range of days of a table was computed. Binds: $table_name, $first, $last (days, both
+-- inclusive), $run_id. Call after its rows were written, in their transaction.
+-- A day that was computed beside earlier changes that are stale is stale from the start.
+INSERT INTO operations.derivations BY NAME
+WITH lineage AS (
+    {% include "lineage.sql" %}
+),
+
+recorded AS (
+    {% include "recorded.sql" %}
+),
+
+first_stale AS (
+    SELECT term, min(date) AS date
+    FROM lineage
+    FULL JOIN recorded USING (table_name, term, date)
+    WHERE table_name = 'student_changes'
+        AND (recorded.lineage IS NULL OR recorded.lineage IS DISTINCT FROM lineage.lineage)
+        AND ($table_name <> 'student_changes' OR date < $first)
+    GROUP BY term
+)
+
+SELECT
+    lineage.table_name,
+    lineage.date,
+    lineage.term,
+    CASE WHEN first_stale.date IS NULL OR first_stale.date > lineage.date THEN lineage.lineage END
+        AS lineage,
+    $run_id AS run_id,
+    now() AS derived_at
+FROM lineage
+LEFT JOIN first_stale USING (term)
+WHERE lineage.table_name = $table_name AND lineage.date BETWEEN $first AND $last
