@@ -17,12 +17,6 @@ DAYS = 365
 FIRST_DAY = "2025-01-01"
 TERM = "2025"
 COLUMNS = ("student_id", "student_name", "term", "division", "program", "level", "status")
-# The tables that follow from the snapshots, with what their statements bind.
-CORE: tuple[tuple[str, dict[str, object]], ...] = (
-    ("student_changes", {}),
-    ("enrollment_metrics", {}),
-    ("segment_metrics", {"blank_segment": "(not given)"}),
-)
 # Share of students replaced, and of those who move, on an ordinary day.
 _TURNOVER, _MOVES = 0.004, 0.001
 

@@ -25,7 +25,6 @@ from pathlib import Path
 
 from common import (
     COLUMNS,
-    CORE,
     DAYS,
     FIRST_DAY,
     STUDENTS,
@@ -44,8 +43,8 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
 
     from enrollment_assets.config import load_settings
     from enrollment_assets.warehouse.connection import load_terms
-    from enrollment_assets.warehouse.derive import Statement, write_statement
-    from enrollment_assets.warehouse.schema import ensure_tables, tables
+    from enrollment_assets.warehouse.derive import CORE, write_statement
+    from enrollment_assets.warehouse.schema import ensure_tables
 
     settings = load_settings(config)
     connection = duckdb.connect(
@@ -73,8 +72,8 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
             "SELECT DISTINCT snapshot_date FROM enrollment.snapshot_log ORDER BY 1"
         ).fetchall()
     ]
-    for name, binds in CORE:
-        write_statement(connection, settings, tables(settings)[name], Statement(name, binds), days)
+    for derived in CORE.values():
+        write_statement(connection, settings, derived, days, run_id="bench")
     connection.close()
 
 

@@ -1,4 +1,4 @@
-"""Tells the people who run this what went wrong, through Apprise, in few words and no student's data."""
+"""Tells the people who run this what went wrong, through Apprise, in words without student data."""
 
 import os
 
@@ -34,7 +34,7 @@ def check_addresses(settings: Settings) -> int:
     for number, address in enumerate(found, start=1):
         if not apprise.Apprise().add(address):
             raise ConfigurationError(
-                f"alerts.urls: number {number} is no address that Apprise knows; see its list of services."
+                f"alerts.urls: number {number} is no address that Apprise knows; see its services."
             )
     return len(found)
 

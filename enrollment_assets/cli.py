@@ -216,8 +216,8 @@ def status() -> None:
                 console.print(f"{term.label}, {what}: {_ranges(days)}")
     if any(term.stale for term in found):
         console.print(
-            "Stale days depend on a snapshot that changed since: the daemon computes them again, and so "
-            "does every `enrollment run`."
+            "Stale days depend on a snapshot that changed since: the daemon computes them again, and "
+            "so does every `enrollment run`."
         )
 
 

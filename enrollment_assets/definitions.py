@@ -11,7 +11,7 @@ from enrollment_assets.checks import changes as change_checks
 from enrollment_assets.checks import metrics as metric_checks
 from enrollment_assets.checks import snapshots as snapshot_checks
 from enrollment_assets.config import Settings, load_settings
-from enrollment_assets.jobs import build_asset_jobs, build_prune_job
+from enrollment_assets.jobs import build_jobs
 from enrollment_assets.resources import build_resources
 from enrollment_assets.schedules import build_schedules
 from enrollment_assets.sensors import build_sensors
@@ -34,7 +34,7 @@ def build_defs(
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for stage in STAGES for asset in stage.build_assets(settings)]
-        jobs = {job.name: job for job in (*build_asset_jobs(), build_prune_job(settings))}
+        jobs = build_jobs(settings)
         return dg.Definitions(
             assets=dg.with_source_code_references(assets),
             asset_checks=[check for stage in CHECKS for check in stage.build_checks(settings)],

@@ -135,7 +135,11 @@ def execute(
             tags=all_tags,
             run_config={
                 "loggers": {"console": {"config": {"log_level": level}}},
-                **({"ops": {name: {"config": config} for name, config in ops.items()}} if ops else {}),
+                **(
+                    {"ops": {name: {"config": config} for name, config in ops.items()}}
+                    if ops
+                    else {}
+                ),
             },
             raise_on_error=False,
         )
@@ -179,8 +183,8 @@ def restate(settings: Settings, until: dt.date | None = None) -> list[Outcome]:
             return outcomes
         if ranges[0] in done:
             raise WarehouseError(
-                f"The figures of {ranges[0][0]} to {ranges[0][1]} could not be brought up to date; see the "
-                "run in Dagster's UI, and `enrollment rebuild`."
+                f"The figures of {ranges[0][0]} to {ranges[0][1]} could not be brought up to date; see "
+                "the run in Dagster's UI, and `enrollment rebuild`."
             )
         done.add(ranges[0])
         first, last = ranges[0]
@@ -196,9 +200,7 @@ def decide(
 
 
 def _decision(kind: DecisionKind, term: str | None, reason: str, by: str) -> dict[str, Any]:
-    return {
-        "take_in_snapshots": {"decision": kind.name, "term": term, "reason": reason, "by": by}
-    }
+    return {"take_in_snapshots": {"decision": kind.name, "term": term, "reason": reason, "by": by}}
 
 
 def rebuild(settings: Settings, code: str, by: str) -> Outcome:

@@ -41,11 +41,14 @@ ON_TIME_CHECK = AssetCheckKey(AssetKey("enrollment_snapshots"), "snapshot_on_tim
 _REPORT_GROUPS = ("reports", "exports")
 
 
-def build_asset_jobs() -> list[UnresolvedAssetJobDefinition]:
-    """The daily job first, then its parts."""
+Job = UnresolvedAssetJobDefinition | JobDefinition
+
+
+def build_jobs(settings: "Settings") -> dict[str, Job]:
+    """The daily job, its parts, and the removal of old data, under their names."""
     # It looks at a day from outside, half an hour later, and would hold in no backfill.
     on_time = AssetSelection.checks(ON_TIME_CHECK)
-    return [
+    jobs: list[Job] = [
         define_asset_job(
             DAILY,
             AssetSelection.all() - on_time,
@@ -69,10 +72,12 @@ def build_asset_jobs() -> list[UnresolvedAssetJobDefinition]:
         define_asset_job(
             FRESHNESS, on_time, description="Asks whether the day's snapshot came in time."
         ),
+        _prune_job(settings),
     ]
+    return {job.name: job for job in jobs}
 
 
-def build_prune_job(settings: "Settings") -> JobDefinition:
+def _prune_job(settings: "Settings") -> JobDefinition:
     """Removes what is too old on a day."""
 
     @op(

@@ -119,7 +119,7 @@ def _folders(parent: Path, cutoff: dt.date) -> Iterator[Path]:
 
 
 def _old_runs(instance: dg.DagsterInstance, before: dt.datetime) -> list[str]:
-    """Runs that ended before a time, but for the newest of each partition: its mark would go with it."""
+    """Runs that ended before a time, but for the newest of each partition, which carries its mark."""
     records = instance.get_run_records(dg.RunsFilter(created_before=before))
     ended = [
         record.dagster_run.run_id

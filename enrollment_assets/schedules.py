@@ -87,8 +87,6 @@ def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.Schedul
     )
     def monthly_prune_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         day = context.scheduled_execution_time.astimezone(settings.zone).date()
-        return dg.RunRequest(
-            run_config={"ops": {"prune": {"config": {"as_of": day.isoformat()}}}}
-        )
+        return dg.RunRequest(run_config={"ops": {"prune": {"config": {"as_of": day.isoformat()}}}})
 
     return [daily_enrollment_schedule, freshness_schedule, monthly_prune_schedule]

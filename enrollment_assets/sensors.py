@@ -1,5 +1,6 @@
 """What the daemon does by itself between the schedule's ticks."""
 
+import datetime as dt
 import json
 import time
 from collections.abc import Iterator
@@ -25,32 +26,27 @@ _HEARD_OF = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
 
 def build_sensors(settings: Settings, jobs: dict[str, Any]) -> list[dg.SensorDefinition]:
     """Late data and alerts, both on from the first start."""
-    running = dg.DefaultSensorStatus.RUNNING
+    return [_late_data_sensor(settings, jobs[RESTATE]), _alerts_sensor(settings)]
 
+
+def _late_data_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
     @dg.sensor(
         name="late_data_sensor",
-        job=jobs[RESTATE],
+        job=job,
         minimum_interval_seconds=30,
-        default_status=running,
+        default_status=dg.DefaultSensorStatus.RUNNING,
         description="Computes again what depends on a late, corrected or thrown out day; closes runs "
         "whose process is gone.",
     )
     def late_data_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         close_dead_runs(context.instance)
-        # While others write, the stale days are still changing, and the file is theirs.
-        if context.instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
-            return dg.SkipReason("Runs are not finished yet.")
-        if context.instance.get_backfills(
-            filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
-        ):
-            return dg.SkipReason("A backfill is not finished yet.")
         try:
-            ranges = stale_ranges(settings, patience=0)
+            found = _range_to_restate(context.instance, settings)
         except WarehouseBusyError as error:
             return dg.SkipReason(str(error))
-        if not ranges:
-            return dg.SkipReason("All figures follow from the snapshots that stand.")
-        first, last = ranges[0]
+        if isinstance(found, str):
+            return dg.SkipReason(found)
+        first, last = found
         asked = f"{first} to {last}"
         before = json.loads(context.cursor) if context.cursor else {}
         if before.get("asked") == asked and time.time() - before["at"] < _RETRY_SECONDS:
@@ -64,33 +60,52 @@ def build_sensors(settings: Settings, jobs: dict[str, Any]) -> list[dg.SensorDef
             run_requests=[request], cursor=json.dumps({"asked": asked, "at": time.time()})
         )
 
+    return late_data_sensor
+
+
+def _alerts_sensor(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
         name="alerts_sensor",
         minimum_interval_seconds=30,
-        default_status=running,
+        default_status=dg.DefaultSensorStatus.RUNNING,
         description="Tells alerts.urls of failed runs and failed checks; tries until it is delivered.",
     )
-    def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        cursors = json.loads(context.cursor) if context.cursor else None
+    def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        instance = context.instance
+        if not context.cursor:  # history is no news
+            newest = {kind: instance.fetch_run_status_changes(kind, limit=1) for kind in _HEARD_OF}
+            seen = {kind.value: page.cursor for kind, page in newest.items() if page.records}
+            return dg.SensorResult(cursor=json.dumps(seen))
+        seen = json.loads(context.cursor)
         lines: list[str] = []
-        seen: dict[str, str | None] = {}
         for kind in _HEARD_OF:
-            if cursors is None:  # history is no news
-                newest = context.instance.fetch_run_status_changes(kind, limit=1)
-                seen[kind.value] = newest.cursor if newest.records else None
-                continue
-            changes = context.instance.fetch_run_status_changes(
-                kind, limit=_MOST_RUNS, cursor=cursors.get(kind.value), ascending=True
+            changes = instance.fetch_run_status_changes(
+                kind, limit=_MOST_RUNS, cursor=seen.get(kind.value), ascending=True
             )
-            seen[kind.value] = changes.cursor if changes.records else cursors.get(kind.value)
+            if changes.records:
+                seen[kind.value] = changes.cursor
             for record in changes.records:
-                lines += _news(context.instance, record.run_id)
+                lines += _news(instance, record.run_id)
         if lines and addresses(settings):
             # An error here leaves the cursor where it was: the same news go out at the next tick.
             deliver(settings, f"{len(lines)} alerts" if len(lines) > 1 else "alert", lines)
         return dg.SensorResult(cursor=json.dumps(seen))
 
-    return [late_data_sensor, alerts_sensor]
+    return alerts_sensor
+
+
+def _range_to_restate(
+    instance: dg.DagsterInstance, settings: Settings
+) -> tuple[dt.date, dt.date] | str:
+    """The first stale range, or why there is nothing to do now."""
+    # While others write, the stale days are still changing, and the file is theirs.
+    if instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
+        return "Runs are not finished yet."
+    requested = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
+    if instance.get_backfills(filters=requested):
+        return "A backfill is not finished yet."
+    ranges = stale_ranges(settings, patience=0)
+    return ranges[0] if ranges else "All figures follow from the snapshots that stand."
 
 
 def _news(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
@@ -116,4 +131,5 @@ def _news(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
             continue
         found = event.asset_check_evaluation_data
         if not found.passed and found.severity == dg.AssetCheckSeverity.ERROR:
-            yield f"{found.check_name} failed on {found.asset_key.to_user_string()} {found.partition or day}"
+            asset = found.asset_key.to_user_string()
+            yield f"{found.check_name} failed on {asset} {found.partition or day}"

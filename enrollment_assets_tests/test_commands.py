@@ -174,9 +174,7 @@ def test_status_tells_missing_refused_and_stale_days(two_days):
     two_days.file("2024-09-06").write_bytes(b"<html>")
     enrollment(two_days, "backfill", "--from", D3, "--to", "2024-09-06")
     with two_days.warehouse().connect() as connection:
-        connection.execute(
-            "DELETE FROM operations.derivations WHERE date = DATE '2024-09-04'"
-        )
+        connection.execute("DELETE FROM operations.derivations WHERE date = DATE '2024-09-04'")
     words = said(enrollment(two_days, "status"))
     assert "Fall 2024, missing: 2024-09-05" in words
     assert "Fall 2024, refused: 2024-09-06" in words

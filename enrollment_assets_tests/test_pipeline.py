@@ -167,8 +167,9 @@ def test_of_rows_with_one_key_the_smallest_stays_whatever_their_order(university
 def test_too_many_duplicates_are_refused(university):
     university.write(D1, [student("A"), student("A"), student("B")])
     outcome = university.run(D1)
-    assert "1 of 3 rows (33.3%) repeat a key; quality.max_duplicate_rate is 0.01" in (
-        outcome.failures[0]
+    assert (
+        "1 of 3 rows (33.3%) repeat a key; quality.max_duplicate_rate is 0.01"
+        in (outcome.failures[0])
     )
     university.change(quality={"max_duplicate_rate": 0.5})
     outcome = university.run(D1)

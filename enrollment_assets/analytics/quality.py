@@ -43,30 +43,38 @@ def why_refused(
     Until its first student registers, an open term may be absent beside others; `is_empty` says that
     the whole snapshot would be empty.
     """
-    rows, students = facts["row_count"], facts["student_count"]
-    if not students:
-        if rows:
-            return f"none of the {rows} rows counts as enrolled"
+    if not facts["student_count"]:
+        if facts["row_count"]:
+            return f"none of the {facts['row_count']} rows counts as enrolled"
         stood = baseline is not None and baseline.student_count > 0
         if stood or (is_empty and baseline is None):
             return "the snapshot has no row of this term, which is open"
         return None
+    reason = _why_rates_refuse(facts, quality)
+    if reason is None and baseline and baseline.student_count >= max(quality.reject_floor, 1):
+        reason = _why_headcount_refuses(facts["student_count"], baseline, quality)
+    return reason
+
+
+def _why_rates_refuse(facts: Mapping[str, int], quality: Quality) -> str | None:
+    rows = facts["row_count"]
     for count, what, allowed, key in (
         (facts["duplicate_count"], "repeat a key", quality.max_duplicate_rate, "duplicate"),
         (facts["missing_count"], "have no id", quality.max_missing_rate, "missing"),
     ):
         if count / rows > allowed:
-            return (
-                f"{count} of {rows} rows ({count / rows:.1%}) {what}; quality.max_{key}_rate is {allowed}"
-            )
-    if baseline is None or baseline.student_count < max(quality.reject_floor, 1):
-        return None
-    before, share = baseline.student_count, students / baseline.student_count
-    headcount = f"{students} students after {before} on {baseline.date} ({share:.1%})"
-    if share < quality.reject_below_share:
-        return f"{headcount}; quality.reject_below_share is {quality.reject_below_share}"
-    if share > quality.reject_above_share:
-        return f"{headcount}; quality.reject_above_share is {quality.reject_above_share}"
+            found = f"{count} of {rows} rows ({count / rows:.1%}) {what}"
+            return f"{found}; quality.max_{key}_rate is {allowed}"
+    return None
+
+
+def _why_headcount_refuses(students: int, baseline: Baseline, quality: Quality) -> str | None:
+    before = baseline.student_count
+    found = f"{students} students after {before} on {baseline.date} ({students / before:.1%})"
+    if students / before < quality.reject_below_share:
+        return f"{found}; quality.reject_below_share is {quality.reject_below_share}"
+    if students / before > quality.reject_above_share:
+        return f"{found}; quality.reject_above_share is {quality.reject_above_share}"
     if baseline.retained is not None and baseline.retained / before < quality.reject_below_share:
         return (
             f"only {baseline.retained} of the {before} students of {baseline.date} are in it "
@@ -243,6 +251,4 @@ def baseline_is_current(
     """
     terms = stale.get(day, [])
     figures = {"stale_terms": ", ".join(terms)} if terms else {}
-    return Finding(
-        "baseline_is_current", not terms, is_error=not is_restated_next, figures=figures
-    )
+    return Finding("baseline_is_current", not terms, is_error=not is_restated_next, figures=figures)

@@ -31,7 +31,7 @@ class IntakeConfig(dg.Config):
             return None
         if not (self.reason.strip() and self.by.strip()):
             raise ConfigurationError(
-                f"To {self.decision} a snapshot, say why (reason) and who decides it (by); both are kept."
+                f"To {self.decision} a snapshot, say why (reason) and who decides (by); both are kept."
             )
         return Decision(self.decision, self.by.strip(), self.reason.strip(), self.term)
 
@@ -80,8 +80,11 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: IntakeConfig
     ) -> Iterator[dg.Output[object]]:
         """Reads each day from the source and stores it, with its log, in one transaction."""
+        decision = config.as_decision()
         intake = SnapshotIntake(
-            context.resources.source, strict=is_strict(context), decision=config.as_decision()
+            context.resources.source,
+            strict=decision is None and is_strict(context),
+            decision=decision,
         )
         yield dg.Output(intake, snapshots.name)
         for day in intake.results:

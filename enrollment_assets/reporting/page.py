@@ -62,21 +62,22 @@ def restated_figures(found: pd.DataFrame, settings: Settings) -> Restated | None
         return None
     is_shown = found["dimension"].isna() & found["metric"].isin(list(_RESTATED))
     since = dt.datetime.fromtimestamp(found["restated_at"].max(), settings.zone)
-    labels = {code: term.label for code, term in settings.terms_by_code.items()}
-
-    def shown(value: float) -> str:
-        return "none" if pd.isna(value) else f"{value:,.0f}".replace("-", "\u2212")
-
+    columns = ["term", "metric", "reported", "restated"]
     rows = [
         {
-            "term": labels.get(row.term, row.term),
-            "figure": _RESTATED[row.metric],
-            "reported": shown(row.reported),
-            "restated": shown(row.restated),
+            "term": settings.terms_by_code[term].label if term in settings.terms_by_code else term,
+            "figure": _RESTATED[metric],
+            "reported": _shown(reported),
+            "restated": _shown(restated),
         }
-        for row in found[is_shown].itertuples()
+        for term, metric, reported, restated in found.loc[is_shown, columns].to_numpy().tolist()
     ]
     return Restated(f"{since:%Y-%m-%d %H:%M}", tuple(rows), int((~is_shown).sum()))
+
+
+def _shown(value: float | None) -> str:
+    """A figure with a true minus; a day that was thrown out has none."""
+    return "none" if pd.isna(value) else f"{value:,.0f}".replace("-", "\u2212")
 
 
 def with_restated(page: str, restated: Restated | None) -> str:

@@ -177,31 +177,34 @@ class IntakeHandler(_Handler):
         """Store the days of the range."""
         table = self.table(table_slice)
         days = _days(context)
-        if obj.decision:
-            settings = self._warehouse.settings
-            for day in days:
-                obj.results.append(
-                    decide(connection, settings, day, obj.decision, run_id=context.run_id)
-                )
-            summaries = {day.date: day.summary() for day in obj.results}
-            return self.report(context, table, days, connection, summaries)
+        settings = self._warehouse.settings
         with progress.task(table.name, len(days)) as advance:
-            obj.results.extend(
-                store_days(
-                    connection,
-                    self._warehouse.settings,
-                    obj.source,
-                    days,
-                    run_id=context.run_id,
-                    on_day=lambda _: advance(1),
+            if obj.decision:
+                for day in days:
+                    obj.results.append(
+                        decide(connection, settings, day, obj.decision, run_id=context.run_id)
+                    )
+                    advance(1)
+            else:
+                obj.results.extend(
+                    store_days(
+                        connection,
+                        settings,
+                        obj.source,
+                        days,
+                        run_id=context.run_id,
+                        on_day=lambda _: advance(1),
+                    )
                 )
-            )
-        if obj.strict:
-            day = obj.results[-1]
-            # Terms that were accepted go on to their figures; the report then says what is held.
-            if day.status in (REJECTED, MISSING) and not any(r.students for r in day.terms):
-                raise dg.Failure(f"{day.date}: {day.status}. {day.reasons}", allow_retries=False)
-        summaries = {day.date: day.summary() for day in obj.results}
+        last = obj.results[-1]
+        # Terms that were accepted go on to their figures; the report then says what is held.
+        if (
+            obj.strict
+            and last.status in (REJECTED, MISSING)
+            and not any(result.students for result in last.terms)
+        ):
+            raise dg.Failure(f"{last.date}: {last.status}. {last.reasons}", allow_retries=False)
+        summaries = {result.date: result.summary() for result in obj.results}
         return self.report(context, table, days, connection, summaries)
 
 

@@ -147,7 +147,9 @@ class _Store:
         frozen = [code for code in open_terms if self._is_frozen(day.date, code)]
         if frozen:
             # Its rows were pruned, and so were those that it would be compared with.
-            day.note = f"{day.date} is older than the snapshots that are kept: its figures are final"
+            day.note = (
+                f"{day.date} is older than the snapshots that are kept: its figures are final"
+            )
             open_terms = [code for code in open_terms if code not in frozen]
             found = {code: facts for code, facts in found.items() if code not in frozen}
         if day.problem:
@@ -180,8 +182,8 @@ class _Store:
         for term in terms:
             if self._is_frozen(date, term):
                 raise WarehouseError(
-                    f"The snapshots of {term} before {self._frozen[term]} were pruned: the figures up to "
-                    "that day are final. Nothing was changed."
+                    f"The snapshots of {term} before {self._frozen[term]} were pruned: the figures up "
+                    "to that day are final. Nothing was changed."
                 )
 
     def throw_out(self, date: dt.date, decision: Decision) -> DayResult:
@@ -214,7 +216,8 @@ class _Store:
             rows = self._connection.execute(
                 "SELECT term, status, content_hash, row_count, student_count, duplicate_count, "
                 "missing_count FROM enrollment.snapshot_log WHERE snapshot_date = $date "
-                "AND list_contains($statuses, status) AND ($term IS NULL OR term = $term) ORDER BY term",
+                "AND list_contains($statuses, status) AND ($term IS NULL OR term = $term) "
+                "ORDER BY term",
                 {"date": date, "term": term, "statuses": list(statuses)},
             ).fetchall()
         names = ("row_count", "student_count", "duplicate_count", "missing_count")
@@ -440,9 +443,7 @@ class _Judge:
                 retained = self._count_retained(date, term, before, is_staged=is_staged)
         return Baseline(before, count, retained)
 
-    def _count_retained(
-        self, date: dt.date, term: str, before: dt.date, *, is_staged: bool
-    ) -> int:
+    def _count_retained(self, date: dt.date, term: str, before: dt.date, *, is_staged: bool) -> int:
         rows = "staged" if is_staged else "enrollment.enrollment_snapshots"
         counted = "AND standing = 'counted'" if is_staged else ""
         with plain_errors("Comparing with the baseline"):
