@@ -124,7 +124,9 @@ def _add_day(found, term, date, now, before, baseline, ever, dates):
         )
     )
     for dimension in DIMENSIONS:
-        segments = {value for rows in (*now.values(), *was.values()) for value in _values(rows, dimension)}
+        segments = {
+            value for rows in (*now.values(), *was.values()) for value in _values(rows, dimension)
+        }
         for segment in segments:
             is_in = {s for s, rows in now.items() if segment in _values(rows, dimension)}
             was_in = {s for s, rows in was.items() if segment in _values(rows, dimension)}

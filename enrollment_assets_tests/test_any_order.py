@@ -42,10 +42,14 @@ rows = st.fixed_dictionaries(
     }
 )
 # None: the morning's file is not there; "": it cannot be read
-content = st.one_of(st.lists(rows, max_size=14), st.lists(rows, max_size=14), st.none(), st.just(""))
+content = st.one_of(
+    st.lists(rows, max_size=14), st.lists(rows, max_size=14), st.none(), st.just("")
+)
 days = st.integers(0, len(DAYS) - 1)
 new_files = st.dictionaries(days, content, max_size=4)
-taken_through = st.tuples(st.just("run"), new_files, days, days, st.sampled_from([3, 3, 3, 0, 1, 2]))
+taken_through = st.tuples(
+    st.just("run"), new_files, days, days, st.sampled_from([3, 3, 3, 0, 1, 2])
+)
 decided = st.tuples(st.sampled_from(["reject", "accept"]), days, st.sampled_from(list(TERMS)))
 histories = st.tuples(
     st.lists(content, min_size=len(DAYS), max_size=len(DAYS)),
@@ -116,7 +120,9 @@ class Trial:
             if not dates["registration_opens"] <= date <= dates["ends"]:
                 continue
             found = [
-                {name: line[name] or None for name in COLUMNS} for line in lines if line["term"] == code
+                {name: line[name] or None for name in COLUMNS}
+                for line in lines
+                if line["term"] == code
             ]
             same = self.content(found) == self.content(self.thrown_out.get((code, date)))
             if found and not (same and (code, date) in self.thrown_out):
