@@ -130,11 +130,13 @@ def stale_days(
     return found
 
 
-def as_ranges(days: Sequence[dt.date]) -> list[tuple[dt.date, dt.date]]:
-    """Few ranges, first and last day, that hold all these days; in order."""
+def as_ranges(
+    days: Sequence[dt.date], gap_days: int = _GAP_DAYS
+) -> list[tuple[dt.date, dt.date]]:
+    """Ranges, first and last day, that hold all these days, in order; none is within a gap of another."""
     ranges: list[tuple[dt.date, dt.date]] = []
     for day in sorted(days):
-        if ranges and (day - ranges[-1][1]).days <= _GAP_DAYS:
+        if ranges and (day - ranges[-1][1]).days <= gap_days:
             ranges[-1] = (ranges[-1][0], day)
         else:
             ranges.append((day, day))
