@@ -43,6 +43,12 @@ class WarehouseBusyError(WarehouseError):
     transient = True
 
 
+class InstanceError(EnrollmentError):
+    """Dagster's own state cannot be read or written."""
+
+    transient = True
+
+
 class AlertError(EnrollmentError):
     """An alert did not arrive."""
 

@@ -4,8 +4,10 @@ No daemon is needed. What a run did comes back in words and figures.
 """
 
 import datetime as dt
+import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,11 @@ from dagster._core.storage.tags import (
     MAX_RUNTIME_SECONDS_TAG,
 )
 from dagster_shared.error import DagsterError
+from sqlalchemy.exc import SQLAlchemyError
 
 from enrollment_assets import progress
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import ConfigurationError, WarehouseError
+from enrollment_assets.errors import ConfigurationError, InstanceError, WarehouseError
 from enrollment_assets.jobs import CORE, DAILY, REPORTS, RESTATE
 from enrollment_assets.locking import close_dead_runs, process_tags
 from enrollment_assets.operations import days_to_take_in, logged_days, stale_ranges
@@ -93,12 +96,35 @@ def instance() -> dg.DagsterInstance:
     """The Dagster instance, with the runs closed whose process is gone."""
     home = prepare_home()
     try:
-        found = dg.DagsterInstance.get()
+        with _state_in_words(home):
+            found = dg.DagsterInstance.get()
     except (DagsterError, CheckError, yaml.YAMLError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{home / 'dagster.yaml'}: {reason}") from None
-    close_dead_runs(found)
+    with _state_in_words(home):
+        close_dead_runs(found)
     return found
+
+
+@contextmanager
+def _state_in_words(home: Path) -> Iterator[None]:
+    """Tell in words that Dagster's state is out of reach, or has no room.
+
+    Raises:
+        InstanceError: with the place and the database's own words.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
+        raise InstanceError(
+            f"Dagster's state ({home}) cannot be read or written: {reason}. The warehouse is as it was "
+            "or as it should be; run this again when the cause is gone."
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InstanceError(f"The disk under {home} is full; free some space.") from None
 
 
 def range_tags(first: dt.date | str, last: dt.date | str) -> dict[str, str]:
@@ -128,7 +154,7 @@ def execute(
     if first and last and not single:
         all_tags |= {**range_tags(first, last), MAX_RUNTIME_SECONDS_TAG: str(_RANGE_SECONDS)}
     level = "INFO" if verbose else "CRITICAL"
-    with instance() as found:
+    with instance() as found, _state_in_words(prepare_home()):
         result = definition.execute_in_process(
             instance=found,
             partition_key=first.isoformat() if first and single else None,

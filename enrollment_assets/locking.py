@@ -17,13 +17,16 @@ import filelock
 import psutil
 
 from enrollment_assets import progress
-from enrollment_assets.errors import ConfigurationError, WarehouseBusyError
+from enrollment_assets.errors import WarehouseBusyError
 from enrollment_assets.jobs import CORE, DAILY, REPORTS, RESTATE
-from enrollment_assets.warehouse.connection import make_private_folder
+from enrollment_assets.warehouse.connection import (
+    WAIT_VARIABLE,
+    make_private_folder,
+    wait_seconds,
+)
 
 # A range run over some years takes minutes; whoever waits longer than this should look.
 WAIT_SECONDS = 900.0
-WAIT_VARIABLE = "ENROLLMENT_LOCK_WAIT_SECONDS"
 
 _CLOCK_SECONDS = 60
 # A run tags itself with its process within moments; one that never did, for so long, is dead.
@@ -51,7 +54,7 @@ def writer_lock(
     Raises:
         WarehouseBusyError: if another writer kept it; the message says which.
     """
-    wait = _wait_seconds()
+    wait = wait_seconds(WAIT_SECONDS)
     make_private_folder(warehouse.parent)
     path = warehouse.with_suffix(".lock")
     holder = warehouse.with_suffix(".lock.json")
@@ -68,23 +71,14 @@ def writer_lock(
                 f"or stop it, and run this again ({WAIT_VARIABLE} sets the wait)."
             ) from None
     try:
-        holder.write_text(json.dumps({"pid": os.getpid(), "doing": doing}))
-        holder.chmod(0o600)
+        with suppress(OSError):  # who holds it is only told; a full disk must not end the run here
+            holder.write_text(json.dumps({"pid": os.getpid(), "doing": doing}))
+            holder.chmod(0o600)
         yield
     finally:
         with suppress(OSError):
             holder.unlink()
         lock.release()
-
-
-def _wait_seconds() -> float:
-    text = os.environ.get(WAIT_VARIABLE, str(WAIT_SECONDS))
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{WAIT_VARIABLE} is {text!r}; give a number of seconds."
-        ) from None
 
 
 def _holder(path: Path) -> str:
@@ -107,8 +101,9 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 
     A killed run stays "started" in Dagster, and keeps its place in the queue, for ever.
     """
+    waiting = dg.DagsterRunStatus.QUEUED
     unfinished = instance.get_run_records(
-        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+        dg.RunsFilter(statuses=[status for status in UNFINISHED if status is not waiting])
     )
     closed = []
     for record in unfinished:

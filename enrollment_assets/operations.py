@@ -129,7 +129,9 @@ def days_to_take_in(settings: Settings, term: Term) -> list[dt.date]:
     ]
 
 
-def stale_ranges(settings: Settings, *, patience: float = 30.0) -> list[tuple[dt.date, dt.date]]:
+def stale_ranges(
+    settings: Settings, *, patience: float | None = None
+) -> list[tuple[dt.date, dt.date]]:
     """The ranges of days whose figures must be computed again, in order.
 
     Raises:

@@ -5,6 +5,7 @@ take the lock in `locking` first.
 """
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from typing import Any
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import WarehouseBusyError, WarehouseError
+from enrollment_assets.errors import ConfigurationError, WarehouseBusyError, WarehouseError
 from enrollment_assets.warehouse.schema import ensure_tables, has_all_tables
 
 PRIVATE_FILE = 0o600
@@ -28,8 +29,10 @@ _OPTIONS = {
     "preserve_insertion_order": "false",
 }
 
-# How long to wait for another process that has the file open: readers have it for moments.
+# How long to wait for another process that has the file open: readers have it for moments. Those who
+# wait for a writer's lock may wait longer (see `locking`); the variable shortens both.
 _PATIENCE_SECONDS = 30.0
+WAIT_VARIABLE = "ENROLLMENT_LOCK_WAIT_SECONDS"
 
 # Errors that speak of the statement or the file; all others may quote a value.
 _SPEAKS_OF_NO_VALUE = (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException)
@@ -49,6 +52,21 @@ def make_private_folder(path: Path) -> Path:
     return path
 
 
+def wait_seconds(default: float) -> float:
+    """How long to wait for others who hold the file, in seconds.
+
+    Raises:
+        ConfigurationError: if the variable holds no number.
+    """
+    text = os.environ.get(WAIT_VARIABLE, str(default))
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{WAIT_VARIABLE} is {text!r}; give a number of seconds."
+        ) from None
+
+
 @contextmanager
 def plain_errors(doing: str) -> Iterator[None]:
     """Turn DuckDB's errors into ones that hold no value of a row.
@@ -62,24 +80,36 @@ def plain_errors(doing: str) -> Iterator[None]:
         yield
     except _SPEAKS_OF_NO_VALUE as error:
         raise WarehouseError(f"{doing}: {error}") from None
-    except duckdb.IOException as error:
-        text = str(error)
-        if "Could not set lock" in text or "Conflicting lock" in text:
-            raise WarehouseBusyError(
-                f"{doing}: another process holds the warehouse open; close it, or wait and try again."
-            ) from None
-        raise WarehouseError(
-            f"{doing}: the disk refused ({text.splitlines()[0]}); nothing was changed."
-        ) from None
-    except duckdb.OutOfMemoryException:
-        raise WarehouseError(
-            f"{doing}: not enough memory or temporary disk space; nothing was changed."
-        ) from None
     except duckdb.Error as error:
-        raise WarehouseError(
-            f"{doing}: {type(error).__name__}; nothing was changed. The message is not shown, since "
-            "it may hold a student's data."
-        ) from None
+        raise _in_words(doing, error) from None
+
+
+def _in_words(doing: str, error: duckdb.Error) -> WarehouseError:
+    """The error without the text that may quote a value: only what is known to hold none is kept."""
+    text = str(error)
+    if "Could not set lock" in text or "Conflicting lock" in text:
+        holder = re.search(r"PID (\d+)", text)
+        which = f"another process ({holder[1]})" if holder else "another process"
+        return WarehouseBusyError(
+            f"{doing}: {which} holds the warehouse open; close it, or wait and try again."
+        )
+    # A commit or a checkpoint that finds the disk full says so in errors of several kinds.
+    if "No space left" in text or "failed to offload data block" in text:
+        return WarehouseError(
+            f"{doing}: the disk is full; nothing was changed. Free some space and run it again."
+        )
+    if isinstance(error, duckdb.IOException):
+        return WarehouseError(
+            f"{doing}: the disk refused ({text.splitlines()[0]}); nothing was changed."
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return WarehouseError(
+            f"{doing}: not enough memory or temporary disk space; nothing was changed."
+        )
+    return WarehouseError(
+        f"{doing}: {type(error).__name__}; nothing was changed. The message is not shown, since it may "
+        "hold a student's data."
+    )
 
 
 class Warehouse:
@@ -116,9 +146,7 @@ class Warehouse:
             os.umask(mask)
 
     @contextmanager
-    def read(
-        self, patience: float = _PATIENCE_SECONDS
-    ) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    def read(self, patience: float | None = None) -> Iterator[duckdb.DuckDBPyConnection | None]:
         """Open the file for a short read, or give None where there is none yet.
 
         Raises:
@@ -139,9 +167,11 @@ class Warehouse:
 
     @contextmanager
     def _opened(
-        self, patience: float = _PATIENCE_SECONDS, **options: Any
+        self, patience: float | None = None, **options: Any
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file; who looks in for a moment makes others wait, not fail."""
+        if patience is None:
+            patience = min(wait_seconds(_PATIENCE_SECONDS), _PATIENCE_SECONDS)
         give_up = time.monotonic() + patience
         while True:
             try:

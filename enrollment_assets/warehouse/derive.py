@@ -130,10 +130,8 @@ def stale_days(
     return found
 
 
-def as_ranges(
-    days: Sequence[dt.date], gap_days: int = _GAP_DAYS
-) -> list[tuple[dt.date, dt.date]]:
-    """Ranges, first and last day, that hold all these days, in order; none is within a gap of another."""
+def as_ranges(days: Sequence[dt.date], gap_days: int = _GAP_DAYS) -> list[tuple[dt.date, dt.date]]:
+    """Ranges (first and last day) that hold all these days, in order, further apart than the gap."""
     ranges: list[tuple[dt.date, dt.date]] = []
     for day in sorted(days):
         if ranges and (day - ranges[-1][1]).days <= gap_days:
