@@ -141,6 +141,8 @@ class Source(_Section):
     kind: Literal["files"] = "files"
     url: str = Field(min_length=1)
     pattern: str = "enrollment_snapshot_{date:%Y%m%d}.csv"
+    # One day unpacked: some ten million rows. More is a packed file that was made to fill a disk.
+    max_megabytes: int = Field(default=2_000, ge=1)
 
     @field_validator("pattern")
     @classmethod

@@ -8,6 +8,7 @@ import difflib
 import gzip
 import io
 import re
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ from enrollment_assets.sources.base import Extract
 
 _BATCH_ROWS = 50_000
 _BLOCK_BYTES = 4 << 20
+_MOST_HEADER_BYTES = 1 << 20
+# A value that is longer is no id, name or code.
+_MOST_VALUE_BYTES = 64 << 10
 _MAGIC = {
     b"PK\x03\x04": "an Excel or ZIP file",
     b"\x1f\x8b": "a gzip file",
@@ -94,7 +98,10 @@ class FilesSource:
             except IsADirectoryError:
                 raise SnapshotUnreadableError(f"{name} is a folder; put a file there.") from None
             with file:
-                yield Extract(date, path, _plain_errors(name, read(file, name, self._columns)))
+                most_bytes = self._source.max_megabytes << 20
+                _refuse_packed(file, name, most_bytes)
+                rows = _plain_errors(name, read(file, name, self._columns))
+                yield Extract(date, path, _refuse_odd(rows, name, most_bytes))
 
     def dates(self) -> list[dt.date]:
         """The days that have a file, in order."""
@@ -170,6 +177,10 @@ def _plain_errors(name: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Reco
                 f"{name}: {place} has {shape[3]} columns where the header has {shape[2]}; extract it "
                 "again, with every value that holds a comma in quotes."
             ) from None
+        if "straddling" in text:
+            raise SnapshotUnreadableError(
+                f"{name} has a row of more than {_BLOCK_BYTES >> 20} MB; extract it again."
+            ) from None
         raise _damaged(name) from None
     except pa.ArrowException:
         raise _damaged(name) from None
@@ -178,6 +189,48 @@ def _plain_errors(name: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Reco
         if error.errno is None:
             raise _damaged(name) from None
         raise
+
+
+def _refuse_packed(file: IO[bytes], name: str, most_bytes: int) -> None:
+    """Refuse a workbook that unpacks to more than there may be: it is read as a whole.
+
+    Its XML needs several times its size in memory; a file of another kind is read piece by piece.
+    """
+    if name.lower().endswith(".xlsx") and zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as packed:
+            size = sum(item.file_size for item in packed.infolist())
+        if size > most_bytes // 4:
+            raise _too_large(name, most_bytes // 4)
+    file.seek(0)
+
+
+def _refuse_odd(
+    rows: Iterator[pa.RecordBatch], name: str, most_bytes: int
+) -> Iterator[pa.RecordBatch]:
+    """Refuse a stream that does not end, and values that are none."""
+    from pyarrow import compute
+
+    size = 0
+    for batch in rows:
+        size += batch.nbytes
+        if size > most_bytes:
+            raise _too_large(name, most_bytes)
+        for column in batch.columns:
+            if (compute.max(compute.binary_length(column)).as_py() or 0) > _MOST_VALUE_BYTES:
+                raise SnapshotUnreadableError(
+                    f"{name} holds a value of more than {_MOST_VALUE_BYTES >> 10} kB; extract it again."
+                )
+            data = column.buffers()[2]
+            if data and b"\x00" in data.to_pybytes():
+                raise SnapshotUnreadableError(f"{name} holds NUL bytes; extract it again.")
+        yield batch
+
+
+def _too_large(name: str, most_bytes: int) -> SnapshotUnreadableError:
+    return SnapshotUnreadableError(
+        f"{name} unpacks to more than {most_bytes >> 20} MB; look into it, and set source.max_megabytes "
+        "if it is right."
+    )
 
 
 def _damaged(name: str) -> SnapshotUnreadableError:
@@ -253,6 +306,11 @@ def _read_csv(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[p
     # The header first, with every column as text: a column that is asked for and not there must
     # get its own words.
     first_line = _first_line(file)
+    if len(first_line) > _MOST_HEADER_BYTES:
+        raise SnapshotUnreadableError(
+            f"{name} begins with a line of more than {_MOST_HEADER_BYTES >> 20} MB, which is no header; "
+            "extract it again."
+        )
     if not first_line.strip():
         raise SnapshotUnreadableError(
             f"{name} begins with an empty line; the header must come first."
@@ -301,9 +359,12 @@ def _refuse_open_quotes(batch: pa.RecordBatch, name: str) -> None:
 
 
 def _first_line(file: IO[bytes]) -> bytes:
-    line = file.readline()
+    line = file.readline(_MOST_HEADER_BYTES + 1)
     # A quoted name in the header may hold a line break.
-    while line.count(b'"') % 2 and (more := file.readline()):
+    while line.count(b'"') % 2 and len(line) <= _MOST_HEADER_BYTES:
+        more = file.readline(_MOST_HEADER_BYTES + 1)
+        if not more:
+            break
         line += more
     file.seek(0)
     return line
@@ -321,7 +382,7 @@ def _read_parquet(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterat
     from pyarrow import parquet
 
     _first_bytes(file, name, expected=b"PAR1")
-    content = parquet.ParquetFile(file)
+    content = parquet.ParquetFile(file, page_checksum_verification=True)
     header = content.schema_arrow.names
     places = _pick(name, header, columns)
     wanted = [header[place] for place in places.values()]
