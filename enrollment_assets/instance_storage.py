@@ -10,7 +10,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,17 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 self._engines.pop(oldest).dispose()
         self._engines.move_to_end(shard)
         return self._engines[shard]
+
+    def delete_events(self, run_id: str) -> None:
+        """Forget a run: its events in the index, and the file that holds its log."""
+        super().delete_events(run_id)
+        with self._db_lock:
+            if run_id in self._engines:
+                self._engines.pop(run_id).dispose()
+            self._initialized_dbs.discard(run_id)
+            for ending in ("", "-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    os.unlink(self.path_for_shard(run_id) + ending)
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event; the evaluations that a range run makes of each day wait for each other.

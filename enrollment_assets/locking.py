@@ -31,7 +31,9 @@ WAIT_SECONDS = 900.0
 _CLOCK_SECONDS = 60
 # A run tags itself with its process within moments; one that never did, for so long, is dead.
 _UNMARKED_SECONDS = 900
-_JOBS = (DAILY, CORE, REPORTS, RESTATE)
+# Dagster's own name for the job of a backfill or of a click on Materialize.
+_ASSET_JOB = "__ASSET_JOB"
+_JOBS = (DAILY, CORE, REPORTS, RESTATE, _ASSET_JOB)
 
 UNFINISHED = (
     dg.DagsterRunStatus.QUEUED,

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +10,10 @@ import dagster as dg
 import duckdb
 
 from enrollment_assets.config import Settings
+from enrollment_assets.history import newest_materializations
 from enrollment_assets.locking import UNFINISHED
 from enrollment_assets.warehouse.connection import plain_errors, transaction
 from enrollment_assets.warehouse.statements import statement
-
-_CHUNK = 500
 
 
 @dataclass
@@ -134,24 +133,9 @@ def _old_runs(instance: dg.DagsterInstance, before: dt.datetime) -> list[str]:
 
 def _newest_runs(instance: dg.DagsterInstance) -> Iterator[str]:
     """The run of the newest materialization of every asset and partition."""
-    events = instance.event_log_storage
     for key in instance.all_asset_keys():
-        newest = events.get_latest_storage_id_by_partition(
-            key, dg.DagsterEventType.ASSET_MATERIALIZATION
-        )
-        for ids in _chunks(newest.values()):
-            for record in events.get_event_records(
-                dg.EventRecordsFilter(
-                    dg.DagsterEventType.ASSET_MATERIALIZATION, asset_key=key, storage_ids=ids
-                )
-            ):
-                yield record.run_id
+        for record in newest_materializations(instance, key):
+            yield record.run_id
         latest = instance.get_latest_materialization_event(key)
         if latest:
             yield latest.run_id
-
-
-def _chunks(values: Iterable[int]) -> Iterator[list[int]]:
-    ids = list(values)
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._utils.schedules import reverse_cron_string_iterator
 
 from enrollment_assets.config import Settings
@@ -36,6 +37,11 @@ def due(tick: dt.datetime, settings: Settings) -> dt.date | None:
         return None
     decision = decide(daily, settings)
     return decision if isinstance(decision, dt.date) else None
+
+
+def check_tags(day: dt.date) -> dict[str, str]:
+    """The partition of a run that has nothing but checks: such a job takes no partition key."""
+    return {PARTITION_NAME_TAG: day.isoformat()}
 
 
 def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.ScheduleDefinition]:
@@ -75,7 +81,7 @@ def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.Schedul
         day = due(context.scheduled_execution_time, settings)
         if day is None:
             return dg.SkipReason("No snapshot has just become due.")
-        return dg.RunRequest(partition_key=day.isoformat())
+        return dg.RunRequest(tags=check_tags(day))
 
     @dg.schedule(
         name="monthly_prune_schedule",

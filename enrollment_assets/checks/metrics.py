@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from enrollment_assets.analytics.quality import baseline_is_current
+from enrollment_assets.analytics.quality import baseline_is_current, snapshot_on_time
 from enrollment_assets.assets.common import POOL
 from enrollment_assets.checks.common import check_specs, evaluation, results
 from enrollment_assets.config import Settings
-from enrollment_assets.partitions import daily_partitions, days_of
+from enrollment_assets.history import newest_materializations
+from enrollment_assets.jobs import FRESHNESS
+from enrollment_assets.partitions import days_of
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import stale_days
 
@@ -18,7 +20,7 @@ CHECKS = {
     "baseline_is_current": "The figures follow from the snapshots that stand now; a late, corrected or "
     "thrown out day makes later ones fail until they are restated."
 }
-ON_TIME = "snapshot_on_time"
+ON_TIME = {"snapshot_on_time": "The day's snapshot is there half an hour after its tick."}
 SNAPSHOTS = "enrollment_snapshots"
 
 
@@ -41,27 +43,27 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             yield evaluation(ASSET, day, baseline_is_current(day, stale, is_restated_next=True))
         yield from results(ASSET, {day: [baseline_is_current(day, stale)] for day in days})
 
-    @dg.asset_check(
-        asset=SNAPSHOTS,
-        name=ON_TIME,
-        description="The day's snapshot was taken in by half an hour after its tick.",
-        partitions_def=daily_partitions(settings),
-    )
-    def snapshot_on_time(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    @dg.multi_asset_check(name="check_time", specs=check_specs(settings, SNAPSHOTS, ON_TIME))
+    def check_time(
+        context: dg.AssetCheckExecutionContext,
+    ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
         # Asked of Dagster and not of the warehouse: a long backfill must not make this one wait.
-        found = context.instance.fetch_materializations(
-            dg.AssetRecordsFilter(
-                asset_key=dg.AssetKey(SNAPSHOTS), asset_partitions=[context.partition_key]
-            ),
-            limit=1,
-        ).records
-        status = None
-        if found and (materialization := found[0].asset_materialization):
-            status = materialization.metadata.get("status")
-        return dg.AssetCheckResult(
-            passed=status is not None and status.value == "accepted",
-            severity=dg.AssetCheckSeverity.ERROR,
-            metadata={"status": status.value if status else "no run took it in"},
+        days = days_of(context)
+        statuses = {}
+        for record in newest_materializations(
+            context.instance, dg.AssetKey(SNAPSHOTS), [day.isoformat() for day in days]
+        ):
+            if (found := record.asset_materialization) and found.partition:
+                status = found.metadata.get("status")
+                statuses[found.partition] = str(status.value) if status else None
+        # In a backfill of old days nobody waits for them.
+        is_awaited = context.run.job_name == FRESHNESS
+        yield from results(
+            SNAPSHOTS,
+            {
+                day: [snapshot_on_time(statuses.get(day.isoformat()), is_awaited=is_awaited)]
+                for day in days
+            },
         )
 
-    return [check_metrics, snapshot_on_time]
+    return [check_metrics, check_time]

@@ -228,8 +228,8 @@ def _refuse_odd(
 
 def _too_large(name: str, most_bytes: int) -> SnapshotUnreadableError:
     return SnapshotUnreadableError(
-        f"{name} unpacks to more than {most_bytes >> 20} MB; look into it, and set source.max_megabytes "
-        "if it is right."
+        f"{name} unpacks to more than {most_bytes >> 20} MB; look into it, and set "
+        "source.max_megabytes if it is right."
     )
 
 
@@ -308,8 +308,8 @@ def _read_csv(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[p
     first_line = _first_line(file)
     if len(first_line) > _MOST_HEADER_BYTES:
         raise SnapshotUnreadableError(
-            f"{name} begins with a line of more than {_MOST_HEADER_BYTES >> 20} MB, which is no header; "
-            "extract it again."
+            f"{name} begins with a line of more than {_MOST_HEADER_BYTES >> 20} MB, which is no "
+            "header; extract it again."
         )
     if not first_line.strip():
         raise SnapshotUnreadableError(
