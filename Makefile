@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo ui test lint types bench lock clean
+.PHONY: install demo ui test soak lint types bench lock clean
 
 install: $(STAMP)
 
@@ -25,6 +25,12 @@ ui: install              ## Dagster's UI on the same data, at http://127.0.0.1:3
 
 test: install
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# The same tests with many repetitions: some 40 minutes on two cores.
+soak: install            ## drawn histories, kills, malformed files, a live daemon that is killed
+	ENROLLMENT_SOAK=1 $(BIN)/python -m pytest -q -s --durations=0 --durations-min=5 \
+		enrollment_assets_tests/test_any_order.py enrollment_assets_tests/test_kills.py \
+		enrollment_assets_tests/test_malformed.py enrollment_assets_tests/test_daemon.py
 
 lint: install
 	$(BIN)/ruff check .

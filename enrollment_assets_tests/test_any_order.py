@@ -41,12 +41,12 @@ rows = st.fixed_dictionaries(
         "level": st.sampled_from(["1", "2", ""]),
     }
 )
-# None: the morning's file is not there; "": it cannot be read
-content = st.one_of(
-    st.lists(rows, max_size=14), st.lists(rows, max_size=14), st.none(), st.just("")
-)
+# Full days, or the property would mostly be tried on nothing. None: the morning's file is not there;
+# "": it cannot be read.
+full = st.lists(rows, min_size=5, max_size=14)
+content = st.integers(0, 9).flatmap(lambda n: full if n < 7 else st.sampled_from([[], None, ""]))
 days = st.integers(0, len(DAYS) - 1)
-new_files = st.dictionaries(days, content, max_size=4)
+new_files = st.dictionaries(days, content, max_size=3)
 lengths = st.sampled_from([1, 1, 2, 3, len(DAYS)])
 # how many of the derived tables a run lives to write
 lives = st.sampled_from([3, 0, 3, 0, 1, 2])
@@ -54,7 +54,7 @@ taken_through = st.tuples(st.just("run"), new_files, days, lengths, lives)
 decided = st.tuples(st.sampled_from(["reject", "accept"]), days, st.sampled_from(list(TERMS)))
 histories = st.tuples(
     st.lists(content, min_size=len(DAYS), max_size=len(DAYS)),
-    st.lists(st.one_of(taken_through, taken_through, decided), min_size=2, max_size=10),
+    st.lists(st.one_of(taken_through, taken_through, decided), min_size=6, max_size=14),
 )
 
 

@@ -25,10 +25,17 @@ from enrollment_assets.jobs import CORE, CORE_ASSETS
 from enrollment_assets.locking import UNFINISHED
 from enrollment_assets.operations import stale_ranges
 from enrollment_assets_tests.conftest import CHECKOUT, student
+from enrollment_assets_tests.soak import IS_SOAK
 
 TABLES = ("enrollment_snapshots", "student_changes", "enrollment_metrics", "segment_metrics")
-PATIENCE = 240
+# A run that dies before its process has begun is closed after start_timeout_seconds, 180.
+PATIENCE = 480
 PARTITIONED = CORE_ASSETS[:5]
+
+TRIALS = [("embedded", "not killed"), ("postgresql", "daemon killed")]
+if IS_SOAK:
+    TRIALS += [("embedded", "daemon killed"), ("embedded", "everything killed")]
+    TRIALS += [("postgresql", "not killed"), ("postgresql", "everything killed")]
 
 
 def wait_until(condition, what):
@@ -38,7 +45,7 @@ def wait_until(condition, what):
         time.sleep(0.5)
 
 
-@pytest.fixture(params=["embedded", "postgresql"])
+@pytest.fixture
 def home(request, tmp_path, monkeypatch):
     """A Dagster home, with its state in SQLite or on a real PostgreSQL server."""
     folder = tmp_path / "home"
@@ -174,7 +181,7 @@ def tables(settings):
         }
 
 
-@pytest.mark.parametrize("killed", ["not killed", "daemon killed", "everything killed"])
+@pytest.mark.parametrize(("home", "killed"), TRIALS, indirect=["home"])
 def test_the_schedule_and_two_backfills_at_once_leave_the_right_tables(place, home, killed):
     settings = place.settings
     today = settings.today()

@@ -35,28 +35,45 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
         "jobs": sorted(
             job.name for job in repository.get_all_jobs() if not job.name.startswith("__")
         ),
-        "schedules": [schedule.name for schedule in repository.schedule_defs],
+        "schedules": sorted(schedule.name for schedule in repository.schedule_defs),
+        "sensors": sorted(sensor.name for sensor in repository.sensor_defs),
     } == {
         "assets": [
             "enrollment_charts",
             "enrollment_metrics",
             "enrollment_report",
             "enrollment_snapshots",
+            "metric_restatements",
             "segment_metrics",
             "snapshot_log",
             "student_changes",
             "weekly_enrollment_summary",
         ],
         "checks": [
+            "enrollment_metrics: baseline_is_current",
             "enrollment_snapshots: duplicate_student_ids",
             "enrollment_snapshots: enrollment_count_validation",
             "enrollment_snapshots: invalid_data_formats",
             "enrollment_snapshots: missing_required_fields",
+            "enrollment_snapshots: snapshot_differs",
+            "enrollment_snapshots: snapshot_on_time",
             "enrollment_snapshots: snapshot_present",
             "student_changes: changes_reconcile",
         ],
-        "jobs": ["core_job", "daily_enrollment_job", "reports_job"],
-        "schedules": ["daily_enrollment_schedule"],
+        "jobs": [
+            "core_job",
+            "daily_enrollment_job",
+            "freshness_job",
+            "prune_job",
+            "reports_job",
+            "restatement_job",
+        ],
+        "schedules": [
+            "daily_enrollment_schedule",
+            "freshness_schedule",
+            "monthly_prune_schedule",
+        ],
+        "sensors": ["alerts_sensor", "late_data_sensor"],
     }
 
 
@@ -74,7 +91,7 @@ def test_every_asset_carries_what_a_reader_of_the_ui_needs(definitions):
         if node.group_name != "reports":
             columns = node.metadata["dagster/column_schema"].columns
             assert all(column.description for column in columns), name
-        if name != "weekly_enrollment_summary":
+        if name not in {"weekly_enrollment_summary", "metric_restatements"}:
             assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition), name
             assert node.backfill_policy == dg.BackfillPolicy.single_run(), name
 
