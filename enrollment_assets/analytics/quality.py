@@ -176,10 +176,12 @@ def invalid_data_formats(facts: Sequence[Facts], quality: Quality) -> Finding:
 
 
 def snapshot_differs(facts: Sequence[Facts]) -> Finding:
-    """A business day brings other rows than the one before, where business days usually do."""
-    same = [row["term"] for row in facts if row["is_unchanged"] and row["usually_differs"]]
-    figures = {"unchanged_terms": ", ".join(same)} if same else {}
-    return Finding("snapshot_differs", not same, figures=figures)
+    """The extract is not the one of the last business day, where business days usually differ."""
+    standing = [row for row in facts if row["status"] == "accepted"]
+    is_same = bool(standing) and all(row["is_unchanged"] for row in standing)
+    usually_differs = any(row["usually_differs"] for row in standing)
+    figures = {"unchanged_terms": ", ".join(row["term"] for row in standing)} if is_same else {}
+    return Finding("snapshot_differs", not (is_same and usually_differs), figures=figures)
 
 
 def enrollment_count_validation(

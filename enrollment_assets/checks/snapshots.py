@@ -19,7 +19,7 @@ CHECKS = {
     "missing_required_fields": "Empty ids and dimensions stay under quality.max_missing_rate.",
     "invalid_data_formats": "Ids, statuses and terms are of the configured form.",
     "enrollment_count_validation": "No headcount jumps beyond the bounds under quality.",
-    "snapshot_differs": "A business day is not the day before once more, where days usually differ.",
+    "snapshot_differs": "A business day is not the last one once more, where they usually differ.",
 }
 
 

@@ -1,8 +1,8 @@
 -- What the checks on a snapshot look at, from the ledger of attempts and the log.
 -- Grain: one row per snapshot day and term of the newest attempt, or of what a person decided since;
 -- the term is NULL for rows of terms that are not configured. Binds: $first, $last (days, both
--- inclusive). `usually_differs`: more than half of the term's last 20 business days brought other rows
--- than the snapshot before.
+-- inclusive). `is_unchanged`: the rows are those of the last business day; `usually_differs`: more than half
+-- of the term's last 20 business days were not.
 WITH accepted AS (
     SELECT
         term,
@@ -10,10 +10,20 @@ WITH accepted AS (
         student_count,
         lag(snapshot_date) OVER earlier AS baseline_date,
         lag(student_count) OVER earlier AS baseline_count,
-        content_hash = lag(content_hash) OVER earlier AS is_unchanged,
-        isodow(snapshot_date) < 6 AS is_business_day
+        content_hash
     FROM enrollment.snapshot_log
     WHERE status = 'accepted' AND snapshot_date <= $last
+    WINDOW earlier AS (PARTITION BY term ORDER BY snapshot_date)
+),
+
+-- What a Sunday repeats is no news: business days are compared with the business day before.
+business_days AS (
+    SELECT
+        term,
+        snapshot_date,
+        content_hash = lag(content_hash) OVER earlier AS is_unchanged,
+    FROM accepted
+    WHERE isodow(snapshot_date) < 6
     WINDOW earlier AS (PARTITION BY term ORDER BY snapshot_date)
 ),
 
@@ -21,11 +31,11 @@ usual AS (
     SELECT
         term,
         snapshot_date,
-        is_unchanged AND is_business_day AS is_unchanged,
-        avg(CASE WHEN is_business_day THEN (NOT is_unchanged)::INTEGER END) OVER (
-            PARTITION BY term ORDER BY snapshot_date ROWS BETWEEN 28 PRECEDING AND 1 PRECEDING
+        is_unchanged,
+        avg((NOT is_unchanged)::INTEGER) OVER (
+            PARTITION BY term ORDER BY snapshot_date ROWS BETWEEN 20 PRECEDING AND 1 PRECEDING
         ) > 0.5 AS usually_differs
-    FROM accepted
+    FROM business_days
 )
 
 SELECT
