@@ -1,5 +1,6 @@
 -- How many students of each staged snapshot were in the staged one before it.
 -- Grain: one row per snapshot day and term with an earlier staged day of the same term. No binds.
+-- Repeated keys are not taken out first: where there are more than a few, the term is refused for them.
 WITH days AS (
     SELECT DISTINCT snapshot_date, term FROM staged WHERE standing = 'counted'
 ),
@@ -27,7 +28,7 @@ SELECT
     today.snapshot_date,
     today.term,
     today.baseline_date,
-    count(DISTINCT today.student_id) AS retained
+    {{ "count(DISTINCT today.student_id)" if by_program else "count(*)" }} AS retained
 FROM today
 SEMI JOIN before
     ON before.snapshot_date = today.baseline_date
