@@ -254,7 +254,7 @@ def test_a_late_day_is_told_on_the_page_of_the_report_that_it_overtook(universit
     assert run(university, D3, job=DAILY).success
     assert run(university, D2).success
     page = university.settings.data_path / "reports" / D3 / "report.html"
-    assert "<td>New</td><td>0</td><td>1</td>" in page.read_text()
+    assert "New, Fall 2024</th><td>0</td><td>1</td>" in page.read_text()
     assert university.query("SELECT DISTINCT date FROM enrollment.metric_restatements") == [
         (day(D3),)
     ]
