@@ -195,7 +195,8 @@ def status() -> None:
     from enrollment_assets.operations import days_status
 
     settings = load_settings()
-    found = days_status(settings)
+    with _bars():
+        found = days_status(settings)
     columns = ("term", "first", "last", "accepted", "missing", "refused", "stale")
     table = _table(f"{settings.institution.name}: snapshots", columns)
     for term in found:
@@ -305,7 +306,7 @@ def prune(dry_run: bool) -> None:
 
     settings = load_settings()
     today = settings.today()
-    with instance() as found, Warehouse(settings).read() as connection:
+    with _bars(), instance() as found, Warehouse(settings).read() as connection:
         words = find_old(connection, settings, found, today).in_words()
     if not words:
         console.print("Nothing is older than the periods under retention.")
@@ -326,12 +327,18 @@ def _execute(settings: Settings, job: str, first: dt.date, last: dt.date, **opti
 
 def _tell(settings: Settings, outcome: "Outcome", first: dt.date, last: dt.date) -> bool:
     """Say what went wrong and what was found; True means a non-zero exit."""
-    from enrollment_assets.operations import accepted_between, days_not_accepted
+    from enrollment_assets.operations import accepted_between, days_not_accepted, final_until
 
     if not outcome.success:
         return _tell_outcome(outcome, first)
-    not_accepted = days_not_accepted(settings, first, last)
+    not_accepted = days_not_accepted(settings, first, last, outcome.run_id)
     _list("Not accepted", [_plain(f"{day}: {words}") for day, (_, words) in not_accepted.items()])
+    for term, until in final_until(settings).items():
+        if first <= until:
+            console.print(
+                f"{term}: snapshots before {until} were pruned; the figures up to it are final, and "
+                "nothing was taken in for these days."
+            )
     refused = any(status == "rejected" for status, _ in not_accepted.values())
     unreadable = refused and not accepted_between(settings, first, last)
     if unreadable:

@@ -21,12 +21,11 @@ from enrollment_assets.errors import WarehouseBusyError
 from enrollment_assets.jobs import CORE, DAILY, REPORTS, RESTATE
 from enrollment_assets.warehouse.connection import (
     WAIT_VARIABLE,
+    holder_file,
+    holder_of,
     make_private_folder,
     wait_seconds,
 )
-
-# A range run over some years takes minutes; whoever waits longer than this should look.
-WAIT_SECONDS = 900.0
 
 _CLOCK_SECONDS = 60
 # A run tags itself with its process within moments; one that never did, for so long, is dead.
@@ -56,21 +55,21 @@ def writer_lock(
     Raises:
         WarehouseBusyError: if another writer kept it; the message says which.
     """
-    wait = wait_seconds(WAIT_SECONDS)
+    wait = wait_seconds()
     make_private_folder(warehouse.parent)
     path = warehouse.with_suffix(".lock")
-    holder = warehouse.with_suffix(".lock.json")
+    holder = holder_file(warehouse)
     lock = filelock.FileLock(path, mode=0o600)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        tell(f"Waiting for {_holder(holder)}.")
+        tell(f"Waiting for {holder_of(warehouse)}.")
         try:
             lock.acquire(timeout=wait, poll_interval=0.2)
         except filelock.Timeout:
             raise WarehouseBusyError(
-                f"{warehouse} is being written by {_holder(holder)}; waited {wait:.0f} s. Wait for it, "
-                f"or stop it, and run this again ({WAIT_VARIABLE} sets the wait)."
+                f"{warehouse} is being written by {holder_of(warehouse)}; waited {wait:.0f} s. Wait "
+                f"for it, or stop it, and run this again ({WAIT_VARIABLE} sets the wait)."
             ) from None
     try:
         with suppress(OSError):  # who holds it is only told; a full disk must not end the run here
@@ -81,14 +80,6 @@ def writer_lock(
         with suppress(OSError):
             holder.unlink()
         lock.release()
-
-
-def _holder(path: Path) -> str:
-    try:
-        found = json.loads(path.read_text())
-        return f"{found['doing']} (process {found['pid']})"
-    except (OSError, ValueError, KeyError):
-        return "another process"
 
 
 def process_tags() -> dict[str, str]:

@@ -78,15 +78,25 @@ def days_status(settings: Settings) -> list[TermStatus]:
 
 
 def days_not_accepted(
-    settings: Settings, first: dt.date, last: dt.date
+    settings: Settings, first: dt.date, last: dt.date, run_id: str
 ) -> dict[dt.date, tuple[str, str]]:
-    """The days of a range of which a term was tried and does not stand: status and reasons."""
+    """The days of which a term does not stand, or was refused by this run: status and reasons."""
     found: dict[dt.date, tuple[str, str]] = {}
-    for term, day, verdict, reasons, _ in _term_days(settings):
-        if verdict != "accepted" and first <= day <= last and day not in found:
-            words = f"{reasons} ({term})" if verdict == "rejected" else str(reasons)
-            found[day] = (verdict, words)
-    return dict(sorted(found.items()))
+    for day, term, verdict, reasons in _rows(
+        settings, "not_accepted", first=first, last=last, run_id=run_id
+    ):
+        words = f"{reasons} ({term})" if verdict == "rejected" else str(reasons)
+        found.setdefault(day, (verdict, words))
+    return found
+
+
+def final_until(settings: Settings) -> dict[str, dt.date]:
+    """The terms of which snapshots were pruned, and the last day whose figures are final by that."""
+    with Warehouse(settings).read() as connection:
+        if connection is None:
+            return {}
+        with plain_errors("Reading what was pruned"):
+            return dict(connection.execute("SELECT term, kept_from FROM frozen").fetchall())
 
 
 def why_held(warehouse: Warehouse, day: dt.date, run_id: str) -> str | None:

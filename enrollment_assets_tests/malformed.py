@@ -241,6 +241,10 @@ def cut_packed(draw: random.Random, rows: Rows) -> Case:
         ".xlsx": _xlsx(rows),
     }
     whole = data[ending]
+    if (
+        ending == ".xlsx" and draw.random() < 0.3
+    ):  # whole in length, with a broken table of contents
+        return Case("broken contents", ending, whole.replace(b"PK\x01\x02", b"PK\x07\x07"), None)
     return Case("cut off", ending, whole[: _some(draw, 0, len(whole) - 1)], None)
 
 

@@ -169,6 +169,25 @@ def test_a_look_at_the_status_does_not_disturb_a_run(two_days):
     assert set(looks) == {0}
 
 
+def test_a_new_try_that_is_refused_is_listed_although_older_rows_stand(two_days):
+    enrollment(two_days, "backfill", "--from", D1, "--to", D2)
+    two_days.file(D2).write_bytes(b"")
+    done = enrollment(two_days, "backfill", "--from", D1, "--to", D2)
+    assert done.returncode == 0
+    assert "enrollment_snapshot_20240904.csv is empty" in said(done)
+
+
+def test_a_command_waits_for_a_writer_that_keeps_the_file_and_says_for_whom(two_days):
+    assert enrollment(two_days, "run", "--date", D1).returncode == 0
+    path = two_days.settings.warehouse_path
+    with writer_lock(path, "a long backfill"):
+        with two_days.warehouse().connect():
+            done = enrollment(two_days, "status", ENROLLMENT_LOCK_WAIT_SECONDS="1")
+        assert done.returncode == 1
+        assert f"Waiting for a long backfill (process {os.getpid()})" in said(done)
+    assert enrollment(two_days, "status").returncode == 0
+
+
 def test_status_tells_missing_refused_and_stale_days(two_days):
     enrollment(two_days, "backfill", "--from", D1, "--to", D2)
     two_days.file("2024-09-06").write_bytes(b"<html>")

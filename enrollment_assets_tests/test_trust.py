@@ -1,13 +1,14 @@
 """What may become history, what a person decides, and that what depends on a day follows it."""
 
 import json
+import os
 import stat
 
 import duckdb
 import pytest
 
 from enrollment_assets.execution import decide, execute_and_restate, rebuild
-from enrollment_assets.jobs import CORE, DAILY
+from enrollment_assets.jobs import CORE, DAILY, REPORTS
 from enrollment_assets.operations import days_status, stale_ranges
 from enrollment_assets.warehouse.verdicts import DecisionKind
 from enrollment_assets_tests.conftest import day, student
@@ -380,3 +381,102 @@ def test_a_run_that_died_after_it_took_in_a_day_is_made_good_by_the_next(univers
     assert tables(university) == in_order(university, D1, D2, D3)
     # the report was made after what the dead run had left was made good
     assert university.query("SELECT count(*) FROM enrollment.metric_restatements") == [(0,)]
+
+
+def test_a_day_larger_than_a_batch_is_taken_in_whole(university, monkeypatch):
+    from enrollment_assets.warehouse import staging
+
+    monkeypatch.setattr(staging, "_BATCH_ROWS", 30)
+    university.write(D1, people(100))
+    university.write(D2, people(40))
+    run(university, D1, D2)
+    assert take_in(university, D2).success
+    assert totals(university) == [(D1, 100, None), (D2, 40, D1)]
+
+
+def test_rows_that_cannot_stand_are_not_accepted_as_nobody(university):
+    university.write(D1, people(100))
+    university.write(D2, people(40))
+    run(university, D1, D2)
+    before = tables(university)
+    university.change(statuses={"counted": ["other"]})
+    assert "None of the 40 kept rows of 2024FA on" in take_in(university, D2).failures[0]
+    terms = university.settings.model_dump(mode="json")["terms"]
+    university.change(statuses={"counted": None}, terms=[{**terms[0], "ends": D1, "census": D1}])
+    assert "2024FA is not open on 2024-09-04" in take_in(university, D2).failures[0]
+    assert tables(university) == before
+
+
+def test_a_refusal_that_was_overtaken_is_not_accepted_by_mistake(university):
+    university.write(D1, people(100))
+    university.write(D2, people(40))
+    run(university, D1, D2)
+    university.write(D2, people(101))
+    run(university, D2)
+    outcome = take_in(university, D2)
+    assert "was overtaken by a snapshot that was accepted since" in outcome.failures[0]
+    assert totals(university)[1] == (D2, 101, D1)
+
+
+def test_older_refused_rows_are_kept_beside_newer_ones(university):
+    university.write(D1, people(100))
+    university.write(D2, people(101))
+    run(university, D1, D2)
+    assert throw_out(university, D2).success
+    university.write(D2, people(10))
+    assert not run(university, D2).success
+    folder = university.settings.data_path / "quarantine" / D2
+    counts = [
+        duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchone()[0]
+        for path in sorted(folder.glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    ]
+    assert counts == [101, 10]
+    reasons = json.loads((folder / "reasons.json").read_text())
+    assert sorted(about["rows"] for about in reasons.values()) == [10, 101]
+
+
+def test_a_rerun_of_a_day_that_a_person_accepted_keeps_the_decision(university):
+    university.write(D1, [*people(20), *people(5)])
+    run(university, D1)
+    assert take_in(university, D1).success
+    outcome = run(university, D1, job=DAILY)
+    assert outcome.success
+    assert outcome.checks == []
+    assert university.query("SELECT reasons FROM enrollment.snapshot_log") == [
+        ("accepted by ana: it is so",)
+    ]
+
+
+def test_a_restatement_that_died_before_it_was_told_is_told_by_the_next_run(university):
+    from enrollment_assets.warehouse.restatements import append_restatements
+
+    university.write(D1, people(60))
+    run(university, D1, job=DAILY)
+    page = university.settings.data_path / "reports" / D1 / "report.html"
+    university.write(D1, people(61))
+    settings = university.settings
+    from enrollment_assets.sources.base import source_for
+    from enrollment_assets.warehouse.derive import CORE as DERIVED
+    from enrollment_assets.warehouse.derive import write_statement
+    from enrollment_assets.warehouse.snapshots import store_days
+
+    with university.warehouse().connect() as connection:
+        store_days(connection, settings, source_for(settings), [day(D1)], run_id="died")
+        for derived in DERIVED.values():
+            write_statement(connection, settings, derived, [day(D1)], run_id="died")
+    # the report is made anew before anybody told of the change
+    assert execute_and_restate(settings, REPORTS, day(D1), day(D1)).success
+    assert university.query(
+        "SELECT old_value, new_value FROM enrollment.metric_restatements "
+        "WHERE metric = 'total_enrollment' AND dimension IS NULL"
+    ) == [(60.0, 61.0)]
+    assert "Restated since" in page.read_text()
+    university.write(D1, people(62))
+    run(university, D1)
+    page.write_text(page.read_text().replace("Restated since", "nothing told"))
+    os.utime(page, (0, 0))  # as if the run had died before it told so on the page
+    university.write(D2, people(62))
+    run(university, D2)
+    assert "Restated since" in page.read_text()
+    with university.warehouse().connect() as connection:
+        assert append_restatements(connection, settings, run_id="again") == {}

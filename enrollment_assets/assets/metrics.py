@@ -6,7 +6,7 @@ from enrollment_assets.assets.common import OWNERS, POOL, column_schema, stateme
 from enrollment_assets.config import Settings
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import CORE, Statement
-from enrollment_assets.warehouse.restatements import append_restatements
+from enrollment_assets.warehouse.restatements import append_restatements, overtaken_pages
 from enrollment_assets.warehouse.schema import WEEKLY_VIEW, tables
 from enrollment_assets.warehouse.statements import statement
 
@@ -78,18 +78,18 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
         The pages of the reports that were overtaken say so from then on.
         """
-        pages = 0
         with warehouse.connect() as connection:
             found = append_restatements(connection, settings, run_id=context.run.run_id)
-            if found:
+            pages = overtaken_pages(connection, settings)
+            if pages:
                 from enrollment_assets.reporting.daily import mark_restated
 
-                pages = mark_restated(connection, settings, found)
+                mark_restated(connection, settings, pages)
         return dg.MaterializeResult(
             metadata={
                 "restated_figures": sum(found.values()),
                 "restated_days": ", ".join(map(str, found)) or "none",
-                "report_pages_marked": pages,
+                "report_pages_marked": len(pages),
             }
         )
 

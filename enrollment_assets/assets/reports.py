@@ -11,6 +11,7 @@ from enrollment_assets.config import Settings
 from enrollment_assets.operations import why_held
 from enrollment_assets.partitions import daily_partitions, days_of, is_strict
 from enrollment_assets.warehouse.connection import Warehouse
+from enrollment_assets.warehouse.restatements import append_restatements
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -52,6 +53,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         if is_strict(context) and (held := why_held(warehouse, days[0], context.run.run_id)):
             raise dg.Failure(f"No report of {days[0]}: {held}", allow_retries=False)
         with progress.task("reports", len(days)) as advance, warehouse.connect() as connection:
+            # A run that died may have left figures changed and not told: before they are reported anew.
+            append_restatements(connection, settings, run_id=context.run.run_id)
             for day in days:
                 published = publish_day(connection, settings, day)
                 about: dict[str, object] = {"nothing": "no accepted snapshot of this day"}

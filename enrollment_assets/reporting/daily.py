@@ -46,18 +46,13 @@ def publish_day(
 
 def mark_restated(
     connection: duckdb.DuckDBPyConnection, settings: Settings, days: Iterable[dt.date]
-) -> int:
-    """Say on the pages of these days, where there are any, that they were overtaken."""
-    marked = 0
+) -> None:
+    """Say on the pages of these days that they were overtaken."""
     for day in days:
         path = report_folder(settings, day) / "report.html"
-        if path.exists():
-            page = with_restated(
-                path.read_text(encoding="utf-8"), _restated(connection, settings, day)
-            )
-            publish(settings, day, path.name, page.encode())
-            marked += 1
-    return marked
+        restated = _restated(connection, settings, day)
+        page = with_restated(path.read_text(encoding="utf-8"), restated)
+        publish(settings, day, path.name, page.encode())
 
 
 def _restated(

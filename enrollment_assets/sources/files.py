@@ -8,6 +8,7 @@ import difflib
 import gzip
 import io
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -197,8 +198,11 @@ def _refuse_packed(file: IO[bytes], name: str, most_bytes: int) -> None:
     Its XML needs several times its size in memory; a file of another kind is read piece by piece.
     """
     if name.lower().endswith(".xlsx") and zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as packed:
-            size = sum(item.file_size for item in packed.infolist())
+        try:
+            with zipfile.ZipFile(file) as packed:
+                size = sum(item.file_size for item in packed.infolist())
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error):
+            raise _damaged(name) from None
         if size > most_bytes // 4:
             raise _too_large(name, most_bytes // 4)
     file.seek(0)

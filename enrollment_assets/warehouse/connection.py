@@ -4,6 +4,7 @@ DuckDB lets one process write, or many read, never both: connections are short, 
 take the lock in `locking` first.
 """
 
+import json
 import os
 import re
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from enrollment_assets import progress
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError, WarehouseBusyError, WarehouseError
 from enrollment_assets.warehouse.schema import ensure_tables, has_all_tables
@@ -29,9 +31,11 @@ _OPTIONS = {
     "preserve_insertion_order": "false",
 }
 
-# How long to wait for another process that has the file open: readers have it for moments. Those who
-# wait for a writer's lock may wait longer (see `locking`); the variable shortens both.
-_PATIENCE_SECONDS = 30.0
+# How long a writer waits for others who have the file open: readers have it for moments.
+_WRITER_SECONDS = 30.0
+# How long to wait for a writer: a range run over some years takes minutes; whoever waits longer than
+# this should look. The variable sets both.
+WAIT_SECONDS = 900.0
 WAIT_VARIABLE = "ENROLLMENT_LOCK_WAIT_SECONDS"
 
 # Errors that speak of the statement or the file; all others may quote a value.
@@ -52,7 +56,7 @@ def make_private_folder(path: Path) -> Path:
     return path
 
 
-def wait_seconds(default: float) -> float:
+def wait_seconds(default: float = WAIT_SECONDS) -> float:
     """How long to wait for others who hold the file, in seconds.
 
     Raises:
@@ -65,6 +69,20 @@ def wait_seconds(default: float) -> float:
         raise ConfigurationError(
             f"{WAIT_VARIABLE} is {text!r}; give a number of seconds."
         ) from None
+
+
+def holder_file(warehouse: Path) -> Path:
+    """Where the writer that holds the lock says who it is."""
+    return warehouse.with_suffix(".lock.json")
+
+
+def holder_of(warehouse: Path) -> str:
+    """Who is writing, in words."""
+    try:
+        found = json.loads(holder_file(warehouse).read_text())
+        return f"{found['doing']} (process {found['pid']})"
+    except (OSError, ValueError, KeyError):
+        return "another process"
 
 
 @contextmanager
@@ -136,7 +154,8 @@ class Warehouse:
         mask = os.umask(0o077)
         try:
             options = {**_OPTIONS, "temp_directory": str(self.path) + ".tmp"}
-            with self._opened(config=options) as connection:
+            patience = min(wait_seconds(_WRITER_SECONDS), _WRITER_SECONDS)
+            with self._opened(patience, config=options) as connection:
                 self._narrow_rights()
                 with plain_errors(f"Preparing {self.path}"):
                     ensure_tables(connection, self.settings)
@@ -150,8 +169,11 @@ class Warehouse:
         """Open the file for a short read, or give None where there is none yet.
 
         Raises:
-            WarehouseBusyError: if a writer kept it open for longer than `patience` (seconds).
+            WarehouseBusyError: if a writer kept it open for longer than `patience` (seconds), by
+                default as long as writers wait for each other.
         """
+        if patience is None:
+            patience = wait_seconds()
         if not self.path.exists():
             yield None
             return
@@ -166,13 +188,10 @@ class Warehouse:
             yield connection
 
     @contextmanager
-    def _opened(
-        self, patience: float | None = None, **options: Any
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _opened(self, patience: float, **options: Any) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file; who looks in for a moment makes others wait, not fail."""
-        if patience is None:
-            patience = min(wait_seconds(_PATIENCE_SECONDS), _PATIENCE_SECONDS)
         give_up = time.monotonic() + patience
+        has_told = False
         while True:
             try:
                 with plain_errors(f"Opening {self.path}"):
@@ -181,6 +200,9 @@ class Warehouse:
             except WarehouseBusyError:
                 if time.monotonic() > give_up:
                     raise
+                if not has_told and holder_file(self.path).exists():
+                    progress.note(f"Waiting for {holder_of(self.path)}.")
+                    has_told = True
                 time.sleep(0.1)
         try:
             yield connection

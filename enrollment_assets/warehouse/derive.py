@@ -121,12 +121,16 @@ def _not_frozen(table: Table, alias: str) -> str:
 def stale_days(
     connection: duckdb.DuckDBPyConnection, settings: Settings
 ) -> dict[dt.date, list[str]]:
-    """The days with derived rows that must be computed again, and the terms on each, in order."""
+    """The days with derived rows that must be computed again, and the terms on each, in order.
+
+    Days before `start_date`, if it was moved later, have no partition any more and stay as they are.
+    """
     found: dict[dt.date, list[str]] = {}
     with plain_errors("Looking for stale days"):
         rows = connection.execute(statement("stale_days", settings)).fetchall()
     for term, date, _ in rows:
-        found.setdefault(date, []).append(term)
+        if date >= settings.start_date:
+            found.setdefault(date, []).append(term)
     return found
 
 

@@ -1,7 +1,8 @@
 """Keeps what was not stored for a look: one folder a day, Parquet files with the reasons beside them.
 
-`refused_<term>.parquet` holds the rows of a term that was refused or thrown out; a person can still
-take them in. `rows.parquet` holds the rows without an id and those of terms that are not configured.
+`refused_<term>.parquet` holds the rows of a term that was refused or thrown out last; a person can
+still take them in. Older ones carry the time at which they were kept in their names. `rows.parquet`
+holds the rows without an id and those of terms that are not configured.
 """
 
 import datetime as dt
@@ -15,7 +16,7 @@ from urllib.parse import quote
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import SnapshotMissingError
+from enrollment_assets.errors import SnapshotMissingError, WarehouseError
 from enrollment_assets.sources.base import Extract
 from enrollment_assets.warehouse.connection import (
     PRIVATE_FILE,
@@ -50,16 +51,28 @@ def keep_rows(
     from pyarrow import parquet
 
     folder = make_private_folder(quarantine_folder(settings, date))
-    with plain_errors(f"Keeping refused rows of {date}"):
+    path = folder / name
+    doing = f"Keeping refused rows of {date}"
+    with plain_errors(doing):
         table = connection.execute(query, {"date": date, "term": about["term"]}).to_arrow_table()
-        path = folder / name
+    try:
+        reasons = read_reasons(settings, date)
+        if path.exists() and name != STRAYS:
+            # An older refusal is kept for a look, too: its rows may be nowhere else.
+            before = f"{path.stem}.{path.stat().st_mtime_ns}.parquet"
+            path.rename(folder / before)
+            reasons[before] = reasons.pop(name, {})
         aside = path.with_suffix(".part")
         aside.touch(PRIVATE_FILE)
         parquet.write_table(table, aside)
         aside.replace(path)
-        reasons = read_reasons(settings, date)
         reasons[name] = {**about, "rows": table.num_rows}
         _write_private(folder / REASONS, json.dumps(reasons, indent=2, default=str))
+    except OSError as error:
+        raise WarehouseError(
+            f"{doing}: the disk refused ({error.strerror or 'no space left'}); nothing was stored. "
+            "Free some space and run it again."
+        ) from None
 
 
 def read_reasons(settings: Settings, date: dt.date) -> dict[str, dict[str, Any]]:
@@ -78,7 +91,9 @@ def refused_terms(settings: Settings, date: dt.date) -> list[str]:
     return sorted(
         about["term"]
         for name, about in read_reasons(settings, date).items()
-        if name != STRAYS and (quarantine_folder(settings, date) / name).exists()
+        if about.get("term")
+        and name == refused_name(about["term"])
+        and (quarantine_folder(settings, date) / name).exists()
     )
 
 

@@ -5,6 +5,7 @@ import datetime as dt
 import duckdb
 
 from enrollment_assets.config import Settings
+from enrollment_assets.reporting.publish import report_folder
 from enrollment_assets.warehouse.connection import plain_errors, transaction
 from enrollment_assets.warehouse.statements import statement
 
@@ -48,3 +49,18 @@ def append_restatements(
             "SELECT date, count(*) FROM restated GROUP BY date ORDER BY date"
         ).fetchall()
     return dict(found)
+
+
+def overtaken_pages(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dt.date]:
+    """The days whose report was written, or last told so, before its newest restatement."""
+    with plain_errors("Reading metric_restatements"):
+        rows = connection.execute(
+            "SELECT date, max(epoch(restated_at)) FROM enrollment.metric_restatements "
+            "GROUP BY date ORDER BY date"
+        ).fetchall()
+    found = []
+    for day, restated_at in rows:
+        page = report_folder(settings, day) / "report.html"
+        if page.exists() and page.stat().st_mtime <= restated_at:
+            found.append(day)
+    return found

@@ -5,18 +5,24 @@ What a person decides about a day goes the same way.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from enrollment_assets.analytics.quality import Baseline, why_refused
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import SnapshotMissingError, WarehouseError
+from enrollment_assets.errors import ConfigurationError, SnapshotMissingError, WarehouseError
 from enrollment_assets.sources.base import Source
 from enrollment_assets.warehouse.connection import plain_errors, transaction
-from enrollment_assets.warehouse.quarantine import STRAYS, QuarantineSource, keep_rows, refused_name
+from enrollment_assets.warehouse.quarantine import (
+    STRAYS,
+    QuarantineSource,
+    keep_rows,
+    read_reasons,
+    refused_name,
+)
 from enrollment_assets.warehouse.staging import Staging, check_patterns
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets.warehouse.verdicts import (
@@ -86,23 +92,45 @@ def decide(
     if decision.kind is DecisionKind.trim:
         return store.trim(date, decision)
     source = QuarantineSource(settings, decision.term)
-    terms = source.terms(date)
+    terms = store.refused_last(date, source.terms(date))
     store.refuse_frozen(date, terms)
     check_patterns(connection, settings)
-    ((day,),) = Staging(connection, settings).stage(source, [date])
+    # Staging forgets a batch when it is asked for the next: the day is written before that.
+    batches = Staging(connection, settings).stage(source, [date])
+    (day,) = next(batches)
     facts = store.facts().get(date, {})
+    words = f"accepted by {decision.by}: {decision.reason}"
     day.terms = [
-        TermResult(
-            term,
-            ACCEPTED,
-            f"accepted by {decision.by}: {decision.reason}",
-            facts.get(term, dict.fromkeys(FACTS, 0)),
-            decided_by=decision.by,
-        )
+        TermResult(term, ACCEPTED, words, _acceptable(settings, date, term, facts), decision.by)
         for term in terms
     ]
     store.write([day])
     return day
+
+
+def _acceptable(
+    settings: Settings,
+    date: dt.date,
+    term: str,
+    facts: Mapping[str | None, dict[str, int]],
+) -> dict[str, int]:
+    """The figures of a term's kept rows, if they can stand.
+
+    Raises:
+        ConfigurationError: if the term is not open on the day, or none of its rows counts.
+    """
+    if not any(known.code == term for known in settings.open_terms(date)):
+        raise ConfigurationError(
+            f"{term} is not open on {date} by its dates in {settings.path}; edit them first."
+        )
+    found = facts.get(term, dict.fromkeys(FACTS, 0))
+    kept = read_reasons(settings, date).get(refused_name(term), {}).get("rows", 0)
+    if kept and not found["student_count"]:
+        raise ConfigurationError(
+            f"None of the {kept} kept rows of {term} on {date} counts as enrolled by {settings.path}: "
+            "see statuses and exclude there."
+        )
+    return found
 
 
 class _Store:
@@ -186,6 +214,26 @@ class _Store:
                     "to that day are final. Nothing was changed."
                 )
 
+    def refused_last(self, date: dt.date, terms: Sequence[str]) -> list[str]:
+        """Those of the terms whose newest try was refused: what was overtaken since stays away.
+
+        Raises:
+            SnapshotMissingError: if there is none.
+        """
+        with plain_errors("Reading the attempts"):
+            rows = self._connection.execute(
+                "SELECT term FROM operations.snapshot_attempts WHERE snapshot_date = $date "
+                "AND list_contains($terms, term) QUALIFY status = 'rejected' "
+                "AND attempted_at = max(attempted_at) OVER (PARTITION BY term) ORDER BY term",
+                {"date": date, "terms": list(terms)},
+            ).fetchall()
+        if not rows:
+            raise SnapshotMissingError(
+                f"What was refused of {date} was overtaken by a snapshot that was accepted since; "
+                "throw that one out first, if it is wrong."
+            )
+        return [term for (term,) in rows]
+
     def throw_out(self, date: dt.date, decision: Decision) -> DayResult:
         """Take accepted rows of a day out of the warehouse; they are kept in quarantine."""
         standing = self._standing(date, decision.term, (ACCEPTED,))
@@ -202,8 +250,10 @@ class _Store:
     def trim(self, date: dt.date, decision: Decision) -> DayResult:
         """Take what stands of a term out of a day on which it is not open, by its dates of today."""
         is_open = any(term.code == decision.term for term in self._settings.open_terms(date))
+        # What was pruned is final: later figures were derived from it and cannot be without it.
+        stays = is_open or (decision.term is not None and self._is_frozen(date, decision.term))
         standing = (
-            [] if is_open else self._standing(date, decision.term, (ACCEPTED, REJECTED, MISSING))
+            [] if stays else self._standing(date, decision.term, (ACCEPTED, REJECTED, MISSING))
         )
         words = f"outside the dates of {decision.term} since they were edited: {decision.reason}"
         return self._take_out(date, standing, OUTSIDE, words, decision.by)
@@ -371,6 +421,15 @@ class _Store:
         return len(rows)
 
 
+class _Standing(NamedTuple):
+    """What the log holds of an accepted snapshot, and who decided so, if it was a person."""
+
+    student_count: int
+    content_hash: str | None
+    reasons: str | None
+    decided_by: str | None
+
+
 class _Judge:
     """Judges the staged terms of one batch, day after day: each accepted one is the next's baseline."""
 
@@ -390,11 +449,12 @@ class _Judge:
 
         # term: day, headcount, and whether its rows are staged or stored
         self._last: dict[str, tuple[dt.date, int, bool]] = {}
-        self._standing: dict[Key, tuple[int, str | None]] = {}
-        for term, date, count, content_hash in rows("standing_snapshots", **binds):
+        self._standing: dict[Key, _Standing] = {}
+        for term, date, *about in rows("standing_snapshots", **binds):
+            standing = _Standing(*about)
             if date < batch[0].date:
-                self._last[term] = (date, count, False)
-            self._standing[date, term] = (count, content_hash)
+                self._last[term] = (date, standing.student_count, False)
+            self._standing[date, term] = standing
         self._thrown_out = {
             (date, term): (content_hash, reasons)
             for date, term, content_hash, reasons in rows("thrown_out", **binds)
@@ -413,8 +473,8 @@ class _Judge:
         standing = self._standing.get((date, term))
         if reason:
             # What stands already, by a person's decision or an older rule, is not refused again.
-            if standing and standing[1] == self._hash(date, term):
-                reason = None
+            if standing and standing.content_hash == self._hash(date, term):
+                return TermResult(term, ACCEPTED, standing.reasons, facts, standing.decided_by)
         elif thrown_out := self._thrown_out.get((date, term)):
             content_hash, words = thrown_out
             if content_hash == self._hash(date, term):
@@ -425,9 +485,9 @@ class _Judge:
 
     def close(self, day: DayResult) -> None:
         """What stands of a day is the baseline of the next: its new rows, or those from before."""
-        for (date, term), (count, _) in self._standing.items():
+        for (date, term), standing in self._standing.items():
             if date == day.date:
-                self._last[term] = (date, count, False)
+                self._last[term] = (date, standing.student_count, False)
         for result in day.terms:
             if result.term and result.status == ACCEPTED:
                 self._last[result.term] = (day.date, result.students, True)

@@ -1,7 +1,8 @@
 -- Snapshots that are older than they have to be kept. Grain: one row per term and day.
 -- Binds: $cutoff (day). Each term keeps the latest accepted snapshot on or before the cutoff, as the
 -- baseline of the first one after it; its census snapshot; and so always its newest one. What comes
--- before `kept_from` goes, but for the census.
+-- before `kept_from` goes, but for the census. Of a term that is not configured any more nobody knows
+-- the census: all of it stays.
 WITH accepted AS (
     SELECT
         log.term,
@@ -11,7 +12,7 @@ WITH accepted AS (
         max(log.snapshot_date) FILTER (log.snapshot_date <= terms.census) OVER (PARTITION BY log.term)
             AS census_date
     FROM enrollment.snapshot_log AS log
-    LEFT JOIN terms ON terms.code = log.term
+    JOIN terms ON terms.code = log.term
     WHERE log.status = 'accepted'
 )
 

@@ -1,5 +1,5 @@
 -- Headcounts counted again from the stored rows, beside what baseline and changes add up to.
--- Grain: one row per day and term with a baseline. Binds: $first, $last (days, both inclusive).
+-- Grain: one row per day and term with a baseline that was not pruned. Binds: $first, $last (days, both inclusive).
 -- H(now) = H(baseline) + added - dropped must hold on every row.
 WITH days AS (
     SELECT
@@ -11,7 +11,11 @@ WITH days AS (
 ),
 
 pairs AS (
-    SELECT * FROM days WHERE snapshot_date >= $first AND baseline_date IS NOT NULL
+    SELECT days.* FROM days
+    LEFT JOIN frozen USING (term)
+    WHERE days.snapshot_date >= $first
+        AND days.baseline_date IS NOT NULL
+        AND (frozen.kept_from IS NULL OR days.snapshot_date > frozen.kept_from)
 ),
 
 headcounts AS (

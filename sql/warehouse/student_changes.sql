@@ -16,9 +16,13 @@ WITH accepted AS (
     WHERE status = 'accepted'
 ),
 
+-- Days whose snapshots were pruned cannot be compared any more: what was found of them stands.
 pairs AS (
-    SELECT * FROM accepted
-    WHERE snapshot_date BETWEEN $first AND $last AND baseline_date IS NOT NULL
+    SELECT accepted.* FROM accepted
+    LEFT JOIN frozen USING (term)
+    WHERE accepted.snapshot_date BETWEEN $first AND $last
+        AND accepted.baseline_date IS NOT NULL
+        AND (frozen.kept_from IS NULL OR accepted.snapshot_date > frozen.kept_from)
 ),
 
 today AS (
@@ -105,9 +109,11 @@ differences AS (
 first_drops AS (
     SELECT term, student_id, min(snapshot_date) AS first_drop
     FROM (
-        SELECT term, student_id, snapshot_date
-        FROM enrollment.student_changes
-        WHERE change = 'dropped' AND snapshot_date < $first
+        SELECT stored.term, stored.student_id, stored.snapshot_date
+        FROM enrollment.student_changes AS stored
+        LEFT JOIN frozen USING (term)
+        WHERE stored.change = 'dropped'
+            AND (stored.snapshot_date < $first OR stored.snapshot_date <= frozen.kept_from)
         UNION ALL
         SELECT term, student_id, snapshot_date FROM differences WHERE change = 'dropped'
     )
