@@ -47,8 +47,10 @@ _PROCESS_TAG = "enrollment/process"
 @contextmanager
 def writer_lock(
     warehouse: Path, doing: str, *, tell: Callable[[str], None] = progress.note
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Hold the right to write into the warehouse; wait a bounded time for it.
+
+    Gives whether the one who held it before died with it.
 
     `tell` hears for whom, if there is anybody to wait for.
 
@@ -71,11 +73,12 @@ def writer_lock(
                 f"{warehouse} is being written by {holder_of(warehouse)}; waited {wait:.0f} s. Wait "
                 f"for it, or stop it, and run this again ({WAIT_VARIABLE} sets the wait)."
             ) from None
+    has_died = holder.exists()
     try:
         with suppress(OSError):  # who holds it is only told; a full disk must not end the run here
             holder.write_text(json.dumps({"pid": os.getpid(), "doing": doing}))
             holder.chmod(0o600)
-        yield
+        yield has_died
     finally:
         with suppress(OSError):
             holder.unlink()

@@ -33,8 +33,12 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             if context.log:
                 context.log.info(text)
 
-        with writer_lock(settings.warehouse_path, doing, tell=tell):
-            yield Warehouse(settings)
+        with writer_lock(settings.warehouse_path, doing, tell=tell) as has_died:
+            found = Warehouse(settings)
+            if has_died and found.path.exists():
+                found.make_good()
+            yield found
+            found.keep_copy()
 
     @dg.io_manager(
         required_resource_keys={"warehouse"},

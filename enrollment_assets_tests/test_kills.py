@@ -190,3 +190,27 @@ def test_a_file_that_another_process_holds_is_waited_for_and_told_in_words(unive
     assert not outcome.success
     assert f"another process ({holder.pid}) holds the warehouse open" in outcome.failures[0]
     assert university.run(D1).success
+
+
+def damage(path):
+    """Tear the blocks that a checkpoint writes in place, as a kill in the middle of one does."""
+    content = bytearray(path.read_bytes())
+    content[12_288 + 5_000 : 12_288 + 9_000] = bytes(4_000)
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("look", ["run", "read"])
+def test_a_file_that_a_kill_damaged_is_again_as_the_last_run_left_it(university, look):
+    university.write(D1, people(0, 500))
+    assert university.run(D1).success
+    before = {table: day_of(university, table, D1) for table in TABLES}
+    damage(university.settings.warehouse_path)
+    if look == "read":
+        with university.warehouse().read() as connection:
+            assert connection.execute(
+                "SELECT count(*) FROM enrollment.snapshot_log"
+            ).fetchone() == (1,)
+    university.write(D2, people(0, 510))
+    assert university.run(D2).success
+    assert {table: day_of(university, table, D1) for table in TABLES} == before
+    assert len(day_of(university, TABLES[0], D2)) == 510

@@ -144,7 +144,8 @@ def test_a_day_without_a_snapshot_gets_no_report(history):
 
 def test_small_segments_are_not_shown(history):
     history.write(
-        "2024-09-13", [student(f"{n:03d}", program="Big") for n in range(5, 60)] + [student("x", "Tiny")]
+        "2024-09-13",
+        [student(f"{n:03d}", program="Big") for n in range(5, 60)] + [student("x", "Tiny")],
     )
     history.run("2024-09-13")
     assert set(read(history, "2024-09-13").segments["segment"]) == {"Arts", "Big", "Junior"}

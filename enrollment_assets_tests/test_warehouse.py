@@ -264,7 +264,9 @@ def test_a_file_that_another_process_holds_is_said_to_be_held(university, monkey
     ) as holder:
         assert holder.stdout.readline().strip() == "open"
         try:
-            with pytest.raises(WarehouseBusyError, match=r"another process \(\d+\) holds the warehouse"):
+            with pytest.raises(
+                WarehouseBusyError, match=r"another process \(\d+\) holds the warehouse"
+            ):
                 with Warehouse(university.settings).connect():
                     pass
         finally:

@@ -18,7 +18,8 @@ import duckdb
 from enrollment_assets import progress
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError, WarehouseBusyError, WarehouseError
-from enrollment_assets.warehouse.schema import ensure_tables, has_all_tables
+from enrollment_assets.warehouse.backup import is_damage, keep_copy, restore
+from enrollment_assets.warehouse.schema import ensure_tables, has_all_tables, tables
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -195,7 +196,7 @@ class Warehouse:
         while True:
             try:
                 with plain_errors(f"Opening {self.path}"):
-                    connection = duckdb.connect(self.path, **options)
+                    connection = self._open_or_restore(**options)
                 break
             except WarehouseBusyError:
                 if time.monotonic() > give_up:
@@ -208,6 +209,37 @@ class Warehouse:
             yield connection
         finally:
             connection.close()
+
+    def _open_or_restore(self, **options: Any) -> duckdb.DuckDBPyConnection:
+        try:
+            return duckdb.connect(self.path, **options)
+        except duckdb.Error as error:
+            if not is_damage(error):
+                raise
+            restore(self.path)
+        return duckdb.connect(self.path, **options)
+
+    def make_good(self) -> None:
+        """Look at every table after a run that died, and go back to the copy if one is damaged."""
+        try:
+            with self._opened(wait_seconds(_WRITER_SECONDS), read_only=True) as connection:
+                for table in tables(self.settings).values():
+                    connection.execute(
+                        f"SELECT count(*) FROM pragma_storage_info('{table.relation}')"
+                    ).fetchall()
+        except duckdb.CatalogException:
+            return  # a first run that died before the table was made
+        except duckdb.Error as error:
+            if not is_damage(error):
+                raise
+            restore(self.path)
+
+    def keep_copy(self) -> None:
+        """Leave a copy of the file as it is now; nobody has it open."""
+        if Path(f"{self.path}.wal").exists():
+            with self.connect() as connection:
+                connection.execute("CHECKPOINT")
+        keep_copy(self.path)
 
     def _narrow_rights(self) -> None:
         """Narrow files that were made by somebody else, or under an older mask."""

@@ -1,0 +1,82 @@
+"""A copy of the warehouse as the last run left it, and the way back to it.
+
+DuckDB's checkpoint writes metadata blocks in place while the file's header still points to them. A
+process that is killed in the middle of such a write, or a power cut, leaves a file that cannot be
+opened. So each run that ends leaves a copy; a file that turns out to be damaged is replaced by it, and
+every day is as it was before the run that was killed.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from enrollment_assets import progress
+from enrollment_assets.errors import WarehouseError
+
+_PRIVATE = 0o600
+_DAMAGE = ("corrupt", "checksum", "metadatareader", "replaying wal", "deserialize")
+
+
+def backup_path(warehouse: Path) -> Path:
+    """Where the copy is."""
+    return warehouse.with_suffix(".backup")
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether an error says that the file itself is damaged."""
+    text = str(error).lower()
+    return any(word in text for word in _DAMAGE)
+
+
+def keep_copy(warehouse: Path) -> None:
+    """Copy the closed file aside, whole or not at all. Call with the writer's lock held.
+
+    Raises:
+        WarehouseError: if there is no room for it.
+    """
+    if not warehouse.exists():
+        return
+    try:
+        _copy(warehouse, backup_path(warehouse))
+    except OSError as error:
+        raise WarehouseError(
+            f"The copy of {warehouse} that a run leaves behind cannot be written ({error.strerror}); "
+            "the figures are stored. Free as much space as the file has."
+        ) from None
+
+
+def restore(warehouse: Path) -> None:
+    """Put the copy in the place of a damaged file, which is kept beside it for a look.
+
+    Raises:
+        WarehouseError: if there is no copy.
+    """
+    copy = backup_path(warehouse)
+    if not copy.exists():
+        raise WarehouseError(
+            f"{warehouse} is damaged and there is no copy of it; move it aside and backfill into "
+            "a new one."
+        )
+    aside = warehouse.with_suffix(f".restoring-{os.getpid()}")
+    shutil.copyfile(copy, aside)
+    aside.chmod(_PRIVATE)
+    log = Path(f"{warehouse}.wal")
+    # First the log goes: it belongs to the damaged file.
+    log.unlink(missing_ok=True)
+    warehouse.replace(warehouse.with_suffix(".damaged"))
+    aside.replace(warehouse)
+    progress.note(f"{warehouse.name} was damaged by a kill; it is again as the last run left it.")
+
+
+def _copy(source: Path, target: Path) -> None:
+    aside = target.with_suffix(target.suffix + ".part")
+    try:
+        shutil.copyfile(source, aside)
+        aside.chmod(_PRIVATE)
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
