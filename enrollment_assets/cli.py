@@ -266,10 +266,8 @@ def _decide(kind: str, day: dt.date, term: str | None, reason: str, by: str) -> 
 
     settings = load_settings()
     _check_days(settings, day)
-    if term is not None and term not in settings.terms_by_code:
-        raise ConfigurationError(
-            f"{term} is none of the terms in {settings.path}: {', '.join(settings.terms_by_code)}."
-        )
+    if term is not None:
+        settings.term(term)
     with _bars():
         outcome = decide(settings, day, DecisionKind(kind), term, reason, by)
     failed = _tell_outcome(outcome, day)
@@ -403,14 +401,13 @@ def _last_accepted(settings: Settings) -> dt.date | None:
 def _headlines(settings: Settings, day: dt.date) -> None:
     """The figures of the day, and where its report is."""
     from enrollment_assets.operations import headlines
-    from enrollment_assets.reporting.publish import report_folder
 
     columns = ("term", "days", "highest", "on", "now", "net", "gross")
     table = _table(f"{settings.institution.name} on {day}", columns)
     for row in headlines(settings, day):
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
     console.print(table)
-    report = report_folder(settings, day) / "report.html"
+    report = settings.report_path(day) / "report.html"
     if report.exists():
         console.print(f"Report: {report}")
 

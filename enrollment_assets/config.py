@@ -445,10 +445,27 @@ class Settings(BaseSettings):
         """The one DuckDB file."""
         return self.data_path / "warehouse.duckdb"
 
+    def report_path(self, day: dt.date) -> Path:
+        """Where the files of one day's report are."""
+        return self.data_path / "reports" / day.isoformat()
+
     @cached_property
     def terms_by_code(self) -> dict[str, Term]:
         """The terms under their codes."""
         return {term.code: term for term in self.terms}
+
+    def term(self, code: str) -> Term:
+        """The term of a code that somebody typed.
+
+        Raises:
+            ConfigurationError: if there is no such term.
+        """
+        found = self.terms_by_code.get(code)
+        if found is None:
+            raise ConfigurationError(
+                f"{code} is none of the terms in {self.path}: {', '.join(self.terms_by_code)}."
+            )
+        return found
 
     def open_terms(self, date: dt.date) -> list[Term]:
         """The terms in which students can be enrolled on this day."""

@@ -238,11 +238,7 @@ def rebuild(settings: Settings, code: str, by: str) -> Outcome:
     Raises:
         ConfigurationError: if there is no such term.
     """
-    term = settings.terms_by_code.get(code)
-    if term is None:
-        raise ConfigurationError(
-            f"{code} is none of the terms in {settings.path}: {', '.join(settings.terms_by_code)}."
-        )
+    term = settings.term(code)
     outcomes: list[Outcome] = []
     outside = [day for day in logged_days(settings, code) if not term.is_open(day)]
     trim = _decision(DecisionKind.trim, code, f"rebuild of {code}", by)

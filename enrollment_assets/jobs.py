@@ -93,6 +93,8 @@ def _prune_job(settings: "Settings") -> JobDefinition:
         with context.resources.warehouse.connect() as connection:
             old = find_old(connection, settings, context.instance, as_of)
             remove(connection, context.instance, old, run_id=context.run_id)
+        if old.snapshots:
+            context.resources.warehouse.forget_damaged()
         context.add_output_metadata(old.in_words() or {"nothing": "is too old"})
 
     @job(name=PRUNE, description="Removes what is older than the periods under `retention`.")

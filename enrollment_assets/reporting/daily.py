@@ -11,7 +11,7 @@ from enrollment_assets.config import Settings
 from enrollment_assets.reporting.charts import draw_charts
 from enrollment_assets.reporting.figures import read_figures, read_frame
 from enrollment_assets.reporting.page import Restated, render_page, restated_figures, with_restated
-from enrollment_assets.reporting.publish import publish, report_folder
+from enrollment_assets.reporting.publish import publish
 from enrollment_assets.warehouse.connection import transaction
 from enrollment_assets.warehouse.restatements import remember_reported
 
@@ -49,7 +49,7 @@ def mark_restated(
 ) -> None:
     """Say on the pages of these days that they were overtaken."""
     for day in days:
-        path = report_folder(settings, day) / "report.html"
+        path = settings.report_path(day) / "report.html"
         restated = _restated(connection, settings, day)
         page = with_restated(path.read_text(encoding="utf-8"), restated)
         publish(settings, day, path.name, page.encode())

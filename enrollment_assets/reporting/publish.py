@@ -7,14 +7,9 @@ from enrollment_assets.config import Settings
 from enrollment_assets.warehouse.connection import PRIVATE_FILE, make_private_folder
 
 
-def report_folder(settings: Settings, day: dt.date) -> Path:
-    """Where the files of one day are."""
-    return settings.data_path / "reports" / day.isoformat()
-
-
 def publish(settings: Settings, day: dt.date, name: str, content: bytes) -> Path:
     """Put a file into the day's folder; a reader sees the old one or the new one, never half."""
-    path = make_private_folder(report_folder(settings, day)) / name
+    path = make_private_folder(settings.report_path(day)) / name
     aside = path.with_name(f".{name}.part")
     aside.write_bytes(content)
     aside.chmod(PRIVATE_FILE)

@@ -24,6 +24,11 @@ def backup_path(warehouse: Path) -> Path:
     return warehouse.with_suffix(".backup")
 
 
+def damaged_path(warehouse: Path) -> Path:
+    """Where a damaged file is kept after the copy has taken its place."""
+    return warehouse.with_suffix(".damaged")
+
+
 def is_damage(error: duckdb.Error) -> bool:
     """Whether an error says that the file itself is damaged."""
     text = str(error).lower()
@@ -60,13 +65,23 @@ def restore(warehouse: Path) -> None:
             "a new one."
         )
     aside = warehouse.with_suffix(f".restoring-{os.getpid()}")
-    shutil.copyfile(copy, aside)
-    aside.chmod(_PRIVATE)
-    log = Path(f"{warehouse}.wal")
-    # First the log goes: it belongs to the damaged file.
-    log.unlink(missing_ok=True)
-    warehouse.replace(warehouse.with_suffix(".damaged"))
-    aside.replace(warehouse)
+    damaged = damaged_path(warehouse)
+    try:
+        shutil.copyfile(copy, aside)
+        aside.chmod(_PRIVATE)
+        damaged.unlink(missing_ok=True)
+        # A second name for the damaged file: at no moment is there none in its place.
+        damaged.hardlink_to(warehouse)
+        # The log goes first: it belongs to the damaged file.
+        Path(f"{warehouse}.wal").unlink(missing_ok=True)
+        aside.replace(warehouse)
+    except OSError as error:
+        raise WarehouseError(
+            f"{warehouse} is damaged, and its copy {copy} cannot be put in its place "
+            f"({error.strerror}); free as much space as the file has, and run this again."
+        ) from None
+    finally:
+        aside.unlink(missing_ok=True)
     progress.note(f"{warehouse.name} was damaged by a kill; it is again as the last run left it.")
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import filelock
 
 from enrollment_assets import progress
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError, WarehouseBusyError, WarehouseError
-from enrollment_assets.warehouse.backup import is_damage, keep_copy, restore
+from enrollment_assets.warehouse.backup import damaged_path, is_damage, keep_copy, restore
 from enrollment_assets.warehouse.schema import ensure_tables, has_all_tables, tables
 
 PRIVATE_FILE = 0o600
@@ -155,8 +156,7 @@ class Warehouse:
         mask = os.umask(0o077)
         try:
             options = {**_OPTIONS, "temp_directory": str(self.path) + ".tmp"}
-            patience = min(wait_seconds(_WRITER_SECONDS), _WRITER_SECONDS)
-            with self._opened(patience, config=options) as connection:
+            with self._opened(self._patience(), config=options) as connection:
                 self._narrow_rights()
                 with plain_errors(f"Preparing {self.path}"):
                     ensure_tables(connection, self.settings)
@@ -188,6 +188,11 @@ class Warehouse:
                 load_terms(connection, self.settings)
             yield connection
 
+    @staticmethod
+    def _patience() -> float:
+        """How long the holder of the writer's lock waits for those who look in, in seconds."""
+        return min(wait_seconds(_WRITER_SECONDS), _WRITER_SECONDS)
+
     @contextmanager
     def _opened(self, patience: float, **options: Any) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file; who looks in for a moment makes others wait, not fail."""
@@ -216,13 +221,20 @@ class Warehouse:
         except duckdb.Error as error:
             if not is_damage(error):
                 raise
-            restore(self.path)
-        return duckdb.connect(self.path, **options)
+        # Of several who find the damage, one mends it; the others find it mended.
+        with filelock.FileLock(self.path.with_suffix(".restore.lock"), mode=PRIVATE_FILE):
+            try:
+                return duckdb.connect(self.path, **options)
+            except duckdb.Error as error:
+                if not is_damage(error):
+                    raise
+                restore(self.path)
+            return duckdb.connect(self.path, **options)
 
     def make_good(self) -> None:
         """Look at every table after a run that died, and go back to the copy if one is damaged."""
         try:
-            with self._opened(wait_seconds(_WRITER_SECONDS), read_only=True) as connection:
+            with self._opened(self._patience(), read_only=True) as connection:
                 for table in tables(self.settings).values():
                     connection.execute(
                         f"SELECT count(*) FROM pragma_storage_info('{table.relation}')"
@@ -240,6 +252,10 @@ class Warehouse:
             with self.connect() as connection:
                 connection.execute("CHECKPOINT")
         keep_copy(self.path)
+
+    def forget_damaged(self) -> None:
+        """Remove the file that a copy took the place of: it may hold what was pruned since."""
+        damaged_path(self.path).unlink(missing_ok=True)
 
     def _narrow_rights(self) -> None:
         """Narrow files that were made by somebody else, or under an older mask."""

@@ -5,7 +5,6 @@ import datetime as dt
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.reporting.publish import report_folder
 from enrollment_assets.warehouse.connection import plain_errors, transaction
 from enrollment_assets.warehouse.statements import statement
 
@@ -60,7 +59,7 @@ def overtaken_pages(connection: duckdb.DuckDBPyConnection, settings: Settings) -
         ).fetchall()
     found = []
     for day, restated_at in rows:
-        page = report_folder(settings, day) / "report.html"
+        page = settings.report_path(day) / "report.html"
         if page.exists() and page.stat().st_mtime <= restated_at:
             found.append(day)
     return found

@@ -119,7 +119,7 @@ def _acceptable(
     Raises:
         ConfigurationError: if the term is not open on the day, or none of its rows counts.
     """
-    if not any(known.code == term for known in settings.open_terms(date)):
+    if not settings.term(term).is_open(date):
         raise ConfigurationError(
             f"{term} is not open on {date} by its dates in {settings.path}; edit them first."
         )
@@ -249,9 +249,11 @@ class _Store:
 
     def trim(self, date: dt.date, decision: Decision) -> DayResult:
         """Take what stands of a term out of a day on which it is not open, by its dates of today."""
-        is_open = any(term.code == decision.term for term in self._settings.open_terms(date))
+        term = decision.term
         # What was pruned is final: later figures were derived from it and cannot be without it.
-        stays = is_open or (decision.term is not None and self._is_frozen(date, decision.term))
+        stays = term is not None and (
+            self._settings.term(term).is_open(date) or self._is_frozen(date, term)
+        )
         standing = (
             [] if stays else self._standing(date, decision.term, (ACCEPTED, REJECTED, MISSING))
         )
