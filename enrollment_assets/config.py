@@ -9,14 +9,12 @@ import re
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -30,6 +28,7 @@ from pydantic_settings import (
 )
 
 from enrollment_assets.config_file import did_you_mean, in_words, read_yaml
+from enrollment_assets.config_source import FilesKeys, Section, Source, secrets_in
 from enrollment_assets.errors import ConfigurationError
 
 CONFIG_VARIABLE = "ENROLLMENT_CONFIG"
@@ -124,62 +123,28 @@ class Grain(StrEnum):
     registration = "registration"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Institution(_Section):
+class Institution(Section):
     """Who runs this, and where its day begins."""
 
     name: str = Field(min_length=1)
     timezone: Annotated[str, AfterValidator(_zone)] = "America/New_York"
 
 
-class Source(_Section):
-    """Where the daily snapshots come from."""
-
-    kind: Literal["files"] = "files"
-    url: str = Field(min_length=1)
-    pattern: str = "enrollment_snapshot_{date:%Y%m%d}.csv"
-    # One day unpacked: some ten million rows. More is a packed file that was made to fill a disk.
-    max_megabytes: int = Field(default=2_000, ge=1)
-
-    @field_validator("pattern")
-    @classmethod
-    def _one_name_a_day(cls, value: str) -> str:
-        try:
-            names = {value.format(date=day) for day in _SAMPLE_DAYS}
-        except (KeyError, IndexError, ValueError):
-            raise ValueError("the only field is the date, as in {date:%Y%m%d}") from None
-        if len(names) != len(_SAMPLE_DAYS):
-            raise ValueError("needs {date:%Y%m%d} or its like, so that each day has its own name")
-        return value
-
-    def name_for(self, date: dt.date) -> str:
-        """The file name of one day."""
-        return self.pattern.format(date=date)
-
-
-_SAMPLE_DAYS = tuple(
-    dt.date(*day) for day in ((2024, 1, 2), (2024, 1, 3), (2024, 2, 2), (2025, 1, 2))
-)
-
-
-class Statuses(_Section):
+class Statuses(Section):
     """Which status codes count as enrolled; `counted: null` counts every row."""
 
     counted: tuple[str, ...] | None = None
     ignored: tuple[str, ...] = ()
 
 
-class Exclusion(_Section):
+class Exclusion(Section):
     """Rows to leave out, such as test students: a column of the snapshot and a regular expression."""
 
     column: Identifier
     pattern: Pattern
 
 
-class Term(_Section):
+class Term(Section):
     """One term and its dates; `registration_opens` and `ends` both belong to it."""
 
     code: str = Field(min_length=1)
@@ -208,28 +173,28 @@ class Term(_Section):
         return self.registration_opens <= date <= self.ends
 
 
-class CalendarEvent(_Section):
+class CalendarEvent(Section):
     """A day on which movement is expected, such as a payment deadline."""
 
     date: Day
     name: str
 
 
-class Calendar(_Section):
+class Calendar(Section):
     """Days without a snapshot, and days with a reason to move."""
 
     closures: frozenset[Day] = frozenset()
     events: tuple[CalendarEvent, ...] = ()
 
 
-class Schedule(_Section):
+class Schedule(Section):
     """When the daily run starts, in the institution's timezone."""
 
     cron: Annotated[str, AfterValidator(_cron)] = "0 8 * * *"
     skip_weekends: bool = False
 
 
-class Quality(_Section):
+class Quality(Section):
     """Bounds for a snapshot; the reasons for the defaults are in the README."""
 
     max_duplicate_rate: Share = 0.01
@@ -243,21 +208,21 @@ class Quality(_Section):
     student_id_pattern: Pattern | None = None
 
 
-class Anomalies(_Section):
+class Anomalies(Section):
     """When a day counts as unusual."""
 
     threshold: float = Field(default=4.0, gt=0)
     min_students: int = Field(default=10, ge=0)
 
 
-class Forecast(_Section):
+class Forecast(Section):
     """How far ahead, and with which intervals in percent."""
 
     horizon_days: int = Field(default=90, ge=1, le=400)
     intervals: tuple[Annotated[int, Field(gt=0, lt=100)], ...] = (80, 95)
 
 
-class Reports(_Section):
+class Reports(Section):
     """How reports look."""
 
     primary_color: Color = "#2E4057"
@@ -266,7 +231,7 @@ class Reports(_Section):
     logo: str | None = None
 
 
-class Email(_Section):
+class Email(Section):
     """The daily mail."""
 
     enabled: bool = False
@@ -278,20 +243,20 @@ class Email(_Section):
     allowed_domains: tuple[str, ...] = ()
 
 
-class Alerts(_Section):
+class Alerts(Section):
     """Apprise addresses that hear of failures."""
 
     urls: tuple[str, ...] = ("${ALERT_URL}",)
 
 
-class Privacy(_Section):
+class Privacy(Section):
     """What is withheld."""
 
     small_cell: int = Field(default=10, ge=0)
     pseudonymize: bool = False
 
 
-class Retention(_Section):
+class Retention(Section):
     """How long student-level snapshots, reports and Dagster's runs are kept; null keeps them."""
 
     snapshots_days: int | None = Field(default=None, ge=1)
@@ -299,7 +264,7 @@ class Retention(_Section):
     runs_days: int | None = Field(default=90, ge=1)
 
 
-class Vocabulary(_Section):
+class Vocabulary(Section):
     """The words of this population, for other ones than students."""
 
     student: str = "student"
@@ -445,6 +410,19 @@ class Settings(BaseSettings):
         """The one DuckDB file."""
         return self.data_path / "warehouse.duckdb"
 
+    @property
+    def files(self) -> FilesKeys:
+        """The keys of a source of files.
+
+        Raises:
+            ConfigurationError: if the source is of another kind.
+        """
+        if not isinstance(self.source, FilesKeys):
+            raise ConfigurationError(
+                f"{self.path}: source.kind is {self.source.kind}; this needs a folder of files."
+            )
+        return self.source
+
     def report_path(self, day: dt.date) -> Path:
         """Where the files of one day's report are."""
         return self.data_path / "reports" / day.isoformat()
@@ -504,6 +482,12 @@ def load_settings(path: Path | None = None) -> Settings:
     path = path or find_config()
     content = read_yaml(path, CONFIG_VARIABLE)
     _check_overrides()
+    secrets = secrets_in(content.get("source"))
+    if secrets:
+        raise ConfigurationError(
+            f"{path}: {', '.join(secrets)}: holds a secret; put it into the environment, and write "
+            "${NAME} in its place, as in scheme://user:${SOURCE_PASSWORD}@host."
+        )
     try:
         settings = Settings(**content)
     except ValidationError as error:

@@ -4,7 +4,7 @@ import datetime as dt
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -84,7 +84,7 @@ def in_words(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
     """What a validation found, one clause for each problem: file, key, value, what is allowed."""
     lines = []
     for problem in error.errors(include_url=False):
-        location = [part for part in problem["loc"] if part != "[key]"]
+        location = _without_kinds(root, [part for part in problem["loc"] if part != "[key]"])
         key = "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
         ).lstrip(".")
@@ -92,6 +92,9 @@ def in_words(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
         value = problem.get("input")
         if problem["type"] == "extra_forbidden":
             message = f"unknown key{did_you_mean(str(location[-1]), _allowed(root, location[:-1]))}"
+        elif problem["type"] == "union_tag_invalid":
+            key, value = f"{key}.kind", problem["ctx"]["tag"]
+            message = f"must be one of {problem['ctx']['expected_tags']} (found {value!r})"
         elif problem["type"] == "missing":
             message = "must be given"
         elif isinstance(value, str | int | float | bool | dt.date) and "${" not in str(value):
@@ -100,14 +103,45 @@ def in_words(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
     return "; ".join(lines) + "."
 
 
+def _without_kinds(root: type[BaseModel], location: list[Any]) -> list[Any]:
+    """The keys of a place, without the names that pydantic puts in where several kinds may stand."""
+    keys: list[Any] = []
+    for part in location:
+        kinds = [kind.model_fields["kind"] for kind in _models(root, keys) if _has_kind(kind)]
+        if keys and part in [name for kind in kinds for name in get_args(kind.annotation)]:
+            continue
+        keys.append(part)
+    return keys
+
+
 def _allowed(root: type[BaseModel], location: list[Any]) -> list[str]:
     """The keys that may stand at a place of the configuration."""
-    model: Any = root
+    return [
+        field.alias or name
+        for model in _models(root, location)
+        for name, field in model.model_fields.items()
+    ]
+
+
+def _has_kind(model: type[BaseModel]) -> bool:
+    return "kind" in model.model_fields
+
+
+def _models(root: type[BaseModel], location: list[Any]) -> list[type[BaseModel]]:
+    """The sections that may stand at a place: more than one where there are several kinds."""
+    models = [root]
     for part in location:
         if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            arguments = [annotation, *getattr(annotation, "__args__", ())]
-            model = next(
-                kind for kind in arguments if isinstance(kind, type) and issubclass(kind, BaseModel)
-            )
-    return [field.alias or name for name, field in model.model_fields.items()]
+            models = [
+                kind
+                for model in models
+                if part in model.model_fields
+                for kind in _sections(model.model_fields[part].annotation)
+            ]
+    return models
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [kind for argument in get_args(annotation) for kind in _sections(argument)]

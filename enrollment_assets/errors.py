@@ -20,9 +20,13 @@ class SourceError(EnrollmentError):
 
 
 class SourceUnavailableError(SourceError):
-    """The source did not answer this time."""
+    """The source did not answer this time; `retry_after` is the pause it asked for, in seconds."""
 
     transient = True
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class SnapshotMissingError(EnrollmentError):

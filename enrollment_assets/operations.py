@@ -212,7 +212,7 @@ def _look_at_source(settings: Settings) -> str:
     days = source.dates() or []
     if not days:
         raise EnrollmentError(
-            f"source.url {settings.source.url} has no file named like {settings.source.pattern}; put "
+            f"source.url {settings.source.url} has no file named like {settings.files.pattern}; put "
             "the first one there, or correct source.pattern."
         )
     with source.read(days[-1]) as extract:

@@ -72,7 +72,7 @@ class University:
         return self.folder / "snapshots"
 
     def file(self, date: str) -> Path:
-        return self.snapshots / self.settings.source.name_for(day(date))
+        return self.snapshots / self.settings.files.name_for(day(date))
 
     def write(self, date: str, rows: Sequence[Student]) -> Path:
         path = self.file(date)

@@ -88,7 +88,7 @@ class Trial:
         self.thrown_out: dict[tuple[str, dt.date], list[reference.Row]] = {}
 
     def put(self, day: int, lines: list[dict[str, str]] | str | None) -> None:
-        path = self.folder / "files" / self.settings.source.name_for(DAYS[day])
+        path = self.folder / "files" / self.settings.files.name_for(DAYS[day])
         path.unlink(missing_ok=True)
         if lines == "":
             path.write_bytes(b"\xff\xfe")

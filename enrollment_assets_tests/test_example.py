@@ -61,11 +61,11 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(settings, tm
 
 
 def test_one_morning_has_no_file_and_one_file_is_cut_off(snapshots, counts, settings):
-    assert not (snapshots / settings.source.name_for(example.MISSING)).exists()
+    assert not (snapshots / settings.files.name_for(example.MISSING)).exists()
     autumn = counts["2026FA"]
     share = autumn[example.TRUNCATED] / autumn[example.TRUNCATED - dt.timedelta(1)]
     assert share == pytest.approx(example.TRUNCATED_SHARE, abs=0.01)
-    assert not (snapshots / settings.source.name_for(dt.date(2025, 11, 27))).exists()
+    assert not (snapshots / settings.files.name_for(dt.date(2025, 11, 27))).exists()
 
 
 def test_three_terms_of_about_nine_thousand_overlap(counts, settings):
@@ -100,7 +100,7 @@ def test_people_leave_at_the_payment_deadline_and_the_census(counts, settings):
 
 
 def test_every_id_is_text_with_leading_zeros_and_stands_once_a_term(snapshots, settings):
-    frame = pd.read_csv(snapshots / settings.source.name_for(dt.date(2026, 4, 15)), dtype=str)
+    frame = pd.read_csv(snapshots / settings.files.name_for(dt.date(2026, 4, 15)), dtype=str)
     assert frame["student_id"].str.fullmatch(r"0\d{6}").all()
     assert not frame.duplicated(["term", "student_id"]).any()
     assert frame["student_name"].str.contains(",").any()

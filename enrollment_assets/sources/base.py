@@ -3,21 +3,40 @@
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
 
 from enrollment_assets.config import Settings
+from enrollment_assets.config_source import ApiKeys, DatabaseKeys, FilesKeys
+from enrollment_assets.errors import SourceError
 
 
 @dataclass(frozen=True)
 class Extract:
-    """One day's rows. `rows` has one text column for each mapped column, under our names."""
+    """One day's rows.
+
+    `rows` has one text column for each mapped column, under our names, and `term` where the source was
+    asked for one term after the other.
+    """
 
     date: dt.date
     origin: str
     rows: Iterator[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look into the source found, without reading a whole day.
+
+    `columns` are those that it has, `rows` how many were read, `is_all` whether these are all.
+    """
+
+    where: str
+    columns: list[str] = field(default_factory=list)
+    rows: int = 0
+    is_all: bool = False
 
 
 class Source(Protocol):
@@ -36,15 +55,52 @@ class Source(Protocol):
         Raises:
             SnapshotMissingError: if there is nothing for the day.
             SnapshotUnreadableError: if what is there cannot be read; also while rows are read.
-            SourceUnavailableError: if the source did not answer.
+            SourceUnavailableError: if the source did not answer; also while rows are read.
         """
 
     def dates(self) -> list[dt.date] | None:
         """The days that the source has, in order, or None if it cannot tell."""
 
 
-def source_for(settings: Settings) -> Source:
-    """The configured source."""
-    from enrollment_assets.sources.files import FilesSource
+class ConfiguredSource(Source, Protocol):
+    """A source of the configuration, which can be looked into."""
 
-    return FilesSource(settings)
+    def look(self, date: dt.date) -> Look:
+        """Look into the source: the newest day that it has, or `date` where it cannot tell.
+
+        Raises:
+            SourceError: with what is wrong and what to do.
+            SourceUnavailableError: if it did not answer.
+        """
+
+
+def source_for(settings: Settings) -> ConfiguredSource:
+    """The configured source."""
+    match settings.source:
+        case DatabaseKeys() as keys:
+            from enrollment_assets.sources.database import DatabaseSource
+
+            return DatabaseSource(settings, keys)
+        case ApiKeys() as keys:
+            from enrollment_assets.sources.api import ApiSource
+
+            return ApiSource(settings, keys)
+        case FilesKeys() as keys:
+            from enrollment_assets.sources.files import FilesSource
+
+            return FilesSource(settings, keys)
+
+
+def refuse_past(settings: Settings, date: dt.date, *, what: str, bind: str) -> None:
+    """Refuse any day but today from a source that only shows the present.
+
+    Raises:
+        SourceError: with why, and what to do.
+    """
+    today = settings.today()
+    if date != today:
+        raise SourceError(
+            f"{what} has no {bind}, so it shows who is enrolled now, on {today}, and cannot tell who "
+            f"was on {date}: put {bind} into it if the system knows the past, or take that day in "
+            "from a file."
+        )

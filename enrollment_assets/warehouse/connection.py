@@ -29,7 +29,9 @@ PRIVATE_FOLDER = 0o700
 _OPTIONS = {
     "custom_user_agent": "dagster",
     # What a batch of a range run needs, whatever the length of the range; the rest goes to disk.
-    "memory_limit": "1GB",
+    "memory_limit": "500MB",
+    # Each thread wants its share of that, and more than these would wait for the disk.
+    "threads": str(min(os.cpu_count() or 1, 4)),
     "preserve_insertion_order": "false",
 }
 

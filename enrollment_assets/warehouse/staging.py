@@ -18,6 +18,7 @@ from enrollment_assets.errors import (
     SnapshotUnreadableError,
 )
 from enrollment_assets.sources.base import Source
+from enrollment_assets.sources.retry import retrying
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets.warehouse.verdicts import DayResult
@@ -71,10 +72,7 @@ class Staging:
             try:
                 # Without a term column there is nothing to read between terms.
                 if "term" in self._settings.columns or self._settings.open_terms(date):
-                    with source.read(date) as extract:
-                        day.origin = extract.origin
-                        day.note = None
-                        rows += self._read(date, extract.rows)
+                    rows += self._read_patiently(source, day)
             except SnapshotMissingError as error:
                 if not day.note:
                     day.problem = str(error)
@@ -92,6 +90,19 @@ class Staging:
         if batch:
             yield batch
 
+    def _read_patiently(self, source: Source, day: DayResult) -> int:
+        """Read one day; what came of a try that broke off is forgotten, and nothing read twice."""
+        count = 0
+        for attempt in retrying(self._settings):
+            with attempt:
+                if attempt.retry_state.attempt_number > 1:
+                    self._forget(day.date)
+                with source.read(day.date) as extract:
+                    day.origin = extract.origin
+                    day.note = None
+                    count = self._read(day.date, extract.rows)
+        return count
+
     def _empty(self) -> None:
         columns = ", ".join(f'"{name}" VARCHAR' for name in self._columns)
         self._connection.execute(
@@ -103,8 +114,10 @@ class Staging:
     def _read(self, date: dt.date, rows: Iterator[pa.RecordBatch]) -> int:
         """Take the rows of one day; a day of any size goes to the staging table piece by piece."""
         count = 0
-        only_term = self._only_term(date)
+        only_term = None
         for batch in rows:
+            if "term" not in batch.schema.names and only_term is None:
+                only_term = self._only_term(date)
             self._arrived.append(_as_staged(batch, date, only_term, self._columns))
             count += batch.num_rows
             if sum(piece.num_rows for piece in self._arrived) >= _BATCH_ROWS:
@@ -134,10 +147,8 @@ class Staging:
         self._flush()
         self._connection.execute("DELETE FROM staged WHERE snapshot_date = ?", [date])
 
-    def _only_term(self, date: dt.date) -> str | None:
+    def _only_term(self, date: dt.date) -> str:
         """The open term, where the source has no column that tells."""
-        if "term" in self._settings.columns:
-            return None
         terms = self._settings.open_terms(date)
         if len(terms) > 1:
             raise SnapshotUnreadableError(

@@ -56,7 +56,7 @@ def build(
             continue
         rows = lines[(begins <= offset) & (ends > offset)]
         text = HEADER + "".join(rows)
-        (folder / settings.source.name_for(date)).write_text(text, encoding="utf-8", newline="")
+        (folder / settings.files.name_for(date)).write_text(text, encoding="utf-8", newline="")
         count += 1
     return count
 

@@ -141,7 +141,7 @@ def generate(
         rows = lines[(begins <= offset) & (ends > offset)]
         if date == TRUNCATED:
             rows = rows[: int(len(rows) * TRUNCATED_SHARE)]
-        (folder / settings.source.name_for(date)).write_bytes(header + b"".join(rows))
+        (folder / settings.files.name_for(date)).write_bytes(header + b"".join(rows))
         count += 1
     return count
 

@@ -1,0 +1,68 @@
+"""Mapped columns of a database or an API, and values of any type as the text that stands for them."""
+
+import datetime as dt
+import decimal
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from enrollment_assets.errors import SourceError
+
+
+def find_columns(
+    columns: Mapping[str, str], found: Sequence[str], *, what: str, config: str
+) -> dict[str, int]:
+    """The place of each mapped column among those found; capitals do not matter.
+
+    `what` and `config` name the source and the configuration file in the message.
+
+    Raises:
+        SourceError: if one is not there, or stands there twice.
+    """
+    names = [name.casefold() for name in found]
+    places = {}
+    for ours, theirs in columns.items():
+        count = names.count(theirs.casefold())
+        if count > 1:
+            raise SourceError(f"{what} has the column {theirs} {count} times; give it once.")
+        if count == 0:
+            close = difflib.get_close_matches(theirs.casefold(), names, n=1)
+            near = f"; near it is {found[names.index(close[0])]}" if close else ""
+            raise SourceError(
+                f"{what} has no column {theirs}{near} (it has {', '.join(found) or 'none'}): correct "
+                f"columns.{ours} in {config}, or the source."
+            )
+        places[ours] = names.index(theirs.casefold())
+    return places
+
+
+def as_text(values: Sequence[Any]) -> pa.Array:
+    """Values of one column as an Arrow array of text; None stays nothing.
+
+    The number 42 is `42`, also where a driver gives 42.0; a time of midnight is its date.
+    """
+    try:
+        return pa.array(values, pa.string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid):  # not text alone
+        return pa.array([_text(value) for value in values], pa.string())
+
+
+def _text(value: Any) -> str | None:
+    match value:
+        case None:
+            return None
+        case float() | decimal.Decimal():
+            if value != value:  # noqa: PLR0124 - NaN stands for nothing
+                return None
+            text = str(int(value)) if value == int(value) else str(value)
+        case bool():
+            text = "true" if value else "false"
+        case dt.datetime() if value.time() == dt.time():
+            text = str(value.date())
+        case bytes() | bytearray() | memoryview():
+            text = bytes(value).decode("utf-8", errors="replace")
+        case _:
+            text = str(value)
+    return text

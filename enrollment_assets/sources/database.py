@@ -1,0 +1,405 @@
+"""One query on the student system's database, through SQLAlchemy: read-only, consistent, streamed.
+
+PostgreSQL sends its rows by COPY, which is three times as fast as a cursor; the others by a server-side
+cursor. Either way a million rows need no more memory than ten thousand.
+"""
+
+import datetime as dt
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from enrollment_assets.config import Settings, expand
+from enrollment_assets.config_source import DatabaseKeys
+from enrollment_assets.errors import SourceError
+from enrollment_assets.sources.base import Extract, Look, refuse_past
+from enrollment_assets.sources.columns import as_text, find_columns
+from enrollment_assets.sources.database_errors import in_words
+
+_BATCH_ROWS = 20_000
+_SAMPLE_ROWS = 1_000
+# How a dialect other than the rest takes the first rows of a query: what comes before and after.
+_FIRST_ROWS = {
+    "mssql": (f"TOP {_SAMPLE_ROWS}", ""),
+    "oracle": ("", f"WHERE rownum <= {_SAMPLE_ROWS}"),
+}
+_CONNECT_SECONDS = 30
+# A nightly job of the student system may hold what the query reads; longer than this is worth a retry.
+_LOCK_SECONDS = 60
+
+# What is preferred comes first: mysqlclient is twice as fast as PyMySQL, and has to be compiled.
+_DRIVERS = {
+    "postgresql": {"psycopg": "psycopg"},
+    "mysql": {"mysqldb": "MySQLdb", "pymysql": "pymysql"},
+    "mariadb": {"mysqldb": "MySQLdb", "pymysql": "pymysql"},
+    "mssql": {"pymssql": "pymssql"},
+    "oracle": {"oracledb": "oracledb"},
+    "sqlite": {"pysqlite": "sqlite3"},
+}
+_EXTRAS = {"mariadb": "mysql"}
+
+# Comments and quoted text come first, so that what looks like a bind in them is none.
+_TOKENS = re.compile(
+    r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|::|(?<![:\w]):(?P<bind>[A-Za-z_]\w*)",
+    re.DOTALL,
+)
+_BINDS: Mapping[str, sa.types.TypeEngine[Any]] = {"snapshot_date": sa.Date(), "term": sa.String()}
+
+
+@dataclass(frozen=True)
+class Query:
+    """The text of a query, as it is in its file, and what it binds."""
+
+    path: Path
+    text: str
+    binds: frozenset[str]
+
+    @classmethod
+    def read(cls, path: Path) -> "Query":
+        """Read a query from its file.
+
+        Raises:
+            SourceError: if the file cannot be read, is no single SELECT, or binds something unknown.
+        """
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            raise SourceError(f"source.query: {path} is not there; correct the path.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise SourceError(f"source.query: {path} cannot be read: {reason}.") from None
+        bare = _TOKENS.sub(lambda m: "x" if m[0][0] in "'\"`:" else " ", text).strip()
+        if not re.match(r"(select|with)\b|\(", bare, re.IGNORECASE) or ";" in bare.rstrip("; \n"):
+            raise SourceError(f"source.query: {path} must be one SELECT, and nothing else.")
+        binds = {match["bind"] for match in _TOKENS.finditer(text) if match["bind"]}
+        unknown = sorted(binds - set(_BINDS))
+        if unknown:
+            raise SourceError(
+                f"source.query: {path} binds :{unknown[0]}; there are only :snapshot_date and :term."
+            )
+        return cls(path, re.sub(r"[;\s]+$", "", text), frozenset(binds))
+
+    def with_binds(self, replace: Callable[[str], str], escape: Callable[[str], str] = str) -> str:
+        """The text with something in the place of each bind, the rest passed through `escape`."""
+
+        def put(match: re.Match[str]) -> str:
+            return replace(match["bind"]) if match["bind"] else escape(match[0])
+
+        return _TOKENS.sub(put, self.text)
+
+    def clause(self, around: str = "{}") -> sa.TextClause:
+        """The query for SQLAlchemy, its binds typed; `around` may wrap it."""
+        text = self.with_binds(lambda name: f":{name}", lambda part: part.replace(":", "\\:"))
+        # A comment at the end must not swallow what comes after it.
+        clause = sa.text(around.format(f"{text}\n"))
+        typed = [sa.bindparam(name, type_=_BINDS[name]) for name in sorted(self.binds)]
+        return clause.bindparams(*typed)
+
+
+class DatabaseSource:
+    """A database that is asked for one day at a time."""
+
+    def __init__(self, settings: Settings, keys: DatabaseKeys) -> None:
+        self._settings = settings
+        self._keys = keys
+
+    @cached_property
+    def _query(self) -> Query:
+        return Query.read((self._settings.base / self._keys.query).resolve())
+
+    @cached_property
+    def _url(self) -> sa.URL:
+        """The address with the driver that is installed.
+
+        Raises:
+            SourceError: if it is no address, or its driver is not installed.
+        """
+        text = expand(self._keys.url, "source.url").replace("postgres://", "postgresql://", 1)
+        try:
+            url = sa.make_url(text)
+        except (sa.exc.ArgumentError, ValueError):
+            raise SourceError(
+                "source.url is no address of a database; write it as "
+                "postgresql://user:${PASSWORD}@host:5432/database."
+            ) from None
+        backend, _, driver = url.drivername.partition("+")
+        known = _DRIVERS.get(backend)
+        if known is None:
+            raise SourceError(
+                f"source.url: databases of kind {backend} are not known; known are "
+                f"{', '.join(_DRIVERS)}."
+            )
+        if not driver:
+            there = [name for name, module in known.items() if importlib.util.find_spec(module)]
+            if not there:
+                extra = _EXTRAS.get(backend, backend)
+                raise SourceError(
+                    f"A {backend} database needs its driver: .venv/bin/pip install -e '.[{extra}]'."
+                )
+            url = url.set(drivername=f"{backend}+{there[0]}")
+        return self._sqlite_url(url) if backend == "sqlite" else url
+
+    def _sqlite_url(self, url: sa.URL) -> sa.URL:
+        path = (self._settings.base / (url.database or "")).resolve()
+        if not path.is_file():
+            raise SourceError(f"source.url: {path} is not there; correct the path.")
+        return sa.make_url("sqlite+pysqlite://").set(
+            database=path.as_uri(), query={"mode": "ro", "uri": "true"}
+        )
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        try:
+            return sa.create_engine(
+                self._url, connect_args=self._connect_args(), poolclass=sa.NullPool
+            )
+        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError):
+            raise SourceError(
+                f"source.url: the driver {self._url.drivername} is not known or not installed."
+            ) from None
+
+    def _connect_args(self) -> dict[str, Any]:
+        seconds = int(self._keys.timeout_seconds) or 1
+        login = min(_CONNECT_SECONDS, seconds)
+        by_driver: dict[str, dict[str, Any]] = {
+            "psycopg": {
+                "connect_timeout": login,
+                "tcp_user_timeout": seconds * 1000,
+                "client_encoding": "utf8",
+                "application_name": "enrollment_assets",
+            },
+            "mysqldb": {"connect_timeout": login, "read_timeout": seconds, "charset": "utf8mb4"},
+            "pymysql": {"connect_timeout": login, "read_timeout": seconds, "charset": "utf8mb4"},
+            "pymssql": {"login_timeout": login, "timeout": seconds, "charset": "UTF-8"},
+            "oracledb": {"tcp_connect_timeout": login},
+            "pysqlite": {"timeout": min(_LOCK_SECONDS, seconds)},
+        }
+        given = by_driver.get(self._url.get_driver_name(), {})
+        return {name: value for name, value in given.items() if name not in self._url.query}
+
+    @property
+    def _where(self) -> str:
+        url = self._url
+        host = f" at {url.host}" if url.host else ""
+        port = f":{url.port}" if url.port else ""
+        database = (url.database or "").removeprefix("file://")
+        return f"{url.get_backend_name()}{host}{port} ({database})"
+
+    def check(self) -> None:
+        """Make sure that the query and the address can be used; nothing is asked yet."""
+        _ = self._query, self._engine
+
+    def dates(self) -> list[dt.date] | None:
+        """Today, if the query only shows the present; else the database cannot tell."""
+        return None if "snapshot_date" in self._query.binds else [self._settings.today()]
+
+    @contextmanager
+    def read(self, date: dt.date) -> Iterator[Extract]:
+        """Ask for one day: the query runs once, or once for each open term if it binds `:term`."""
+        self.check()
+        if "snapshot_date" not in self._query.binds:
+            refuse_past(
+                self._settings,
+                date,
+                what=f"The query {self._query.path}",
+                bind=":snapshot_date",
+            )
+        with self._connected() as connection:
+            yield Extract(
+                date, f"{self._where}: {self._query.path.name}", self._rows(connection, date)
+            )
+
+    def look(self, date: dt.date) -> Look:
+        """Ask for the query's columns, and for its first rows."""
+        self.check()
+        empty = self._query.clause("SELECT * FROM (\n{}) enrollment_probe WHERE 1 = 0")
+        with self._connected() as connection, self._in_words():
+            binds = next(iter(self._binds(date)), self._values(date, None))
+            columns = list(connection.execute(empty, binds).keys())
+            first, last = _FIRST_ROWS.get(connection.dialect.name, ("", f"LIMIT {_SAMPLE_ROWS}"))
+            sample = f"SELECT {first} 1 AS one FROM (\n{{}}) enrollment_probe {last}"
+            count = f"SELECT count(*) FROM ({sample}) enrollment_sample"
+            rows = connection.execute(self._query.clause(count), binds).scalar_one()
+        user = f", as {self._url.username}" if self._url.username else ""
+        where = f"{self._where}{user}; {self._query.path.name}"
+        return Look(where, columns, rows, is_all=rows < _SAMPLE_ROWS)
+
+    def _values(self, date: dt.date, term: str | None) -> dict[str, Any]:
+        values = {"snapshot_date": date, "term": term}
+        return {name: values[name] for name in sorted(self._query.binds)}
+
+    def _binds(self, date: dt.date) -> list[dict[str, Any]]:
+        """What to bind, for each time that the query has to run for a day."""
+        if "term" not in self._query.binds:
+            return [self._values(date, None)]
+        return [self._values(date, term.code) for term in self._settings.open_terms(date)]
+
+    def _rows(self, connection: sa.Connection, date: dt.date) -> Iterator[pa.RecordBatch]:
+        read = self._copy if connection.dialect.driver == "psycopg" else self._fetch
+        with self._in_words():
+            for binds in self._binds(date):
+                for batch in read(connection, binds):
+                    if "term" in binds and "term" not in self._settings.columns:
+                        codes = pa.repeat(pa.scalar(binds["term"], pa.string()), batch.num_rows)
+                        yield batch.append_column("term", codes)
+                    else:
+                        yield batch
+
+    def _places(self, header: list[str]) -> dict[str, int]:
+        return find_columns(
+            self._settings.columns,
+            header,
+            what=f"The query {self._query.path.name}",
+            config=str(self._settings.path),
+        )
+
+    def _fetch(self, connection: sa.Connection, binds: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+        """The rows of a cursor that streams, taken from it column by column.
+
+        The driver's own cursor: SQLAlchemy's rows take as long again as the driver's, and nobody would
+        look at them.
+        """
+        compiled: Any = self._query.clause().compile(dialect=connection.dialect)
+        values = {name: _as_driver_wants(value, connection) for name, value in binds.items()}
+        cursor = _streaming_cursor(connection)
+        cursor.execute(
+            str(compiled),
+            tuple(values[name] for name in compiled.positiontup) if compiled.positional else values,
+        )
+        places = self._places([column[0] for column in cursor.description])
+        while rows := cursor.fetchmany(_BATCH_ROWS):
+            columns = list(zip(*rows, strict=True))
+            yield pa.RecordBatch.from_arrays(
+                [as_text(columns[place]) for place in places.values()], names=list(places)
+            )
+
+    def _copy(self, connection: sa.Connection, binds: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+        """The rows as PostgreSQL's COPY sends them.
+
+        COPY takes no bind variables: the values are bound to settings of this transaction, and the
+        query reads these.
+        """
+        from enrollment_assets.sources.copying import copied_columns, read_copy
+
+        for name, value in binds.items():
+            connection.execute(
+                sa.text("SELECT set_config(:name, :value, true)"),
+                {"name": f"enrollment.{name}", "value": str(value)},
+            )
+        casts = {"snapshot_date": "::date", "term": "::text"}
+        query = self._query.with_binds(
+            lambda name: f"(current_setting('enrollment.{name}'){casts[name]})"
+        )
+        raw: Any = connection.connection.driver_connection
+        columns = copied_columns(raw, query)
+        places = self._places([column.name for column in columns])
+        yield from read_copy(raw, query, columns, places)
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        """A connection in a transaction that reads only, and sees one moment."""
+        with self._in_words():
+            connection = self._engine.connect()
+        try:
+            with self._in_words():
+                _begin(connection, self._keys.timeout_seconds)
+            yield connection
+        finally:
+            # A cursor that is not at its end cannot be told to stop but by closing the line.
+            connection.invalidate()
+            connection.close()
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        error_of_driver = self._engine.dialect.loaded_dbapi.Error
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            found: BaseException = error.orig or error
+        except error_of_driver as error:
+            found = error
+        else:
+            return
+        raise in_words(
+            found,
+            backend=self._url.get_backend_name(),
+            where=self._where,
+            user=self._url.username,
+            query=self._query.path,
+            seconds=self._keys.timeout_seconds,
+        ) from None
+
+
+def _streaming_cursor(connection: sa.Connection) -> Any:
+    """A cursor that leaves the rows with the server until they are fetched."""
+    driver = connection.connection
+    kinds = {"mysqldb": "MySQLdb.cursors", "pymysql": "pymysql.cursors"}
+    module = kinds.get(connection.dialect.driver)
+    cursor: Any = (
+        driver.cursor(importlib.import_module(module).SSCursor) if module else driver.cursor()
+    )
+    cursor.arraysize = _BATCH_ROWS
+    return cursor
+
+
+def _as_driver_wants(value: Any, connection: sa.Connection) -> Any:
+    """SQLite knows no dates; the others' drivers bind them."""
+    is_text = isinstance(value, dt.date) and connection.dialect.name == "sqlite"
+    return value.isoformat() if is_text else value
+
+
+def _begin(connection: sa.Connection, timeout_seconds: float) -> None:
+    """Begin to read: nothing can be written, and what others write meanwhile is not seen."""
+    milliseconds = int(timeout_seconds * 1000)
+    statements = {
+        "postgresql": (
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            f"SET LOCAL statement_timeout = {milliseconds}",
+            f"SET LOCAL lock_timeout = {min(_LOCK_SECONDS * 1000, milliseconds)}",
+        ),
+        "mysql": (
+            f"SET SESSION max_execution_time = {milliseconds}",
+            *_mysql_statements(timeout_seconds),
+        ),
+        "mariadb": (
+            f"SET SESSION max_statement_time = {timeout_seconds}",
+            *_mysql_statements(timeout_seconds),
+        ),
+        "mssql": (
+            f"SET LOCK_TIMEOUT {_LOCK_SECONDS * 1000}",
+            # Without it a long read would block writers, or see what they write meanwhile.
+            _SNAPSHOT_WHERE_ALLOWED,
+        ),
+        "oracle": ("SET TRANSACTION READ ONLY",),
+        "sqlite": ("PRAGMA query_only = ON",),
+    }
+    name = connection.dialect.name
+    if name == "mysql" and getattr(connection.dialect, "is_mariadb", False):
+        name = "mariadb"
+    for statement in statements[name]:
+        connection.exec_driver_sql(statement)
+
+
+_SNAPSHOT_WHERE_ALLOWED = (
+    "IF EXISTS (SELECT 1 FROM sys.databases WHERE database_id = DB_ID() "
+    "AND snapshot_isolation_state = 1) SET TRANSACTION ISOLATION LEVEL SNAPSHOT"
+)
+
+
+def _mysql_statements(timeout_seconds: float) -> tuple[str, ...]:
+    return (
+        # The server must bear it when the warehouse takes a while to store what it sent.
+        f"SET SESSION net_write_timeout = {max(int(timeout_seconds), 60)}",
+        f"SET SESSION lock_wait_timeout = {max(1, min(_LOCK_SECONDS, int(timeout_seconds)))}",
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+    )

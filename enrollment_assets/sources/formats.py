@@ -1,0 +1,357 @@
+"""Reads CSV, gzipped CSV, Parquet and Excel as a stream of Arrow batches of text.
+
+Every value arrives as text: `00042` stays `00042`, and a student called Null keeps the name.
+"""
+
+import datetime as dt
+import difflib
+import gzip
+import io
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import IO, Any
+
+import pyarrow as pa
+
+from enrollment_assets.errors import SnapshotUnreadableError, SourceError
+
+_BATCH_ROWS = 50_000
+_BLOCK_BYTES = 4 << 20
+_MOST_HEADER_BYTES = 1 << 20
+# A value that is longer is no id, name or code.
+_MOST_VALUE_BYTES = 64 << 10
+_MAGIC = {
+    b"PK\x03\x04": "an Excel or ZIP file",
+    b"\x1f\x8b": "a gzip file",
+    b"PAR1": "a Parquet file",
+    b"\xd0\xcf\x11\xe0": "an old Excel (.xls) file",
+    b"%PDF": "a PDF file",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+_PAGE = re.compile(rb"^\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+
+Reader = Callable[[IO[bytes], str, dict[str, str]], Iterator[pa.RecordBatch]]
+
+
+def read(
+    file: IO[bytes], name: str, columns: dict[str, str], *, max_megabytes: int
+) -> Iterator[pa.RecordBatch]:
+    """The mapped columns of an open file, under our names, as text; its ending says what it is.
+
+    Raises:
+        SourceError: if files of this ending are not known.
+        SnapshotUnreadableError: if it is not what its ending says; also while batches are taken.
+    """
+    reader = _reader_for(name)
+    most_bytes = max_megabytes << 20
+    _refuse_packed(file, name, most_bytes)
+    return refuse_odd(_plain_errors(name, reader(file, name, columns)), name, most_bytes)
+
+
+def _reader_for(name: str) -> Reader:
+    lowered = name.lower()
+    readers: dict[str, Reader] = {
+        ".csv": _read_csv,
+        ".csv.gz": _read_gzipped_csv,
+        ".parquet": _read_parquet,
+        ".xlsx": _read_xlsx,
+    }
+    for ending, reader in readers.items():
+        if lowered.endswith(ending):
+            return reader
+    raise SourceError(
+        f"source.pattern: {name} ends in none of {', '.join(readers)}; name the files by what they are."
+    )
+
+
+def _plain_errors(name: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Readers quote the row that they stumble over: keep the row's number, drop its content."""
+    try:
+        yield from rows
+    except UnicodeDecodeError:
+        raise SnapshotUnreadableError(_NOT_UTF8.format(name)) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise SnapshotUnreadableError(
+            f"{name} is not a whole gzip file; extract it again."
+        ) from None
+    except pa.ArrowInvalid as error:
+        text = str(error)
+        if "UTF8" in text or "utf8" in text or "UTF-8" in text:
+            raise SnapshotUnreadableError(_NOT_UTF8.format(name)) from None
+        shape = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", text)
+        if shape:
+            place = f"row {shape[1]}" if shape[1] else "a row"
+            raise SnapshotUnreadableError(
+                f"{name}: {place} has {shape[3]} columns where the header has {shape[2]}; extract it "
+                "again, with every value that holds a comma in quotes."
+            ) from None
+        if "straddling" in text:
+            raise SnapshotUnreadableError(
+                f"{name} has a row of more than {_BLOCK_BYTES >> 20} MB; extract it again."
+            ) from None
+        raise _damaged(name) from None
+    except pa.ArrowException:
+        raise _damaged(name) from None
+    except OSError as error:
+        # Arrow tells of damaged pages with an OSError that has no number; those of disks have one.
+        if error.errno is None:
+            raise _damaged(name) from None
+        raise
+
+
+def _refuse_packed(file: IO[bytes], name: str, most_bytes: int) -> None:
+    """Refuse a workbook that unpacks to more than there may be: it is read as a whole.
+
+    Its XML needs several times its size in memory; a file of another kind is read piece by piece.
+    """
+    if name.lower().endswith(".xlsx") and zipfile.is_zipfile(file):
+        try:
+            with zipfile.ZipFile(file) as packed:
+                size = sum(item.file_size for item in packed.infolist())
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error):
+            raise _damaged(name) from None
+        if size > most_bytes // 4:
+            raise _too_large(name, most_bytes // 4)
+    file.seek(0)
+
+
+def refuse_odd(
+    rows: Iterator[pa.RecordBatch], name: str, most_bytes: int
+) -> Iterator[pa.RecordBatch]:
+    """Refuse a stream that does not end, and values that are none."""
+    from pyarrow import compute
+
+    size = 0
+    for batch in rows:
+        size += batch.nbytes
+        if size > most_bytes:
+            raise _too_large(name, most_bytes)
+        for column in batch.columns:
+            if (compute.max(compute.binary_length(column)).as_py() or 0) > _MOST_VALUE_BYTES:
+                raise SnapshotUnreadableError(
+                    f"{name} holds a value of more than {_MOST_VALUE_BYTES >> 10} kB; extract it again."
+                )
+            data = column.buffers()[2]
+            if data and b"\x00" in data.to_pybytes():
+                raise SnapshotUnreadableError(f"{name} holds NUL bytes; extract it again.")
+        yield batch
+
+
+def _too_large(name: str, most_bytes: int) -> SnapshotUnreadableError:
+    return SnapshotUnreadableError(
+        f"{name} unpacks to more than {most_bytes >> 20} MB; look into it, and set "
+        "source.max_megabytes if it is right."
+    )
+
+
+def _damaged(name: str) -> SnapshotUnreadableError:
+    return SnapshotUnreadableError(
+        f"{name} cannot be read as what its ending says; extract it again."
+    )
+
+
+_NOT_UTF8 = "{} is not UTF-8 text; save or extract it as UTF-8."
+
+
+def _first_bytes(file: IO[bytes], name: str, expected: bytes | None = None) -> bytes:
+    """Look at how the file begins, and refuse what its ending does not say."""
+    head = file.read(1024)
+    file.seek(0)
+    if not head:
+        raise SnapshotUnreadableError(
+            f"{name} is empty (0 bytes), not even a header; extract it again."
+        )
+    if expected and head.startswith(expected):
+        return head
+    looks_like = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), None)
+    if not looks_like and _PAGE.match(head):
+        looks_like = "a web page"
+    if looks_like or expected:
+        seems = f"it looks like {looks_like}" if looks_like else "its content is something else"
+        raise SnapshotUnreadableError(
+            f"{name} is not what its ending says: {seems}; name it by what it is or extract it again."
+        )
+    return head
+
+
+def _pick(name: str, header: Sequence[str], columns: dict[str, str]) -> dict[str, int]:
+    """The place of each mapped column in the header.
+
+    A header that is no header holds a student's data: only names that resemble ours are repeated.
+    """
+    header = [column.strip().removeprefix("\ufeff") for column in header]
+    places = {}
+    for ours, theirs in columns.items():
+        count = header.count(theirs)
+        if count > 1:
+            raise SnapshotUnreadableError(
+                f"{name} has the column {theirs} {count} times; extract it again with one."
+            )
+        if count == 0:
+            close = [
+                column
+                for column in header
+                if column.lower() == theirs.lower()
+                or difflib.SequenceMatcher(None, column.lower(), theirs.lower()).ratio() > 0.8  # noqa: PLR2004
+            ]
+            hint = f" (it has {close[0]})" if close else f" (it has {len(header)} others)"
+            if len(header) == 1 and (other := re.search(r"[;\t|]", header[0])):
+                mark = "tabs" if other[0] == "\t" else f"the sign {other[0]}"
+                hint = f" (its columns are separated by {mark} and not by commas)"
+            raise SnapshotUnreadableError(
+                f"{name} has no column {theirs}{hint}; extract it with that column, or correct "
+                f"columns.{ours} in enrollment.yaml."
+            )
+        places[ours] = header.index(theirs)
+    return places
+
+
+def _read_csv(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    from pyarrow import csv
+
+    head = _first_bytes(file, name)
+    if b"\x00" in head:
+        raise SnapshotUnreadableError(f"{name} holds NUL bytes; {_NOT_UTF8.format('it')}")
+    parse = csv.ParseOptions(newlines_in_values=True)
+    read = csv.ReadOptions(block_size=_BLOCK_BYTES)
+    # The header first, with every column as text: a column that is asked for and not there must
+    # get its own words.
+    first_line = _first_line(file)
+    if len(first_line) > _MOST_HEADER_BYTES:
+        raise SnapshotUnreadableError(
+            f"{name} begins with a line of more than {_MOST_HEADER_BYTES >> 20} MB, which is no "
+            "header; extract it again."
+        )
+    if not first_line.strip():
+        raise SnapshotUnreadableError(
+            f"{name} begins with an empty line; the header must come first."
+        )
+    with csv.open_csv(
+        io.BytesIO(first_line.rstrip(b"\r\n") + b"\n"), parse_options=parse, read_options=read
+    ) as header_reader:
+        header = header_reader.schema.names
+    places = _pick(name, header, columns)
+    if not first_line.endswith((b"\n", b"\r")):
+        return  # a header alone
+    mapped = {header[place] for place in places.values()}
+    convert = csv.ConvertOptions(
+        # What is not mapped is not read, in whatever encoding it is; it is only looked at for a quote
+        # that was never closed.
+        column_types={
+            column: pa.string() if column in mapped else pa.binary() for column in header
+        },
+        # Only an empty field is nothing. "NA" may be a program and "Null" is somebody's name.
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+    )
+    with csv.open_csv(
+        file, read_options=read, parse_options=parse, convert_options=convert
+    ) as reader:
+        for batch in reader:
+            _refuse_open_quotes(batch, name)
+            yield _as_ours(batch, places)
+
+
+def _refuse_open_quotes(batch: pa.RecordBatch, name: str) -> None:
+    """Refuse a value that swallowed rows: a quote that is not closed takes in all that follows."""
+    from pyarrow import compute
+
+    for column in batch.columns:
+        # Almost no column holds a line break at all: a look at its bytes is ten times as fast.
+        if column.buffers()[2] and b"\n" in column.buffers()[2].to_pybytes():
+            broken = compute.match_substring(column, "\n")
+            commas = compute.count_substring(column.filter(broken), ",")
+            if (compute.max(commas).as_py() or 0) >= batch.num_columns - 1:
+                raise SnapshotUnreadableError(
+                    f"{name} has a quote that is never closed, which swallows the rows behind it; "
+                    "extract it again."
+                )
+
+
+def _first_line(file: IO[bytes]) -> bytes:
+    line = file.readline(_MOST_HEADER_BYTES + 1)
+    # A quoted name in the header may hold a line break.
+    while line.count(b'"') % 2 and len(line) <= _MOST_HEADER_BYTES:
+        more = file.readline(_MOST_HEADER_BYTES + 1)
+        if not more:
+            break
+        line += more
+    file.seek(0)
+    return line
+
+
+def _read_gzipped_csv(
+    file: IO[bytes], name: str, columns: dict[str, str]
+) -> Iterator[pa.RecordBatch]:
+    _first_bytes(file, name, expected=b"\x1f\x8b")
+    with gzip.open(file) as unpacked:
+        yield from _read_csv(unpacked, name, columns)  # type: ignore[arg-type]
+
+
+def _read_parquet(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    from pyarrow import parquet
+
+    _first_bytes(file, name, expected=b"PAR1")
+    content = parquet.ParquetFile(file, page_checksum_verification=True)
+    header = content.schema_arrow.names
+    places = _pick(name, header, columns)
+    wanted = [header[place] for place in places.values()]
+    for batch in content.iter_batches(_BATCH_ROWS, columns=wanted):
+        batch.validate(full=True)
+        arrays = [_as_text(batch.column(header[place])) for place in places.values()]
+        yield pa.RecordBatch.from_arrays(arrays, names=list(places))
+
+
+def _as_text(array: pa.Array) -> pa.Array:
+    from pyarrow import compute
+
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    text = array.cast(pa.string())
+    if pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
+        # A column of whole numbers with a gap in it became floating on its way: 42.0 is 42.
+        text = compute.replace_substring_regex(text, r"\.0+$", "")
+        text = compute.if_else(compute.equal(text, "nan"), pa.scalar(None, pa.string()), text)
+    return text
+
+
+def _read_xlsx(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    import python_calamine
+
+    _first_bytes(file, name, expected=b"PK\x03\x04")
+    try:
+        sheet = python_calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_index(0)
+    except (python_calamine.CalamineError, IndexError):
+        raise SnapshotUnreadableError(
+            f"{name} cannot be read as an Excel workbook; save it again as .xlsx."
+        ) from None
+    rows = sheet.iter_rows()
+    places = _pick(name, [_cell(value) or "" for value in next(rows, [])], columns)
+    while block := list(islice(rows, _BATCH_ROWS)):
+        arrays = [
+            pa.array([_cell(row[place]) for row in block], pa.string()) for place in places.values()
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, names=list(places))
+
+
+def _cell(value: Any) -> str | None:
+    """The text of a cell as the sheet shows it: Excel keeps the number 42 as 42.0."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dt.datetime) and value.time() == dt.time():
+        return str(value.date())
+    return str(value)
+
+
+def _as_ours(batch: pa.RecordBatch, places: dict[str, int]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(
+        [batch.column(place) for place in places.values()], names=list(places)
+    )

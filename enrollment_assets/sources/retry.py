@@ -1,0 +1,40 @@
+"""Asks a source again that did not answer: some tries, with pauses that grow."""
+
+import tenacity
+
+from enrollment_assets import progress
+from enrollment_assets.config import Settings
+from enrollment_assets.errors import SourceUnavailableError
+
+_LONGEST_PAUSE = 60.0
+
+
+def retrying(settings: Settings) -> tenacity.Retrying:
+    """Several tries of one piece of work; loop over them, and work in the context of each.
+
+    Only a SourceUnavailableError is worth another try; the last one comes out as it is. Pauses double
+    from `source.retry_seconds` on, with some chance in them, so that many who wait do not come back
+    at once; an answer that names its own pause is waited for as long as it says.
+    """
+    source = settings.source
+    grow = tenacity.wait_exponential_jitter(
+        source.retry_seconds, _LONGEST_PAUSE, jitter=source.retry_seconds / 2
+    )
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, SourceUnavailableError) else None
+        return grow(state) if asked is None else asked
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        seconds = state.next_action.sleep if state.next_action else 0
+        progress.note(f"{error} Trying again in {seconds:.0f} s.")
+
+    return tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(1 + source.retries),
+        wait=pause,
+        retry=tenacity.retry_if_exception_type(SourceUnavailableError),
+        before_sleep=tell,
+        reraise=True,
+    )
