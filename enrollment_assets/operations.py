@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from enrollment_assets.alerts import addresses, check_addresses
@@ -151,6 +150,25 @@ def stale_ranges(
         return [] if connection is None else as_ranges(list(stale_days(connection, settings)))
 
 
+def last_read(settings: Settings, day: dt.date) -> float | None:
+    """When a run last read something for a day, in seconds since 1970.
+
+    Raises:
+        WarehouseBusyError: if a run is writing just now.
+    """
+    with Warehouse(settings).read(patience=0) as connection:
+        if connection is None:
+            return None
+        with plain_errors("Reading the attempts"):
+            found = connection.execute(
+                "SELECT max(epoch(attempted_at)) FROM operations.snapshot_attempts "
+                "WHERE snapshot_date = ? AND status IN ('accepted', 'rejected') "
+                "AND decided_by IS NULL",
+                [day],
+            ).fetchone()
+    return found[0] if found else None
+
+
 def accepted_between(settings: Settings, first: dt.date, last: dt.date) -> int:
     """How many days of a range stand."""
     rows = _term_days(settings)
@@ -207,21 +225,19 @@ def diagnose() -> Iterator[Diagnosis]:
 
 
 def _look_at_source(settings: Settings) -> str:
-    source = source_for(settings)
-    source.check()
-    days = source.dates() or []
-    if not days:
-        raise EnrollmentError(
-            f"source.url {settings.source.url} has no file named like {settings.files.pattern}; put "
-            "the first one there, or correct source.pattern."
-        )
-    with source.read(days[-1]) as extract:
-        rows = sum(batch.num_rows for batch in islice(extract.rows, 20))
-    columns = ", ".join(f"{theirs} as {ours}" for ours, theirs in settings.columns.items())
-    return (
-        f"{len(days)} days from {days[0]} to {days[-1]}; the newest has {rows:,} rows or more, with "
-        f"{columns}"
-    )
+    look = source_for(settings).look(settings.today())
+    # A look that got here found every mapped column; what else is there may be worth reading, too.
+    mapped = {theirs.casefold() for theirs in settings.columns.values()}
+    others = [name for name in look.columns if name.casefold() not in mapped]
+    words = [
+        look.where,
+        f"{look.rows:,} rows{'' if look.is_all else ' or more'}",
+        "read: " + ", ".join(f"{theirs} as {ours}" for ours, theirs in settings.columns.items()),
+        "not read: " + (", ".join(others) or "nothing else"),
+    ]
+    if not look.rows:
+        words.append("no rows: see whether the extract has run, and whether a filter is too narrow")
+    return "; ".join(words)
 
 
 def _look_at_warehouse(settings: Settings) -> str:

@@ -22,6 +22,20 @@ def decide(tick: dt.datetime, settings: Settings) -> dt.date | str:
     return settings.why_no_snapshot(date) or date
 
 
+def late_tags(day: dt.date, now: dt.datetime, settings: Settings) -> dict[str, str]:
+    """The tags of a run for a file that came after the day's tick: it takes the tick's place.
+
+    Before the tick there is none to take: the tick itself will tell the recipients.
+    """
+    tick = next(
+        reverse_cron_string_iterator(
+            now.timestamp(), settings.schedule.cron, settings.institution.timezone
+        )
+    )
+    is_late = day == now.date() and decide(tick, settings) == day
+    return {NOTIFY_TAG: "email"} if is_late else {}
+
+
 def due(tick: dt.datetime, settings: Settings) -> dt.date | None:
     """The day whose snapshot must be there by this tick, if one has just become due.
 

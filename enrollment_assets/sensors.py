@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -12,11 +13,19 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG, WILL_RETRY_TAG
 
 from enrollment_assets.alerts import addresses, deliver
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import WarehouseBusyError
+from enrollment_assets.config_source import FilesKeys
+from enrollment_assets.errors import (
+    SnapshotMissingError,
+    SourceUnavailableError,
+    WarehouseBusyError,
+)
 from enrollment_assets.execution import failures, range_tags
-from enrollment_assets.jobs import RESTATE
+from enrollment_assets.jobs import DAILY, RESTATE
+from enrollment_assets.landing import Seen, look
 from enrollment_assets.locking import UNFINISHED, close_dead_runs
-from enrollment_assets.operations import stale_ranges
+from enrollment_assets.operations import last_read, stale_ranges
+from enrollment_assets.schedules import late_tags
+from enrollment_assets.sources.files import FilesSource
 
 # A restatement that failed is tried again, but not at every tick.
 _RETRY_SECONDS = 600
@@ -25,8 +34,53 @@ _HEARD_OF = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
 
 
 def build_sensors(settings: Settings, jobs: dict[str, Any]) -> list[dg.SensorDefinition]:
-    """Late data and alerts, both on from the first start."""
-    return [_late_data_sensor(settings, jobs[RESTATE]), _alerts_sensor(settings)]
+    """Late data, alerts, and files that land where days come as files; all on from the first start."""
+    sensors = [_late_data_sensor(settings, jobs[RESTATE]), _alerts_sensor(settings)]
+    if isinstance(settings.source, FilesKeys):
+        sensors.append(_landing_sensor(settings, settings.source, jobs[DAILY]))
+    return sensors
+
+
+def _landing_sensor(settings: Settings, keys: FilesKeys, job: Any) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="landing_sensor",
+        job=job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a day's run when its file has arrived or was replaced; once per content.",
+    )
+    def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        source = FilesSource(settings, keys)
+        before = (
+            {dt.date.fromisoformat(day): Seen(**seen) for day, seen in cursor.items()}
+            if (cursor := json.loads(context.cursor or "null")) is not None
+            else None
+        )
+        now = dt.datetime.now(settings.zone)
+        try:
+            landed = look(
+                settings,
+                now.date(),
+                source.arrivals(),
+                before,
+                is_whole=source.is_whole,
+                content_of=source.content_of,
+                last_read=lambda day: last_read(settings, day),
+            )
+        except (SourceUnavailableError, SnapshotMissingError, WarehouseBusyError) as error:
+            return dg.SkipReason(str(error))
+        requests = [
+            dg.RunRequest(
+                run_key=f"{day} {landed.seen[day].mark} {content}",
+                partition_key=day.isoformat(),
+                tags=late_tags(day, now, settings),
+            )
+            for day, content in landed.contents.items()
+        ]
+        cursor = {str(day): asdict(seen) for day, seen in landed.seen.items()}
+        return dg.SensorResult(run_requests=requests, cursor=json.dumps(cursor))
+
+    return landing_sensor
 
 
 def _late_data_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:

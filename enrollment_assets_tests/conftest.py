@@ -99,7 +99,7 @@ CONFIG: dict[str, Any] = {
     "institution": {"name": "Test University", "timezone": "America/New_York"},
     "start_date": "2024-04-01",
     "data_dir": "data",
-    "source": {"kind": "files", "url": "snapshots"},
+    "source": {"kind": "files", "url": "snapshots", "settle_seconds": 0},
     "columns": {name: name for name in HEADER.split(",")},
     "terms": [
         {

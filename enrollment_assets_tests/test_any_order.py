@@ -71,7 +71,7 @@ class Trial:
                 {
                     "institution": {"name": "Drawn"},
                     "start_date": FIRST,
-                    "source": {"kind": "files", "url": "files"},
+                    "source": {"kind": "files", "url": "files", "settle_seconds": 0},
                     "columns": {name: name for name in COLUMNS},
                     "dimensions": list(reference.DIMENSIONS),
                     "grain": grain,

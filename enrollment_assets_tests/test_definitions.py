@@ -73,7 +73,7 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "freshness_schedule",
             "monthly_prune_schedule",
         ],
-        "sensors": ["alerts_sensor", "late_data_sensor"],
+        "sensors": ["alerts_sensor", "landing_sensor", "late_data_sensor"],
     }
 
 

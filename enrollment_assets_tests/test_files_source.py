@@ -14,7 +14,7 @@ from enrollment_assets.errors import (
     SnapshotUnreadableError,
     SourceError,
 )
-from enrollment_assets.sources.files import FilesSource
+from enrollment_assets.sources.base import source_for
 from enrollment_assets_tests.conftest import HEADER
 
 DATE = dt.date(2024, 9, 3)
@@ -29,10 +29,15 @@ SECRET = "Jane Q. Marker"
 
 def write(university, ending, content):
     university.change(
-        source={"kind": "files", "url": "snapshots", "pattern": "s_{date:%Y%m%d}" + ending}
+        source={
+            "kind": "files",
+            "url": "snapshots",
+            "pattern": "s_{date:%Y%m%d}" + ending,
+            "settle_seconds": 0,
+        }
     )
     (university.snapshots / f"s_20240903{ending}").write_bytes(content)
-    return FilesSource(university.settings)
+    return source_for(university.settings)
 
 
 def as_csv(rows=ROWS, header=HEADER):
@@ -196,12 +201,12 @@ def test_an_address_of_an_unknown_kind_is_refused_and_variables_are_filled_in(
 ):
     university.change(source={"kind": "files", "url": "foo://x"})
     with pytest.raises(SourceError, match="addresses of kind foo://"):
-        FilesSource(university.settings)
+        source_for(university.settings).check()
     university.change(source={"kind": "files", "url": "${EXTRACTS}"})
     with pytest.raises(ConfigurationError, match=r"source.url needs .* EXTRACTS"):
-        FilesSource(university.settings)
+        source_for(university.settings).check()
     monkeypatch.setenv("EXTRACTS", str(university.snapshots))
-    FilesSource(university.settings).check()
+    source_for(university.settings).check()
 
 
 def test_a_column_that_is_not_mapped_may_hold_anything(university):

@@ -44,6 +44,7 @@ def as_stored(rows):
 def put(university, date, ending, content):
     source = {
         "kind": "files",
+        "settle_seconds": 0,
         "url": "snapshots",
         "pattern": "s_{date:%Y%m%d}" + ending,
         "max_megabytes": malformed.LIMIT_MEGABYTES,

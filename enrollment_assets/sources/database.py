@@ -228,6 +228,7 @@ class DatabaseSource:
             first, last = _FIRST_ROWS.get(connection.dialect.name, ("", f"LIMIT {_SAMPLE_ROWS}"))
             sample = f"SELECT {first} 1 AS one FROM (\n{{}}) enrollment_probe {last}"
             count = f"SELECT count(*) FROM ({sample}) enrollment_sample"
+            self._places(columns)
             rows = connection.execute(self._query.clause(count), binds).scalar_one()
         user = f", as {self._url.username}" if self._url.username else ""
         where = f"{self._where}{user}; {self._query.path.name}"

@@ -1,12 +1,22 @@
 """One file a day: CSV, gzipped CSV, Parquet or Excel, by its ending, from any fsspec address."""
 
 import datetime as dt
+import hashlib
+import tempfile
+import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
+from shutil import copyfileobj
+from typing import IO, Any
 
 import fsspec
 
+from enrollment_assets import progress
 from enrollment_assets.config import Settings, expand
 from enrollment_assets.config_source import FilesKeys
 from enrollment_assets.errors import (
@@ -16,73 +26,287 @@ from enrollment_assets.errors import (
     SourceUnavailableError,
 )
 from enrollment_assets.sources import formats
-from enrollment_assets.sources.base import Extract
+from enrollment_assets.sources.base import Extract, Look
+from enrollment_assets.sources.remote_errors import is_of_a_driver, what_is_wrong
+
+# An object store shows an object when all of it is there.
+_APPEAR_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
+_EXTRAS = {
+    **dict.fromkeys(("s3", "s3a"), "s3"),
+    **dict.fromkeys(("gs", "gcs"), "gcs"),
+    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "azure"),
+    **dict.fromkeys(("sftp", "ssh"), "sftp"),
+}
+_CONNECT_SECONDS = 30
+# Clocks of file servers differ from ours by less than this.
+_CLOCK_SECONDS = 60
+# A file that ends too early is waited for this many times as long as one that looks whole.
+_PATIENCE = 12
+_SAMPLE_BATCHES = 20
+# What tells one content of a path from another, in the words of the several file systems.
+_MARKS = (
+    *("size", "mtime", "ino", "ETag", "etag", "md5Hash", "generation"),
+    *("LastModified", "last_modified", "updated"),
+)
+_TIMES = ("mtime", "LastModified", "last_modified", "updated")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A day's file as it lies there: `mark` changes when somebody writes it anew."""
+
+    path: str
+    size: int
+    mark: str
+    modified: float | None  # seconds since 1970
+
+    @classmethod
+    def of(cls, path: str, info: dict[str, Any]) -> "Arrival":
+        """What a file system says of a file."""
+        mark = "|".join(str(info.get(name, "")) for name in _MARKS)
+        found = next((info[name] for name in _TIMES if info.get(name)), None)
+        if isinstance(found, str):
+            found = dt.datetime.fromisoformat(found)
+        modified = found.timestamp() if isinstance(found, dt.datetime) else found
+        return cls(path, int(info.get("size") or 0), mark, modified)
 
 
 class FilesSource:
     """Files in one folder, named after their day."""
 
     def __init__(self, settings: Settings, keys: FilesKeys) -> None:
-        self._source = keys
-        self._columns = dict(settings.columns)
-        url = expand(self._source.url, "source.url")
-        if "://" not in url:
-            url = str((settings.base / url).resolve())
+        self._settings = settings
+        self._keys = keys
+
+    @cached_property
+    def _url(self) -> str:
+        url = expand(self._keys.url, "source.url")
+        return url if "://" in url else str((self._settings.base / url).resolve())
+
+    @cached_property
+    def _protocol(self) -> str:
+        return self._url.partition("://")[0] if "://" in self._url else "file"
+
+    @cached_property
+    def _folder(self) -> str:
+        """The folder as messages and the log may name it: without a user or a password."""
+        head, mark, rest = self._url.partition("://")
+        return f"{head}{mark}{rest.rpartition('@')[2]}" if mark else head
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        """The file system, and the folder's path on it; some connect as soon as they are made."""
+        options = {
+            name: expand(value, f"source.options.{name}") if isinstance(value, str) else value
+            for name, value in self._keys.options.items()
+        }
+        if self._protocol in ("sftp", "ssh"):
+            options = {"connect_timeout": _CONNECT_SECONDS, **options}
         try:
-            self._filesystem, self._folder = fsspec.core.url_to_fs(url)
-        except (ValueError, ImportError) as error:
-            kind = url.partition("://")[0]
+            with self._in_words():
+                # A cached file system keeps a connection that broke.
+                filesystem, folder = fsspec.core.url_to_fs(
+                    self._url, skip_instance_cache=True, **options
+                )
+                return filesystem, folder
+        except ImportError:
+            extra = _EXTRAS.get(self._protocol)
+            install = f": .venv/bin/pip install -e '.[{extra}]'" if extra else ""
             raise SourceError(
-                f"source.url: addresses of kind {kind}:// are not known ({error})."
+                f"source.url: {self._protocol}:// needs a package that is not installed{install}."
             ) from None
+        except (ValueError, TypeError) as error:
+            raise SourceError(
+                f"source.url: addresses of kind {self._protocol}:// are not known, or not with these "
+                f"source.options ({error})."
+            ) from None
+
+    @property
+    def _filesystem(self) -> Any:
+        return self._opened[0]
 
     def check(self) -> None:
         """Make sure that the folder is there."""
-        with _in_words(self._folder):
-            if not self._filesystem.isdir(self._folder):
+        with self._in_words():
+            filesystem, folder = self._opened
+            filesystem.invalidate_cache()
+            if not filesystem.isdir(folder):
                 raise SourceError(
                     f"source.url: the folder {self._folder} is not there; correct the path, or make "
                     "it and put the first snapshot in."
                 )
 
     def path(self, date: dt.date) -> str:
-        """Where the file of this day should be."""
-        return f"{self._folder.rstrip('/')}/{self._source.name_for(date)}"
+        """Where the file of this day should be, on its file system."""
+        return f"{self._opened[1].rstrip('/')}/{self._keys.name_for(date)}"
 
     @contextmanager
     def read(self, date: dt.date) -> Iterator[Extract]:
-        """Open one day's file."""
+        """Open one day's file, once nobody writes it any more."""
         self.check()
-        path = self.path(date)
-        name = Path(path).name
-        with _in_words(path):
+        with self._open(date, formats.Wanted(self._settings.columns)) as extract:
+            yield extract
+
+    @contextmanager
+    def _open(self, date: dt.date, wanted: formats.Wanted) -> Iterator[Extract]:
+        name = self._keys.name_for(date)
+        before = self._when_whole(self.path(date))
+        with self._in_words(), self._local(before) as file:
+            rows = formats.read(file, name, wanted, max_megabytes=self._keys.max_megabytes)
             try:
-                file = self._filesystem.open(path, "rb")
+                yield Extract(date, f"{self._folder.rstrip('/')}/{name}", rows)
+            except SnapshotUnreadableError:
+                self._refuse_changed(before)
+                raise
+        self._refuse_changed(before)
+
+    @contextmanager
+    def _local(self, arrival: Arrival) -> Iterator[IO[bytes]]:
+        """The file, opened; one from far away is fetched first, into a file without a name."""
+        name = Path(arrival.path).name
+        try:
+            file = self._filesystem.open(arrival.path, "rb")
+        except FileNotFoundError:
+            raise self._missing(name) from None
+        except PermissionError:
+            raise SnapshotUnreadableError(
+                f"{name} may not be read by this user; give it the right to."
+            ) from None
+        except IsADirectoryError:
+            raise SnapshotUnreadableError(f"{name} is a folder; put a file there.") from None
+        with file:
+            if self._protocol == "file":
+                yield file
+                return
+            if arrival.size > self._keys.max_megabytes << 20:
+                raise formats.too_large(name, self._keys.max_megabytes << 20)
+            folder = self._settings.data_path
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as fetched:
+                copyfileobj(file, fetched, 1 << 20)
+                if fetched.tell() != arrival.size:
+                    raise SourceUnavailableError(
+                        f"{name}: {fetched.tell():,} of {arrival.size:,} bytes came."
+                    )
+                fetched.seek(0)
+                yield fetched
+
+    def _missing(self, name: str) -> SnapshotMissingError:
+        return SnapshotMissingError(
+            f"{name} is not in {self._folder}; put it there and run the day again."
+        )
+
+    def _arrival(self, path: str) -> Arrival:
+        with self._in_words():
+            self._filesystem.invalidate_cache()
+            try:
+                return Arrival.of(path, self._filesystem.info(path))
             except FileNotFoundError:
-                raise SnapshotMissingError(
-                    f"{name} is not in {self._folder}; put it there and run the day again."
-                ) from None
-            except PermissionError:
-                raise SnapshotUnreadableError(
-                    f"{name} may not be read by this user; give it the right to."
-                ) from None
-            except IsADirectoryError:
-                raise SnapshotUnreadableError(f"{name} is a folder; put a file there.") from None
-            with file:
-                rows = formats.read(
-                    file, name, self._columns, max_megabytes=self._source.max_megabytes
-                )
-                yield Extract(date, path, rows)
+                raise self._missing(Path(path).name) from None
+
+    def _when_whole(self, path: str) -> Arrival:
+        """The file as it is once it has not changed for a while.
+
+        Raises:
+            SourceUnavailableError: if somebody goes on writing it.
+        """
+        before = self._arrival(path)
+        settle = self._keys.settle_seconds
+        started = time.monotonic()
+        while not self._is_settled(before):
+            name = Path(path).name
+            if time.monotonic() - started > self._keys.timeout_seconds:
+                raise SourceUnavailableError(f"{name} is still being written.")
+            progress.note(f"{name} is new: waiting {settle:g} s to see whether it still grows.")
+            time.sleep(settle)
+            after = self._arrival(path)
+            if after.mark == before.mark and not self._ends_early(after):
+                return after
+            before = after
+        return before
+
+    def _is_settled(self, arrival: Arrival) -> bool:
+        """Whether a file is older than a writer would pause."""
+        settle = self._keys.settle_seconds
+        if not settle or self._protocol in _APPEAR_WHOLE or arrival.modified is None:
+            return True
+        age = time.time() - arrival.modified
+        if age > settle * _PATIENCE + _CLOCK_SECONDS:
+            return True
+        if self._ends_early(arrival):
+            return age > settle * _PATIENCE
+        return age > (settle if self._protocol == "file" else _CLOCK_SECONDS)
+
+    def _ends_early(self, arrival: Arrival) -> bool:
+        """Whether a file lacks what a writer puts last, as far as its kind has such an end."""
+        if not arrival.size:
+            return True
+        ending = Path(arrival.path).suffix.lower()
+        if ending not in (".parquet", ".xlsx"):
+            return False
+        try:
+            with self._in_words(), self._filesystem.open(arrival.path, "rb") as file:
+                if ending == ".xlsx":
+                    return not zipfile.is_zipfile(file)
+                file.seek(-4, 2)
+                return bool(file.read(4) != b"PAR1")
+        except (SourceError, ValueError):
+            return False  # reading it says what is wrong
+
+    def _refuse_changed(self, before: Arrival) -> None:
+        """Refuse what was read of a file that somebody wrote meanwhile.
+
+        Raises:
+            SourceUnavailableError: if it is not the same as before.
+        """
+        if self._arrival(before.path).mark != before.mark:
+            raise SourceUnavailableError(f"{Path(before.path).name} changed while it was read.")
+
+    def arrivals(self) -> dict[dt.date, Arrival]:
+        """The files that there are, by their day."""
+        self.check()
+        with self._in_words():
+            entries = self._filesystem.ls(self._opened[1], detail=True)
+        found = {}
+        for entry in entries:
+            date = self._date_of(Path(entry["name"]).name)
+            if date and entry.get("type") != "directory":
+                found[date] = Arrival.of(self.path(date), entry)
+        return found
+
+    def content_of(self, arrival: Arrival) -> str:
+        """A fingerprint of what is in a file."""
+        digest = hashlib.sha256()
+        with self._in_words(), self._filesystem.open(arrival.path, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def is_whole(self, arrival: Arrival) -> bool:
+        """Whether a file that has not changed since the last look can be read."""
+        return not self._ends_early(arrival)
 
     def dates(self) -> list[dt.date]:
         """The days that have a file, in order."""
-        self.check()
-        with _in_words(self._folder):
-            names = {Path(path).name for path in self._filesystem.ls(self._folder, detail=False)}
-        return sorted(date for date in map(self._date_of, names) if date)
+        return sorted(self.arrivals())
+
+    def look(self, date: dt.date) -> Look:
+        """Read the beginning of the newest file."""
+        days = self.dates()
+        if not days:
+            raise SourceError(
+                f"source.url: {self._folder} has no file named like {self._keys.pattern}; put the "
+                "first one there, or correct source.pattern."
+            )
+        wanted = formats.Wanted(self._settings.columns)
+        with self._open(days[-1], wanted) as extract:
+            batches = list(islice((b.num_rows for b in extract.rows), _SAMPLE_BATCHES + 1))
+        where = f"{self._folder}: {len(days)} days from {days[0]} to {days[-1]}"
+        rows = sum(batches[:_SAMPLE_BATCHES])
+        return Look(where, wanted.header, rows, is_all=len(batches) <= _SAMPLE_BATCHES)
 
     def _date_of(self, name: str) -> dt.date | None:
-        head, _, rest = self._source.pattern.partition("{date:")
+        head, _, rest = self._keys.pattern.partition("{date:")
         form, _, tail = rest.partition("}")
         if not (form and name.startswith(head) and name.endswith(tail)):
             return None
@@ -91,21 +315,22 @@ class FilesSource:
             date = dt.datetime.strptime(text, form).date()  # noqa: DTZ007 - a day, not an instant
         except ValueError:
             return None
-        return date if self._source.name_for(date) == name else None
+        return date if self._keys.name_for(date) == name else None
 
-
-@contextmanager
-def _in_words(path: str) -> Iterator[None]:
-    """Tell a file that may not be read, and a disk or network that failed, from a bad snapshot."""
-    try:
-        yield
-    except PermissionError:
-        raise SourceError(f"{path} may not be read by this user; give it the right to.") from None
-    except NotADirectoryError:
-        raise SourceError(
-            f"{path} is a file where a folder should be; correct source.url."
-        ) from None
-    except OSError as error:
-        raise SourceUnavailableError(
-            f"{path} could not be read ({error.strerror or type(error).__name__}); try again."
-        ) from None
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Tell a disk, a server or a right that failed from a bad snapshot."""
+        try:
+            yield
+        except OSError as error:
+            found = what_is_wrong(error, self._folder)
+        except Exception as error:
+            # The packages behind fsspec raise errors of their own; what is not theirs goes on.
+            if not is_of_a_driver(error):
+                raise
+            found = what_is_wrong(error, self._folder)
+        else:
+            return
+        if isinstance(found, SourceUnavailableError):
+            self.__dict__.pop("_opened", None)  # the next try begins with a new connection
+        raise found from None

@@ -11,7 +11,8 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Any
 
@@ -35,11 +36,20 @@ _MAGIC = {
 }
 _PAGE = re.compile(rb"^\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
-Reader = Callable[[IO[bytes], str, dict[str, str]], Iterator[pa.RecordBatch]]
+
+@dataclass
+class Wanted:
+    """The mapped columns, ours and theirs, and after a look at the header what else there is."""
+
+    columns: Mapping[str, str]
+    header: list[str] = field(default_factory=list)
+
+
+Reader = Callable[[IO[bytes], str, Wanted], Iterator[pa.RecordBatch]]
 
 
 def read(
-    file: IO[bytes], name: str, columns: dict[str, str], *, max_megabytes: int
+    file: IO[bytes], name: str, wanted: Wanted, *, max_megabytes: int
 ) -> Iterator[pa.RecordBatch]:
     """The mapped columns of an open file, under our names, as text; its ending says what it is.
 
@@ -50,7 +60,7 @@ def read(
     reader = _reader_for(name)
     most_bytes = max_megabytes << 20
     _refuse_packed(file, name, most_bytes)
-    return refuse_odd(_plain_errors(name, reader(file, name, columns)), name, most_bytes)
+    return refuse_odd(_plain_errors(name, reader(file, name, wanted)), name, most_bytes)
 
 
 def _reader_for(name: str) -> Reader:
@@ -116,7 +126,7 @@ def _refuse_packed(file: IO[bytes], name: str, most_bytes: int) -> None:
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error):
             raise _damaged(name) from None
         if size > most_bytes // 4:
-            raise _too_large(name, most_bytes // 4)
+            raise too_large(name, most_bytes // 4)
     file.seek(0)
 
 
@@ -130,7 +140,7 @@ def refuse_odd(
     for batch in rows:
         size += batch.nbytes
         if size > most_bytes:
-            raise _too_large(name, most_bytes)
+            raise too_large(name, most_bytes)
         for column in batch.columns:
             if (compute.max(compute.binary_length(column)).as_py() or 0) > _MOST_VALUE_BYTES:
                 raise SnapshotUnreadableError(
@@ -142,7 +152,8 @@ def refuse_odd(
         yield batch
 
 
-def _too_large(name: str, most_bytes: int) -> SnapshotUnreadableError:
+def too_large(name: str, most_bytes: int) -> SnapshotUnreadableError:
+    """The error of a snapshot that is larger than one may be."""
     return SnapshotUnreadableError(
         f"{name} unpacks to more than {most_bytes >> 20} MB; look into it, and set "
         "source.max_megabytes if it is right."
@@ -179,14 +190,14 @@ def _first_bytes(file: IO[bytes], name: str, expected: bytes | None = None) -> b
     return head
 
 
-def _pick(name: str, header: Sequence[str], columns: dict[str, str]) -> dict[str, int]:
+def _pick(name: str, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
     """The place of each mapped column in the header.
 
     A header that is no header holds a student's data: only names that resemble ours are repeated.
     """
     header = [column.strip().removeprefix("\ufeff") for column in header]
     places = {}
-    for ours, theirs in columns.items():
+    for ours, theirs in wanted.columns.items():
         count = header.count(theirs)
         if count > 1:
             raise SnapshotUnreadableError(
@@ -208,10 +219,11 @@ def _pick(name: str, header: Sequence[str], columns: dict[str, str]) -> dict[str
                 f"columns.{ours} in enrollment.yaml."
             )
         places[ours] = header.index(theirs)
+    wanted.header = header
     return places
 
 
-def _read_csv(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
+def _read_csv(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
     from pyarrow import csv
 
     head = _first_bytes(file, name)
@@ -235,7 +247,7 @@ def _read_csv(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[p
         io.BytesIO(first_line.rstrip(b"\r\n") + b"\n"), parse_options=parse, read_options=read
     ) as header_reader:
         header = header_reader.schema.names
-    places = _pick(name, header, columns)
+    places = _pick(name, header, wanted)
     if not first_line.endswith((b"\n", b"\r")):
         return  # a header alone
     mapped = {header[place] for place in places.values()}
@@ -286,23 +298,21 @@ def _first_line(file: IO[bytes]) -> bytes:
     return line
 
 
-def _read_gzipped_csv(
-    file: IO[bytes], name: str, columns: dict[str, str]
-) -> Iterator[pa.RecordBatch]:
+def _read_gzipped_csv(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
     _first_bytes(file, name, expected=b"\x1f\x8b")
     with gzip.open(file) as unpacked:
-        yield from _read_csv(unpacked, name, columns)  # type: ignore[arg-type]
+        yield from _read_csv(unpacked, name, wanted)  # type: ignore[arg-type]
 
 
-def _read_parquet(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
+def _read_parquet(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
     from pyarrow import parquet
 
     _first_bytes(file, name, expected=b"PAR1")
     content = parquet.ParquetFile(file, page_checksum_verification=True)
     header = content.schema_arrow.names
-    places = _pick(name, header, columns)
-    wanted = [header[place] for place in places.values()]
-    for batch in content.iter_batches(_BATCH_ROWS, columns=wanted):
+    places = _pick(name, header, wanted)
+    names = [header[place] for place in places.values()]
+    for batch in content.iter_batches(_BATCH_ROWS, columns=names):
         batch.validate(full=True)
         arrays = [_as_text(batch.column(header[place])) for place in places.values()]
         yield pa.RecordBatch.from_arrays(arrays, names=list(places))
@@ -321,7 +331,7 @@ def _as_text(array: pa.Array) -> pa.Array:
     return text
 
 
-def _read_xlsx(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
+def _read_xlsx(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
     import python_calamine
 
     _first_bytes(file, name, expected=b"PK\x03\x04")
@@ -332,7 +342,7 @@ def _read_xlsx(file: IO[bytes], name: str, columns: dict[str, str]) -> Iterator[
             f"{name} cannot be read as an Excel workbook; save it again as .xlsx."
         ) from None
     rows = sheet.iter_rows()
-    places = _pick(name, [_cell(value) or "" for value in next(rows, [])], columns)
+    places = _pick(name, [_cell(value) or "" for value in next(rows, [])], wanted)
     while block := list(islice(rows, _BATCH_ROWS)):
         arrays = [
             pa.array([_cell(row[place]) for row in block], pa.string()) for place in places.values()

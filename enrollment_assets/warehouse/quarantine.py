@@ -115,8 +115,9 @@ class QuarantineSource:
         """Nothing to reach."""
 
     def dates(self) -> list[dt.date] | None:
-        """Not asked: a person names the day."""
-        return None
+        """The days of which something was kept."""
+        folders = quarantine_folder(self._settings, dt.date.min).parent.glob("????-??-??")
+        return sorted(dt.date.fromisoformat(folder.name) for folder in folders)
 
     def terms(self, date: dt.date) -> list[str]:
         """The terms that can be taken in.
