@@ -181,7 +181,7 @@ class DatabaseSource:
             "pymysql": {"connect_timeout": login, "read_timeout": seconds, "charset": "utf8mb4"},
             "pymssql": {"login_timeout": login, "timeout": seconds, "charset": "UTF-8"},
             "oracledb": {"tcp_connect_timeout": login},
-            "pysqlite": {"timeout": min(_LOCK_SECONDS, seconds)},
+            "pysqlite": {"timeout": min(_LOCK_SECONDS, self._keys.timeout_seconds)},
         }
         given = by_driver.get(self._url.get_driver_name(), {})
         return {name: value for name, value in given.items() if name not in self._url.query}
@@ -365,7 +365,7 @@ def _begin(connection: sa.Connection, timeout_seconds: float) -> None:
         "postgresql": (
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
             f"SET LOCAL statement_timeout = {milliseconds}",
-            f"SET LOCAL lock_timeout = {min(_LOCK_SECONDS * 1000, milliseconds)}",
+            f"SET LOCAL lock_timeout = {min(_LOCK_SECONDS * 1000, milliseconds // 2)}",
         ),
         "mysql": (
             f"SET SESSION max_execution_time = {milliseconds}",
@@ -400,7 +400,7 @@ def _mysql_statements(timeout_seconds: float) -> tuple[str, ...]:
     return (
         # The server must bear it when the warehouse takes a while to store what it sent.
         f"SET SESSION net_write_timeout = {max(int(timeout_seconds), 60)}",
-        f"SET SESSION lock_wait_timeout = {max(1, min(_LOCK_SECONDS, int(timeout_seconds)))}",
+        f"SET SESSION lock_wait_timeout = {max(1, min(_LOCK_SECONDS, int(timeout_seconds / 2)))}",
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
     )
