@@ -20,13 +20,17 @@ class SourceError(EnrollmentError):
 
 
 class SourceUnavailableError(SourceError):
-    """The source did not answer this time; `retry_after` is the pause it asked for, in seconds."""
+    """The source did not answer this time.
+
+    `retry_after` is the pause it asked for, in seconds; `is_final` says that it was asked often enough.
+    """
 
     transient = True
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.is_final = False
 
 
 class SnapshotMissingError(EnrollmentError):

@@ -26,7 +26,8 @@ from enrollment_assets.errors import (
     SourceError,
     SourceUnavailableError,
 )
-from enrollment_assets.sources.api import ApiSource, _stays
+from enrollment_assets.sources.api import ApiSource
+from enrollment_assets.sources.http import stays
 from enrollment_assets_tests.conftest import HEADER, csv_text, require, student
 
 DATE = dt.date(2024, 9, 3)
@@ -766,8 +767,8 @@ def test_a_redirect_to_another_host_is_followed_where_there_is_no_secret(univers
     ],
 )
 def test_the_same_server_is_the_same_host_and_port_with_tls_or_as_before(there, expected):
-    assert _stays("http://sis.example.edu/a", there) is expected
-    assert not _stays("https://sis.example.edu/a", "http://sis.example.edu/a")
+    assert stays("http://sis.example.edu/a", there) is expected
+    assert not stays("https://sis.example.edu/a", "http://sis.example.edu/a")
 
 
 def test_redirects_without_end_are_told(university, server):

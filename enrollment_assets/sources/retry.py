@@ -1,5 +1,7 @@
 """Asks a source again that did not answer: some tries, with pauses that grow."""
 
+from typing import Any
+
 import tenacity
 
 from enrollment_assets import progress
@@ -14,11 +16,12 @@ def retrying(settings: Settings) -> tenacity.Retrying:
 
     Only a SourceUnavailableError is worth another try; the last one comes out as it is. Pauses double
     from `source.retry_seconds` on, with some chance in them, so that many who wait do not come back
-    at once; an answer that names its own pause is waited for as long as it says.
+    at once; an answer that names its own pause is waited for as long as it says. What was tried in
+    vain is not tried again by who asked for it: a page is a part of a day.
     """
     source = settings.source
     grow = tenacity.wait_exponential_jitter(
-        source.retry_seconds, _LONGEST_PAUSE, jitter=source.retry_seconds / 2
+        multiplier=source.retry_seconds, max=_LONGEST_PAUSE, jitter=source.retry_seconds / 2
     )
 
     def pause(state: tenacity.RetryCallState) -> float:
@@ -31,10 +34,19 @@ def retrying(settings: Settings) -> tenacity.Retrying:
         seconds = state.next_action.sleep if state.next_action else 0
         progress.note(f"{error} Trying again in {seconds:.0f} s.")
 
+    def is_worth_it(error: BaseException) -> bool:
+        return isinstance(error, SourceUnavailableError) and not error.is_final
+
+    def give_up(state: tenacity.RetryCallState) -> Any:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, SourceUnavailableError):
+            error.is_final = True
+        return state.outcome and state.outcome.result()  # which raises it
+
     return tenacity.Retrying(
         stop=tenacity.stop_after_attempt(1 + source.retries),
         wait=pause,
-        retry=tenacity.retry_if_exception_type(SourceUnavailableError),
+        retry=tenacity.retry_if_exception(is_worth_it),
         before_sleep=tell,
-        reraise=True,
+        retry_error_callback=give_up,
     )

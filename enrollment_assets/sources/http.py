@@ -1,0 +1,350 @@
+"""One page over HTTP at a time, asked for again if it did not come; secrets go to one server only.
+
+What messages show of an address is its host and path: queries, headers and answers may hold secrets
+and students.
+"""
+
+import base64
+import contextlib
+import datetime as dt
+import decimal
+import email.utils
+import json
+import re
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import IO, Any, Self
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import requests.auth
+from requests.structures import CaseInsensitiveDict
+
+from enrollment_assets.config import Settings, expand
+from enrollment_assets.config_source import ApiAuth, ApiKeys
+from enrollment_assets.errors import (
+    EnrollmentError,
+    SnapshotMissingError,
+    SnapshotUnreadableError,
+    SourceError,
+    SourceUnavailableError,
+)
+from enrollment_assets.sources.retry import retrying
+
+_CONNECT_SECONDS = 30.0
+# A source that asks for a longer pause is not there today; a run that sleeps holds the warehouse.
+_LONGEST_PAUSE = 300
+_MOST_REDIRECTS = 5
+_IN_MEMORY_BYTES = 8 << 20
+_CHUNK_BYTES = 64 << 10
+_LONGEST_NUMBER = 50
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for; `where` is what messages may show of it."""
+
+    url: str
+    params: dict[str, str]
+    where: str
+    date: dt.date
+    term: str | None
+
+    def with_param(self, name: str | None, value: object) -> Self:
+        """The same with one parameter set."""
+        return replace(self, params={**self.params, str(name): str(value)})
+
+
+@dataclass
+class Answer:
+    """One page as it came; it has no file where there is nothing, or nothing more."""
+
+    where: str
+    headers: CaseInsensitiveDict[str]
+    url: str
+    file: IO[bytes] | None = None
+
+    @cached_property
+    def content(self) -> Any:
+        """The JSON of the answer; numbers are whole or decimal, and none is rounded."""
+        if not self.file:
+            return None
+        try:
+            return json.loads(self.file.read(), parse_float=_decimal, parse_constant=lambda _: None)
+        except (ValueError, ArithmeticError, RecursionError):
+            raise SnapshotUnreadableError(
+                f"{self.where} answered with something that is not JSON (in UTF-8); look at what it "
+                "gives, or set source.format."
+            ) from None
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self.file:
+            self.file.close()
+
+
+class Client:
+    """Asks for one page at a time, and again for one that did not come."""
+
+    def __init__(self, settings: Settings, keys: ApiKeys, session: requests.Session) -> None:
+        self.settings = settings
+        self.keys = keys
+        self._session = session
+        # For all pages of a day together: an interface that never ends must not fill the disk.
+        self._bytes_left = keys.max_megabytes << 20
+
+    def get(self, request: Request, *, is_first: bool) -> Answer:
+        """One page, in a file.
+
+        Raises:
+            SourceUnavailableError: if it did not come, several times.
+            SnapshotMissingError: if there is nothing for the day.
+            SnapshotUnreadableError: if it is too large, or a web page.
+            SourceError: if it was refused.
+        """
+        return retrying(self.settings)(self._try, request, is_first=is_first)
+
+    def _try(self, request: Request, *, is_first: bool) -> Answer:
+        where = request.where
+        try:
+            with self._open(request) as response:
+                answer = Answer(where, response.headers, response.url)
+                if self._has_rows(response, request, is_first=is_first):
+                    answer.file = self._download(response, where)
+                return answer
+        except requests.exceptions.SSLError as error:
+            if "CERTIFICATE_VERIFY" in str(error):
+                raise SourceError(
+                    f"{where}: the certificate of the server is not trusted; let REQUESTS_CA_BUNDLE "
+                    "name a file with your certificate authority."
+                ) from None
+            problem = "could not be reached over TLS"
+        except requests.exceptions.ReadTimeout:
+            problem = f"did not answer within {self.keys.timeout_seconds:g} s"
+        except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError):
+            problem = "broke off in the middle of its answer"
+        except (requests.ConnectionError, requests.Timeout):
+            problem = "could not be reached, or broke off"
+        except requests.RequestException as error:
+            raise SourceError(
+                f"{where} cannot be asked ({type(error).__name__}); correct url and headers in source."
+            ) from None
+        raise SourceUnavailableError(f"{where} {problem}; try again.")
+
+    def _open(self, request: Request) -> requests.Response:
+        """The answer, after redirects: requests itself would take our headers to any host."""
+        seconds = self.keys.timeout_seconds
+        url, params = request.url, request.params
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = self._session.get(
+                url,
+                params=params,
+                timeout=(min(_CONNECT_SECONDS, seconds), seconds),
+                stream=True,
+                allow_redirects=False,
+            )
+            target = self._session.get_redirect_target(response)
+            if target is None:
+                return response
+            response.close()
+            target = join(response.url, target)
+            is_open = not (self.keys.headers or holds_secrets(self.keys))
+            if not (is_open or stays(response.url, target)):
+                scheme, host, _ = origin_of(target) or ("no", "address", 0)
+                raise SourceError(
+                    f"{request.where} redirects to {scheme}://{host}, which must not get what goes "
+                    "with the request; correct source.url if that is where the list is now."
+                )
+            url, params = target, {}
+        raise SourceError(f"{request.where} redirects without end; correct source.url.")
+
+    def _has_rows(self, response: requests.Response, request: Request, *, is_first: bool) -> bool:
+        """Whether the status says that a page follows."""
+        status, paging = response.status_code, self.keys.paging
+        if status == requests.codes.no_content:
+            return False
+        if (
+            status == requests.codes.not_found
+            and not is_first
+            and paging
+            and paging.style == "page"
+        ):
+            return False
+        if not 200 <= status < 300:  # noqa: PLR2004
+            raise self._refusal(response, request, is_first=is_first)
+        return True
+
+    def _refusal(
+        self, response: requests.Response, request: Request, *, is_first: bool
+    ) -> EnrollmentError:
+        status = response.status_code
+        where = f"{request.where} answered with status {status}"
+        if status in (408, 425, 429) or status >= 500:  # noqa: PLR2004
+            pause = _pause(response.headers.get("Retry-After"))
+            if pause and pause > _LONGEST_PAUSE:
+                return SourceError(
+                    f"{where} and asks to wait {pause:.0f} s, which is more than {_LONGEST_PAUSE}; run "
+                    "the day again later."
+                )
+            return SourceUnavailableError(f"{where}; try again.", pause)
+        if status in (401, 403):
+            names = " and ".join(_variables(self.keys)) or "source.auth"
+            return SourceError(f"{where}, so it does not let us in; check {names}.")
+        if status == requests.codes.not_found and not is_first:
+            return SnapshotUnreadableError(f"{where} to a page that it had named; read it again.")
+        if status == requests.codes.not_found and self.keys.asks_for("date"):
+            return SnapshotMissingError(
+                f"{where}: there is nothing for {request.date}, or source.url is wrong; put the day "
+                "there and run it again, or correct the address."
+            )
+        return SourceError(f"{where}; correct url and params under source.")
+
+    def _download(self, response: requests.Response, where: str) -> IO[bytes]:
+        deadline = time.monotonic() + self.keys.timeout_seconds
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                if file.tell() + len(chunk) > self._bytes_left:
+                    raise SnapshotUnreadableError(
+                        f"{where} gives more than {self.keys.max_megabytes} MB; look into it, and set "
+                        "source.max_megabytes if it is right."
+                    )
+                if time.monotonic() > deadline:
+                    raise requests.exceptions.ReadTimeout
+                file.write(chunk)
+            self._bytes_left -= file.tell()
+            file.seek(0)
+            if file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+                raise SnapshotUnreadableError(
+                    f"{where} answered with a web page, perhaps to log in, where "
+                    f"{self.keys.format.upper()} should be; check source.url and source.auth."
+                )
+            file.seek(0)
+            stack.pop_all()
+        return file
+
+
+class _Auth(requests.auth.AuthBase):
+    """Says who asks. That there is one at all keeps requests from reading ~/.netrc."""
+
+    def __init__(self, header: str | None) -> None:
+        self._header = header
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._header:
+            request.headers["Authorization"] = self._header
+        return request
+
+
+def open_session(keys: ApiKeys) -> requests.Session:
+    """A session with what goes along with each request.
+
+    Raises:
+        ConfigurationError: if a variable is not set.
+        SourceError: if a value is none that a header may have.
+    """
+    session = requests.Session()
+    accepts = {"json": "application/json", "csv": "text/csv"}[keys.format]
+    session.headers.update({"User-Agent": "enrollment-assets", "Accept": accepts})
+    for name, value in keys.headers.items():
+        session.headers[name] = _header(value, f"source.headers.{name}")
+    session.auth = _Auth(_authorization(keys.auth))
+    return session
+
+
+def _authorization(auth: ApiAuth | None) -> str | None:
+    if auth is None:
+        return None
+    if auth.bearer:
+        return f"Bearer {_header(auth.bearer, 'source.auth.bearer')}"
+    user = expand(auth.user or "", "source.auth.user")
+    password = expand(auth.password or "", "source.auth.password")
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+def _header(value: str, key: str) -> str:
+    """A value as a header can hold it; secrets that were read from a file end in a line break."""
+    found = expand(value, key).strip()
+    if not (found and found.isascii() and found.isprintable()):
+        names = ", ".join(_VARIABLE.findall(value)) or "it"
+        raise SourceError(
+            f"{key} is empty, or holds a sign that no header may hold; look at {names}."
+        )
+    return found
+
+
+def _variables(keys: ApiKeys) -> list[str]:
+    """The environment variables that say who asks."""
+    auth = keys.auth.model_dump().values() if keys.auth else ()
+    texts = [*auth] or [*keys.headers.values(), *keys.params.values()]
+    return [name for text in texts for name in _VARIABLE.findall(str(text))]
+
+
+def holds_secrets(keys: ApiKeys) -> bool:
+    """Whether something goes with the request that only the one server may get."""
+    # A variable at the beginning of the address is the host.
+    texts = [*keys.headers.values(), *keys.params.values(), keys.url[1:]]
+    return bool(keys.auth) or any("${" in str(text) for text in texts)
+
+
+def shown(url: str) -> str:
+    """An address as messages may show it, from the one before variables are put in: no query."""
+    start = _VARIABLE.match(url)
+    if start:
+        # A variable at the beginning is the host; a path that comes with it may be a secret.
+        base = urlsplit(expand(start[0], "source.url"))
+        path = "/…" if base.path.strip("/") else ""
+        url = f"{base.scheme}://{base.netloc}{path}{url[start.end() :]}"
+    return re.split(r"[?#]", url, maxsplit=1)[0]
+
+
+def origin_of(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an address that HTTP can reach."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in _PORTS and parts.hostname:
+            return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
+    except ValueError:
+        pass
+    return None
+
+
+def stays(here: str, there: str) -> bool:
+    """Whether an address is on the same server, and not without TLS where there was."""
+    origin, target = origin_of(here), origin_of(there)
+    return origin is not None and target in (origin, ("https", origin[1], _PORTS["https"]))
+
+
+def join(url: str, target: str) -> str:
+    """An address that a page names, as seen from that page; empty if it is none."""
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        return ""
+
+
+def _pause(text: str | None) -> float | None:
+    """The seconds that Retry-After asks for, as a number or as a date; None if they are over."""
+    if not text:
+        return None
+    if text.strip().isdecimal():
+        return float(text) or None
+    try:
+        until = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    until = until.replace(tzinfo=until.tzinfo or dt.UTC)
+    seconds = (until - dt.datetime.now(dt.UTC)).total_seconds()
+    return seconds if seconds > 0 else None
+
+
+def _decimal(text: str) -> decimal.Decimal:
+    number = decimal.Decimal(text)
+    # Written out as text, 1e999999999 would fill the memory.
+    if abs(number.adjusted()) > _LONGEST_NUMBER:
+        raise ValueError
+    return number
