@@ -225,19 +225,27 @@ def diagnose() -> Iterator[Diagnosis]:
 
 
 def _look_at_source(settings: Settings) -> str:
-    look = source_for(settings).look(settings.today())
+    today = settings.today()
+    # Between terms a look at today would find nobody.
+    ends = [term.ends for term in settings.terms if term.ends < today]
+    day = today if settings.open_terms(today) or not ends else max(ends)
+    look = source_for(settings).look(day)
     # A look that got here found every mapped column; what else is there may be worth reading, too.
     mapped = {theirs.casefold() for theirs in settings.columns.values()}
     others = [name for name in look.columns if name.casefold() not in mapped]
-    words = [
-        look.where,
-        f"{look.rows:,} rows{'' if look.is_all else ' or more'}",
-        "read: " + ", ".join(f"{theirs} as {ours}" for ours, theirs in settings.columns.items()),
-        "not read: " + (", ".join(others) or "nothing else"),
+    read = [
+        ours if ours == theirs else f"{theirs} as {ours}"
+        for ours, theirs in settings.columns.items()
     ]
     if not look.rows:
-        words.append("no rows: see whether the extract has run, and whether a filter is too narrow")
-    return "; ".join(words)
+        raise EnrollmentError(
+            f"{look.where} has no rows for {day}: see whether the extract has run, and whether a "
+            "filter is too narrow."
+        )
+    return (
+        f"{look.where}; {look.rows:,} rows{'' if look.is_all else ' or more'}\n"
+        f"    read: {', '.join(read)}\n    not read: {', '.join(others) or 'nothing else'}"
+    )
 
 
 def _look_at_warehouse(settings: Settings) -> str:
