@@ -2,10 +2,12 @@
 
 import datetime as dt
 import hashlib
+import re
 import tempfile
 import time
+import weakref
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +29,13 @@ from enrollment_assets.errors import (
 )
 from enrollment_assets.sources import formats
 from enrollment_assets.sources.base import Extract, Look
-from enrollment_assets.sources.remote_errors import is_of_a_driver, what_is_wrong
+from enrollment_assets.sources.remote_errors import (
+    is_a_login,
+    is_of_a_driver,
+    is_refused,
+    what_is_wrong,
+)
+from enrollment_assets.sources.retry import retrying
 
 # An object store shows an object when all of it is there.
 _APPEAR_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
@@ -37,7 +45,10 @@ _EXTRAS = {
     **dict.fromkeys(("abfs", "abfss", "az", "adl"), "azure"),
     **dict.fromkeys(("sftp", "ssh"), "sftp"),
 }
+_SFTP = ("sftp", "ssh")
 _CONNECT_SECONDS = 30
+# A Parquet file has its mark and the length of its footer, at least.
+_LEAST_PARQUET_BYTES = 12
 # Clocks of file servers differ from ours by less than this.
 _CLOCK_SECONDS = 60
 # A file that ends too early is waited for this many times as long as one that looks whole.
@@ -71,12 +82,37 @@ class Arrival:
         return cls(path, int(info.get("size") or 0), mark, modified)
 
 
+def _expanded(value: Any, key: str) -> Any:
+    """An option with the environment's values in it, also in lists and further down."""
+    if isinstance(value, str):
+        return expand(value, key)
+    if isinstance(value, list):
+        return [_expanded(item, key) for item in value]
+    if isinstance(value, dict):
+        return {name: _expanded(item, f"{key}.{name}") for name, item in value.items()}
+    return value
+
+
+def _connect(url: str, options: dict[str, Any]) -> tuple[Any, str]:
+    """The file system of an address, and its path there."""
+    try:
+        # A cached file system keeps a connection that broke.
+        filesystem, folder = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
+    except FileNotFoundError:
+        raise SourceError(
+            "source.options names a file, such as a key or known_hosts, that is not there; correct the "
+            "path."
+        ) from None
+    return filesystem, folder
+
+
 class FilesSource:
     """Files in one folder, named after their day."""
 
     def __init__(self, settings: Settings, keys: FilesKeys) -> None:
         self._settings = settings
         self._keys = keys
+        self._disconnect: Callable[[], object] | None = None
 
     @cached_property
     def _url(self) -> str:
@@ -96,29 +132,48 @@ class FilesSource:
     @cached_property
     def _opened(self) -> tuple[Any, str]:
         """The file system, and the folder's path on it; some connect as soon as they are made."""
-        options = {
-            name: expand(value, f"source.options.{name}") if isinstance(value, str) else value
-            for name, value in self._keys.options.items()
-        }
-        if self._protocol in ("sftp", "ssh"):
-            options = {"connect_timeout": _CONNECT_SECONDS, **options}
+        options = _expanded(self._keys.options, "source.options")
+        if self._protocol in _SFTP:
+            options = {
+                "connect_timeout": _CONNECT_SECONDS,
+                # A server that fell silent is given up after some four of these.
+                "keepalive_interval": min(_CONNECT_SECONDS, self._keys.timeout_seconds / 4),
+                # Those of ~/.ssh; without this key, sshfs believes any server.
+                "known_hosts": (),
+                **options,
+            }
         try:
-            with self._in_words():
-                # A cached file system keeps a connection that broke.
-                filesystem, folder = fsspec.core.url_to_fs(
-                    self._url, skip_instance_cache=True, **options
-                )
-                return filesystem, folder
+            with self._in_words(), self._as_configured():
+                filesystem, folder = _connect(self._url, options)
         except ImportError:
             extra = _EXTRAS.get(self._protocol)
             install = f": .venv/bin/pip install -e '.[{extra}]'" if extra else ""
             raise SourceError(
                 f"source.url: {self._protocol}:// needs a package that is not installed{install}."
             ) from None
-        except (ValueError, TypeError) as error:
+        if self._protocol in _SFTP:
+            # It refers to itself: its connection would stay until the garbage is next collected.
+            self._disconnect = weakref.finalize(
+                self, filesystem.loop.call_soon_threadsafe, filesystem.client.close
+            )
+        return filesystem, folder
+
+    @contextmanager
+    def _as_configured(self) -> Iterator[None]:
+        """Tell what the address and the options say wrong; some file systems see it late.
+
+        The errors' own words are left out: they quote pieces of the address, and of keys.
+        """
+        try:
+            yield
+        except (ValueError, TypeError, KeyError) as error:
+            if is_a_login(error):
+                raise
+            name = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            which = f": {name[1]} is none" if name else ""
             raise SourceError(
                 f"source.url: addresses of kind {self._protocol}:// are not known, or not with these "
-                f"source.options ({error})."
+                f"source.options{which}."
             ) from None
 
     @property
@@ -126,15 +181,29 @@ class FilesSource:
         return self._opened[0]
 
     def check(self) -> None:
-        """Make sure that the folder is there."""
+        """Make sure that the folder is there; a server that does not answer is asked again."""
+        retrying(self._settings)(self._check)
+
+    def _check(self) -> None:
         with self._in_words():
             filesystem, folder = self._opened
             filesystem.invalidate_cache()
-            if not filesystem.isdir(folder):
+            if not self._is_folder(filesystem, folder):
                 raise SourceError(
                     f"source.url: the folder {self._folder} is not there; correct the path, or make "
                     "it and put the first snapshot in."
                 )
+
+    def _is_folder(self, filesystem: Any, folder: str) -> bool:
+        try:
+            with self._as_configured():
+                if filesystem.isdir(folder):
+                    return True
+            # To most file systems any error is no folder; this one call tells them apart.
+            filesystem.info(folder)
+        except FileNotFoundError:
+            pass
+        return False
 
     def path(self, date: dt.date) -> str:
         """Where the file of this day should be, on its file system."""
@@ -143,7 +212,7 @@ class FilesSource:
     @contextmanager
     def read(self, date: dt.date) -> Iterator[Extract]:
         """Open one day's file, once nobody writes it any more."""
-        self.check()
+        self._check()
         with self._open(date, formats.Wanted(self._settings.columns)) as extract:
             yield extract
 
@@ -168,12 +237,14 @@ class FilesSource:
             file = self._filesystem.open(arrival.path, "rb")
         except FileNotFoundError:
             raise self._missing(name) from None
-        except PermissionError:
+        except IsADirectoryError:
+            raise SnapshotUnreadableError(f"{name} is a folder; put a file there.") from None
+        except Exception as error:
+            if not is_refused(error):
+                raise
             raise SnapshotUnreadableError(
                 f"{name} may not be read by this user; give it the right to."
             ) from None
-        except IsADirectoryError:
-            raise SnapshotUnreadableError(f"{name} is a folder; put a file there.") from None
         with file:
             if self._protocol == "file":
                 yield file
@@ -212,7 +283,7 @@ class FilesSource:
         """
         before = self._arrival(path)
         settle = self._keys.settle_seconds
-        started = time.monotonic()
+        started = since = time.monotonic()
         while not self._is_settled(before):
             name = Path(path).name
             if time.monotonic() - started > self._keys.timeout_seconds:
@@ -220,9 +291,11 @@ class FilesSource:
             progress.note(f"{name} is new: waiting {settle:g} s to see whether it still grows.")
             time.sleep(settle)
             after = self._arrival(path)
-            if after.mark == before.mark and not self._ends_early(after):
+            if after.mark != before.mark:
+                before, since = after, time.monotonic()
+            # By our own clock: the server's may be hours ahead.
+            elif not self._ends_early(after) or time.monotonic() - since > settle * _PATIENCE:
                 return after
-            before = after
         return before
 
     def _is_settled(self, arrival: Arrival) -> bool:
@@ -239,9 +312,9 @@ class FilesSource:
 
     def _ends_early(self, arrival: Arrival) -> bool:
         """Whether a file lacks what a writer puts last, as far as its kind has such an end."""
-        if not arrival.size:
-            return True
         ending = Path(arrival.path).suffix.lower()
+        if not arrival.size or (ending == ".parquet" and arrival.size < _LEAST_PARQUET_BYTES):
+            return True
         if ending not in (".parquet", ".xlsx"):
             return False
         try:
@@ -259,12 +332,16 @@ class FilesSource:
         Raises:
             SourceUnavailableError: if it is not the same as before.
         """
-        if self._arrival(before.path).mark != before.mark:
+        try:
+            after = self._arrival(before.path).mark
+        except SnapshotMissingError:
+            after = None
+        if after != before.mark:
             raise SourceUnavailableError(f"{Path(before.path).name} changed while it was read.")
 
     def arrivals(self) -> dict[dt.date, Arrival]:
         """The files that there are, by their day."""
-        self.check()
+        self._check()
         with self._in_words():
             entries = self._filesystem.ls(self._opened[1], detail=True)
         found = {}
@@ -287,12 +364,12 @@ class FilesSource:
         return not self._ends_early(arrival)
 
     def dates(self) -> list[dt.date]:
-        """The days that have a file, in order."""
-        return sorted(self.arrivals())
+        """The days that have a file, in order; a server that does not answer is asked again."""
+        return sorted(retrying(self._settings)(self.arrivals))
 
     def look(self, date: dt.date) -> Look:
         """Read the beginning of the newest file."""
-        days = self.dates()
+        days = sorted(self.arrivals())
         if not days:
             raise SourceError(
                 f"source.url: {self._folder} has no file named like {self._keys.pattern}; put the "
@@ -332,5 +409,11 @@ class FilesSource:
         else:
             return
         if isinstance(found, SourceUnavailableError):
-            self.__dict__.pop("_opened", None)  # the next try begins with a new connection
+            self._forget_connection()
         raise found from None
+
+    def _forget_connection(self) -> None:
+        """Let the next try begin with a new one."""
+        self.__dict__.pop("_opened", None)
+        if self._disconnect:
+            self._disconnect()

@@ -13,6 +13,29 @@ _LOGIN = frozenset(
 _HOST_KEY = frozenset({"HostKeyNotVerifiable"})
 
 
+_NO_RIGHT = frozenset({"PermissionError", "SFTPPermissionDenied"})
+_REFUSED = (401, 403)
+
+
+def _names(error: BaseException | None) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether somebody may not do something; object stores say so with a status, gcsfs with a word."""
+    statuses = (getattr(error, name, None) for name in ("status_code", "code", "status"))
+    return (
+        bool(_names(error) & _NO_RIGHT)
+        or any(status in _REFUSED for status in statuses)
+        or str(error).startswith("Forbidden")
+    )
+
+
+def is_a_login(error: BaseException) -> bool:
+    """Whether a user, a key or a password is wrong; sshfs makes a PermissionError of that."""
+    return bool((_names(error) | _names(error.__cause__)) & _LOGIN)
+
+
 def is_of_a_driver(error: BaseException) -> bool:
     """Whether an error comes from one of the packages behind fsspec."""
     return any(kind.__module__.partition(".")[0] in _DRIVERS for kind in type(error).__mro__)
@@ -20,20 +43,22 @@ def is_of_a_driver(error: BaseException) -> bool:
 
 def what_is_wrong(error: BaseException, folder: str) -> SourceError:
     """The error as one of ours. Its own text is left out: it may hold a secret of the address."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if names & _HOST_KEY:
+    if _names(error) & _HOST_KEY:
         return SourceError(
             f"{folder}: the server's host key is not among the known ones: compare it with what its "
             "owner says, and add it to ~/.ssh/known_hosts, or name a file in "
             "source.options.known_hosts."
         )
-    if names & _LOGIN:
+    if is_a_login(error):
         return SourceError(
             f"{folder} refused the login: correct user, key or password in the environment and under "
             "source.options."
         )
-    if isinstance(error, PermissionError):
-        return SourceError(f"{folder} may not be read by this user; give it the right to.")
+    if is_refused(error):
+        return SourceError(
+            f"{folder} may not be read by this user; give it the right to, or correct user, key or "
+            "password in the environment and under source.options."
+        )
     if isinstance(error, NotADirectoryError):
         return SourceError(f"{folder} is a file where a folder should be; correct source.url.")
     reason = getattr(error, "strerror", None) or type(error).__name__
