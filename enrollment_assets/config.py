@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -516,6 +517,18 @@ def expand(value: str, key: str) -> str:
     return _VARIABLE.sub(replace, value)
 
 
+def expand_address(value: str, key: str) -> str:
+    """The same for an address: a password in it, as in `user:${NAME}@host`, may hold any sign.
+
+    Raises:
+        ConfigurationError: if a variable is not set.
+    """
+    quoted = re.sub(
+        r"(?<=:)\$\{\w+\}(?=@)", lambda match: quote(expand(match[0], key), safe=""), value
+    )
+    return expand(quoted, key)
+
+
 def _check_overrides() -> None:
     for name in os.environ:
         if name.upper().startswith(OVERRIDE_PREFIX):
@@ -533,6 +546,7 @@ __all__ = [
     "Settings",
     "Term",
     "expand",
+    "expand_address",
     "find_config",
     "load_settings",
 ]

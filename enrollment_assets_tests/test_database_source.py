@@ -329,6 +329,9 @@ def test_an_empty_answer_is_a_snapshot_of_nobody_and_is_refused(database, univer
     assert university.query("SELECT count(*) FROM enrollment.enrollment_snapshots") == [(80,)]
 
 
+ODD_PASSWORD = "p@ss/w:rd#%41"
+
+
 @pytest.fixture(scope="module")
 def own_postgres(tmp_path_factory):
     server = OwnPostgres(tmp_path_factory.mktemp("pg"))
@@ -336,7 +339,10 @@ def own_postgres(tmp_path_factory):
     server.database.run(
         "CREATE ROLE reporter LOGIN PASSWORD 'right'", "GRANT SELECT ON students TO reporter"
     )
-    server.demand_passwords("reporter")
+    server.database.run(
+        f"CREATE ROLE odd LOGIN PASSWORD '{ODD_PASSWORD}'", "GRANT SELECT ON students TO odd"
+    )
+    server.demand_passwords("reporter,odd")
     yield server
     server.stop()
 
@@ -349,6 +355,8 @@ def own_mariadb(tmp_path_factory):
     server.database.run(
         "CREATE USER reporter@'%' IDENTIFIED BY 'right'",
         "GRANT SELECT ON mysql.students TO reporter@'%'",
+        f"CREATE USER odd@'%' IDENTIFIED BY '{ODD_PASSWORD}'",
+        "GRANT SELECT ON mysql.students TO odd@'%'",
     )
     yield server
     server.kill()
@@ -388,6 +396,17 @@ def test_a_login_that_fails_says_so_once_and_shows_no_password(
     assert not error.value.transient
     assert "geheim" not in str(error.value)
     assert "right@" not in str(error.value)
+
+
+def test_a_password_from_the_environment_may_hold_any_sign(own_server, university, monkeypatch):
+    url = as_reporter(own_server, "PASSWORD").replace("reporter:PASSWORD", "odd:${ODD_PASSWORD}")
+    monkeypatch.setenv("ODD_PASSWORD", ODD_PASSWORD)
+    configure(university, monkeypatch, "")
+    university.change(source={**university.settings.source.model_dump(), "url": url})
+    assert source_for(university.settings).look(DATE).columns
+    monkeypatch.setenv("ODD_PASSWORD", "p@ss")
+    with pytest.raises(SourceError, match="refused the login of odd"):
+        source_for(university.settings).look(DATE)
 
 
 def test_an_error_that_may_hold_a_value_is_told_without_its_text(

@@ -420,11 +420,11 @@ def test_a_server_that_is_not_there_is_waited_for(university, sshd):
     assert len(read(source, day(DATE))) == len(ROWS)  # with a new connection
 
 
-def test_a_host_is_trusted_only_if_its_key_is_known(university, sshd, tmp_path):
-    university.write(DATE, [student("1")])
+def test_a_host_is_trusted_only_if_its_key_is_known(university, sshd, tmp_path, monkeypatch):
+    monkeypatch.setenv("KEY_FILE", str(sshd.folder / "user"))
 
     def check(known_hosts=None):
-        options = {"client_keys": sshd.options["client_keys"]}
+        options = {"client_keys": ["${KEY_FILE}"]}
         if known_hosts is not None:
             options["known_hosts"] = str(known_hosts)
         served(university, sshd, options=options).check()
@@ -743,7 +743,7 @@ def cut(content, *places):
 
 
 CSV, PARQUET, XLSX = as_csv(ROWS), as_parquet(ROWS), as_xlsx(ROWS)
-SETTLE = 0.3
+SETTLE = 0.2
 
 
 @growing
@@ -764,7 +764,7 @@ def test_a_file_that_is_being_written_is_read_when_it_is_whole(place, ending, pi
     with notes() as told, writer(place.path(DATE, ending), pieces, pause):
         found = read(source, day(DATE))
     assert names(found) == [row[1] for row in ROWS]
-    assert any("waiting 0.3 s to see whether it still grows" in note for note in told)
+    assert any("waiting 0.2 s to see whether it still grows" in note for note in told)
 
 
 @growing

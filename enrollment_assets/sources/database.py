@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from enrollment_assets.config import Settings, expand
+from enrollment_assets.config import Settings, expand_address
 from enrollment_assets.config_source import DatabaseKeys
 from enrollment_assets.errors import SourceError
 from enrollment_assets.sources.base import Extract, Look, refuse_past
@@ -123,7 +123,9 @@ class DatabaseSource:
         Raises:
             SourceError: if it is no address, or its driver is not installed.
         """
-        text = expand(self._keys.url, "source.url").replace("postgres://", "postgresql://", 1)
+        text = expand_address(self._keys.url, "source.url").replace(
+            "postgres://", "postgresql://", 1
+        )
         try:
             url = sa.make_url(text)
         except (sa.exc.ArgumentError, ValueError):

@@ -283,32 +283,35 @@ class FilesSource:
         """
         before = self._arrival(path)
         settle = self._keys.settle_seconds
+        if not settle or self._protocol in _APPEAR_WHOLE or before.modified is None:
+            return before
         started = since = time.monotonic()
-        while not self._is_settled(before):
+        while True:
+            is_whole = self._is_settled(before, time.monotonic() - since)
+            # What was looked into lies between two looks at the mark: both are of one content.
+            after = self._arrival(path)
+            if after.mark != before.mark:
+                before, since = after, time.monotonic()
+            elif is_whole:
+                return after
             name = Path(path).name
             if time.monotonic() - started > self._keys.timeout_seconds:
                 raise SourceUnavailableError(f"{name} is still being written.")
             progress.note(f"{name} is new: waiting {settle:g} s to see whether it still grows.")
             time.sleep(settle)
-            after = self._arrival(path)
-            if after.mark != before.mark:
-                before, since = after, time.monotonic()
-            # By our own clock: the server's may be hours ahead.
-            elif not self._ends_early(after) or time.monotonic() - since > settle * _PATIENCE:
-                return after
-        return before
 
-    def _is_settled(self, arrival: Arrival) -> bool:
-        """Whether a file is older than a writer would pause."""
+    def _is_settled(self, arrival: Arrival, watched: float) -> bool:
+        """Whether a file is older than a writer would pause, or did not change while it was watched.
+
+        `watched` is in seconds by our own clock: the server's may be hours ahead.
+        """
         settle = self._keys.settle_seconds
-        if not settle or self._protocol in _APPEAR_WHOLE or arrival.modified is None:
-            return True
-        age = time.time() - arrival.modified
-        if age > settle * _PATIENCE + _CLOCK_SECONDS:
+        age = time.time() - (arrival.modified or 0)
+        if age > settle * _PATIENCE + _CLOCK_SECONDS or watched > settle * _PATIENCE:
             return True
         if self._ends_early(arrival):
             return age > settle * _PATIENCE
-        return age > (settle if self._protocol == "file" else _CLOCK_SECONDS)
+        return watched >= settle or age > (settle if self._protocol == "file" else _CLOCK_SECONDS)
 
     def _ends_early(self, arrival: Arrival) -> bool:
         """Whether a file lacks what a writer puts last, as far as its kind has such an end."""

@@ -11,8 +11,6 @@ _LOGIN = frozenset(
     }
 )
 _HOST_KEY = frozenset({"HostKeyNotVerifiable"})
-
-
 _NO_RIGHT = frozenset({"PermissionError", "SFTPPermissionDenied"})
 _REFUSED = (401, 403)
 
@@ -55,9 +53,10 @@ def what_is_wrong(error: BaseException, folder: str) -> SourceError:
             "source.options."
         )
     if is_refused(error):
+        login = ", or correct user, key or password in the environment and under source.options"
         return SourceError(
-            f"{folder} may not be read by this user; give it the right to, or correct user, key or "
-            "password in the environment and under source.options."
+            f"{folder} may not be read by this user; give it the right to"
+            f"{login if '://' in folder else ''}."
         )
     if isinstance(error, NotADirectoryError):
         return SourceError(f"{folder} is a file where a folder should be; correct source.url.")
