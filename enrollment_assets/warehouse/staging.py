@@ -77,6 +77,8 @@ class Staging:
                 if has_terms and not (is_live and day.note):
                     rows += self._read_patiently(source, day)
             except SnapshotMissingError as error:
+                if day.origin:
+                    self._forget(date)
                 if not day.note:
                     day.problem = str(error)
             except SnapshotUnreadableError as error:
