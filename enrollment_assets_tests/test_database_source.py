@@ -15,7 +15,7 @@ from enrollment_assets.operations import diagnose
 from enrollment_assets.sources.base import source_for
 from enrollment_assets.sources.database import Query
 from enrollment_assets.sources.database_errors import Trouble, what_is_wrong
-from enrollment_assets_tests.conftest import HEADER, require
+from enrollment_assets_tests.conftest import CHECKOUT, HEADER, require
 from enrollment_assets_tests.databases import (
     Database,
     OwnMariaDb,
@@ -607,3 +607,28 @@ def test_errors_of_databases_that_cannot_run_here_are_known_by_their_codes(
     backend, arguments, trouble
 ):
     assert what_is_wrong(OperationalError(*arguments), backend) is trouble
+
+
+@every()
+def test_the_generic_template_runs_as_it_is_on_every_database(database, university, monkeypatch):
+    database.run(
+        "CREATE TABLE students (student_id VARCHAR(10), last_name VARCHAR(40), first_name VARCHAR(40))",
+        "CREATE TABLE programs (program VARCHAR(10), title VARCHAR(40), division VARCHAR(40))",
+        "CREATE TABLE enrollment_history (student_id VARCHAR(10), term VARCHAR(10), "
+        "program VARCHAR(10), level VARCHAR(10), status VARCHAR(10), valid_from DATE, valid_to DATE)",
+        "INSERT INTO students VALUES ('00042', 'Lovelace', 'Ada'), ('7', 'Madonna', NULL)",
+        "INSERT INTO programs VALUES ('M', 'Mathematics', 'Science')",
+        "INSERT INTO enrollment_history VALUES "
+        "('00042', '2024FA', 'M', '1', 'enrolled', '2024-09-01', '2024-09-04'), "
+        "('7', '2024FA', 'X', '2', 'enrolled', '2024-09-03', NULL)",
+    )
+    template = (CHECKOUT / "sql" / "extract" / "enrollment_query.sql").read_text()
+    configure(university, monkeypatch, database.url, template)
+    university.change(columns={name: name for name in HEADER.split(",")})
+    source = source_for(university.settings)
+    ada = ("00042", "Lovelace, Ada", "2024FA", "Science", "Mathematics", "1", "enrolled")
+    unnamed = ("7", "Madonna", "2024FA", None, "X", "2", "enrolled")
+    assert read(source, DATE - dt.timedelta(1)) == [ada]
+    assert sorted(read(source)) == [ada, unnamed]
+    assert read(source, DATE + dt.timedelta(1)) == [unnamed]
+    assert source.look(DATE).rows == 2
