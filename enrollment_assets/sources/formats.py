@@ -123,6 +123,7 @@ def _refuse_packed(file: IO[bytes], name: str, most_bytes: int) -> None:
         try:
             with zipfile.ZipFile(file) as packed:
                 size = sum(item.file_size for item in packed.infolist())
+        # zipfile says NotImplementedError of a packing that it does not know, and the others of damage.
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error):
             raise _damaged(name) from None
         if size > most_bytes // 4:
