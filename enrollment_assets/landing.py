@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from enrollment_assets.config import Settings
-from enrollment_assets.sources.files import Arrival
+from enrollment_assets.sources.files import CLOCK_SECONDS, Arrival
 
 # A file of an earlier day is history: `enrollment backfill` takes it in.
 DAYS_BACK = 14
-# Clocks of file servers differ from ours by less than this.
-_CLOCK_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -89,4 +87,4 @@ def _was_read(arrival: Arrival, known: Seen, read: float | None) -> bool:
     if known.read_before is not None:
         # It replaced another file: one that was moved there may be older than what it replaced.
         return read > known.read_before
-    return arrival.modified is not None and read > arrival.modified + _CLOCK_SECONDS
+    return arrival.modified is not None and read > arrival.modified + CLOCK_SECONDS

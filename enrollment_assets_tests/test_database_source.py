@@ -3,6 +3,7 @@ import importlib.util
 import sys
 import threading
 import time
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from enrollment_assets.errors import (
 )
 from enrollment_assets.operations import diagnose
 from enrollment_assets.sources.base import source_for
+from enrollment_assets.sources.columns import as_text
 from enrollment_assets.sources.database import Query
 from enrollment_assets.sources.database_errors import Trouble, what_is_wrong
 from enrollment_assets_tests.conftest import CHECKOUT, HEADER, require
@@ -211,6 +213,12 @@ def test_a_query_without_a_date_serves_today_and_refuses_the_past(
     assert not outcome.success
     assert "has no :snapshot_date, so it shows who is enrolled now" in outcome.failures[0]
     assert university.query("SELECT count(*) FROM enrollment.snapshot_log") == [(0,)]
+
+
+def test_a_number_without_end_is_text_and_one_that_is_none_is_nothing():
+    values = [float("inf"), float("nan"), 1e20, Decimal("Infinity"), Decimal("1.50"), True, b"x"]
+    expected = ["inf", None, "100000000000000000000", "Infinity", "1.50", "true", "x"]
+    assert as_text(values).to_pylist() == expected
 
 
 def test_a_live_source_is_not_asked_about_closures(university, monkeypatch, tmp_path):

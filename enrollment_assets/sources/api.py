@@ -50,6 +50,8 @@ _Found = dict[tuple[dt.date, str | None], _Doubles]
 class ApiSource:
     """A list that is asked for one day at a time."""
 
+    is_live = True
+
     def __init__(self, settings: Settings, keys: ApiKeys) -> None:
         self._settings = settings
         self._keys = keys

@@ -40,7 +40,12 @@ class Look:
 
 
 class Source(Protocol):
-    """Reads a day."""
+    """Reads a day.
+
+    One that is live answers for any day, also for those on which nobody makes an extract.
+    """
+
+    is_live: bool
 
     def check(self) -> None:
         """Make sure that the source can be asked at all.

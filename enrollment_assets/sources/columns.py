@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,7 +57,8 @@ def _text(value: Any) -> str | None:
         case float() | decimal.Decimal():
             if value != value:  # noqa: PLR0124 - NaN stands for nothing
                 return None
-            text = str(int(value)) if value == int(value) else str(value)
+            is_whole = math.isfinite(value) and value == int(value)
+            text = str(int(value)) if is_whole else str(value)
         case bool():
             text = "true" if value else "false"
         case dt.datetime() if value.time() == dt.time():

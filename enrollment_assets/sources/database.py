@@ -108,6 +108,8 @@ class Query:
 class DatabaseSource:
     """A database that is asked for one day at a time."""
 
+    is_live = True
+
     def __init__(self, settings: Settings, keys: DatabaseKeys) -> None:
         self._settings = settings
         self._keys = keys

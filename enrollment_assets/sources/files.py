@@ -50,7 +50,7 @@ _CONNECT_SECONDS = 30
 # A Parquet file has its mark and the length of its footer, at least.
 _LEAST_PARQUET_BYTES = 12
 # Clocks of file servers differ from ours by less than this.
-_CLOCK_SECONDS = 60
+CLOCK_SECONDS = 60
 # A file that ends too early is waited for this many times as long as one that looks whole.
 _PATIENCE = 12
 _SAMPLE_BATCHES = 20
@@ -108,6 +108,8 @@ def _connect(url: str, options: dict[str, Any]) -> tuple[Any, str]:
 
 class FilesSource:
     """Files in one folder, named after their day."""
+
+    is_live = False
 
     def __init__(self, settings: Settings, keys: FilesKeys) -> None:
         self._settings = settings
@@ -252,7 +254,7 @@ class FilesSource:
             if arrival.size > self._keys.max_megabytes << 20:
                 raise formats.too_large(name, self._keys.max_megabytes << 20)
             folder = self._settings.data_path
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as fetched:
                 copyfileobj(file, fetched, 1 << 20)
                 if fetched.tell() != arrival.size:
@@ -307,11 +309,11 @@ class FilesSource:
         """
         settle = self._keys.settle_seconds
         age = time.time() - (arrival.modified or 0)
-        if age > settle * _PATIENCE + _CLOCK_SECONDS or watched > settle * _PATIENCE:
+        if age > settle * _PATIENCE + CLOCK_SECONDS or watched > settle * _PATIENCE:
             return True
         if self._ends_early(arrival):
             return age > settle * _PATIENCE
-        return watched >= settle or age > (settle if self._protocol == "file" else _CLOCK_SECONDS)
+        return watched >= settle or age > (settle if self._protocol == "file" else CLOCK_SECONDS)
 
     def _ends_early(self, arrival: Arrival) -> bool:
         """Whether a file lacks what a writer puts last, as far as its kind has such an end."""

@@ -107,6 +107,8 @@ def _write_private(path: Path, text: str) -> None:
 class QuarantineSource:
     """The refused rows of a day as a source, so that they take the way of any other rows."""
 
+    is_live = False
+
     def __init__(self, settings: Settings, term: str | None) -> None:
         self._settings = settings
         self._term = term
@@ -115,9 +117,8 @@ class QuarantineSource:
         """Nothing to reach."""
 
     def dates(self) -> list[dt.date] | None:
-        """The days of which something was kept."""
-        folders = quarantine_folder(self._settings, dt.date.min).parent.glob("????-??-??")
-        return sorted(dt.date.fromisoformat(folder.name) for folder in folders)
+        """Not asked: a person names the day."""
+        return None
 
     def terms(self, date: dt.date) -> list[str]:
         """The terms that can be taken in.

@@ -67,14 +67,13 @@ class Staging:
         batch: list[DayResult] = []
         rows = 0
         self._empty()
-        # A source that always answers would make a snapshot of each closure.
-        is_live = source.dates() is None
         for date in dates:
             day = DayResult(date, note=self._settings.why_no_snapshot(date))
             try:
                 # Without a term column there is nothing to read between terms.
                 has_terms = "term" in self._settings.columns or self._settings.open_terms(date)
-                if has_terms and not (is_live and day.note):
+                # A source that always answers would make a snapshot of each closure.
+                if has_terms and not (source.is_live and day.note):
                     rows += self._read_patiently(source, day)
             except SnapshotMissingError as error:
                 if day.origin:
