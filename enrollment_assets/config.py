@@ -132,10 +132,14 @@ class Institution(Section):
 
 
 class Statuses(Section):
-    """Which status codes count as enrolled; `counted: null` counts every row."""
+    """Which status codes count as enrolled; `counted: null` counts every row.
+
+    `deposited` are those of the counted ones that only promise to come; who of them does not is melt.
+    """
 
     counted: tuple[str, ...] | None = None
     ignored: tuple[str, ...] = ()
+    deposited: tuple[str, ...] = ()
 
 
 class Exclusion(Section):
@@ -216,11 +220,32 @@ class Anomalies(Section):
     min_students: int = Field(default=10, ge=0)
 
 
+class Anchor(StrEnum):
+    """The date of a term that days are counted from when two terms are compared."""
+
+    starts = "starts"
+    registration_opens = "registration_opens"
+    census = "census"
+
+
+class PointInTime(Section):
+    """How a day of a term finds its counterpart in the comparison term."""
+
+    anchor: Anchor = Anchor.starts
+
+
 class Forecast(Section):
     """How far ahead, and with which intervals in percent."""
 
     horizon_days: int = Field(default=90, ge=1, le=400)
     intervals: tuple[Annotated[int, Field(gt=0, lt=100)], ...] = (80, 95)
+
+    @field_validator("intervals")
+    @classmethod
+    def _with_eighty(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if 80 not in value:  # noqa: PLR2004 - checks and reports speak of it
+            raise ValueError("80 must be among them: checks and reports use it")
+        return tuple(sorted(set(value)))
 
 
 class Reports(Section):
@@ -297,6 +322,7 @@ class Settings(BaseSettings):
     schedule: Schedule = Schedule()
     quality: Quality = Quality()
     anomalies: Anomalies = Anomalies()
+    point_in_time: PointInTime = PointInTime()
     forecast: Forecast = Forecast()
     reports: Reports = Reports()
     email: Email = Email()
@@ -367,8 +393,16 @@ class Settings(BaseSettings):
                 )
         if self.grain is Grain.registration and "program" not in columns:
             raise ValueError("grain: registration needs a column program, which is part of its key")
-        if (self.statuses.counted or self.statuses.ignored) and "status" not in columns:
+        statuses = self.statuses
+        if (statuses.counted or statuses.ignored or statuses.deposited) and "status" not in columns:
             raise ValueError("statuses: needs a column status under columns")
+        for code in statuses.deposited:
+            if code in statuses.ignored or (
+                statuses.counted is not None and code not in statuses.counted
+            ):
+                raise ValueError(
+                    f"statuses: {code} is deposited, but not counted; who promises to come counts"
+                )
         for rule in self.exclude:
             if rule.column not in columns:
                 raise ValueError(f"exclude: {rule.column} is not one of the columns that are read")
@@ -449,6 +483,16 @@ class Settings(BaseSettings):
     def open_terms(self, date: dt.date) -> list[Term]:
         """The terms in which students can be enrolled on this day."""
         return [term for term in self.terms if term.is_open(date)]
+
+    def earlier_terms(self, term: Term, most: int = 5) -> list[Term]:
+        """The term's comparison, that one's comparison, and so on: the newest first."""
+        found: list[Term] = []
+        while term.comparison and len(found) < most:
+            term = self.terms_by_code[term.comparison]
+            if term in found:
+                break
+            found.append(term)
+        return found
 
     def why_no_snapshot(self, date: dt.date) -> str | None:
         """Why no snapshot is expected on this day, or None where one is."""

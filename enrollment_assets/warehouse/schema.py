@@ -62,11 +62,11 @@ def _columns(*rows: tuple[str, str, str]) -> tuple[Column, ...]:
 
 def tables(settings: Settings) -> dict[str, Table]:
     """Every table of these settings, under its name."""
-    return _tables(settings.dimensions)
+    return _tables(settings.dimensions, settings.forecast.intervals)
 
 
 @lru_cache(maxsize=8)
-def _tables(dimensions: tuple[str, ...]) -> dict[str, Table]:
+def _tables(dimensions: tuple[str, ...], intervals: tuple[int, ...]) -> dict[str, Table]:
     def of_dimensions(text: str, prefix: str = "") -> tuple[tuple[str, str, str], ...]:
         return tuple((prefix + name, "VARCHAR", text.format(name)) for name in dimensions)
 
@@ -245,11 +245,253 @@ def _tables(dimensions: tuple[str, ...]) -> dict[str, Table]:
         ),
         schema=OPERATIONS,
     )
-    all_tables = (
-        *(snapshots, log, changes, metrics, segments),
-        *(attempts, restatements, reported, derivations, pruned),
+    core = (snapshots, log, changes, metrics, segments)
+    ledgers = (attempts, restatements, reported, derivations, pruned)
+    insight = (*_comparisons(), *_persistence(dimensions), *_models(intervals))
+    return {table.name: table for table in (*core, *ledgers, *insight)}
+
+
+_COMPARED = (
+    ("comparison_term", "VARCHAR", "The term that it is compared with"),
+    ("comparison_day", "DATE", "Day of that term with the same distance to the anchor"),
+    (
+        "comparison_date",
+        "DATE",
+        "The snapshot of it that is shown: of that day, or the last before",
+    ),
+    ("comparison_gap_days", "INTEGER", "Days between the two; 0 where the day has a snapshot"),
+    ("days_to_start", "INTEGER", "Days until the term starts; negative afterwards"),
+    ("total_enrollment", "BIGINT", "Headcount on the date"),
+    ("comparison_total", "BIGINT", "Headcount of the comparison term on comparison_date"),
+    ("change", "BIGINT", "The first less the second"),
+    ("change_pct", "DOUBLE", "The change in percent of comparison_total"),
+    ("comparison_census", "BIGINT", "Its headcount at its census; empty until that was known"),
+    ("comparison_final", "BIGINT", "Its headcount on its last accepted day; empty until it ended"),
+    ("note", "VARCHAR", "What the comparison lacks, in words"),
+)
+
+
+def _comparisons() -> tuple[Table, ...]:
+    """A term beside an earlier one at the same distance to its anchor."""
+    totals = Table(
+        "point_in_time",
+        "One row per day and term with an accepted snapshot",
+        _columns(
+            ("date", "DATE", "Day of the snapshot"),
+            ("term", "VARCHAR", "Code of the term"),
+            *_COMPARED,
+        ),
+        "date",
     )
-    return {table.name: table for table in all_tables}
+    segments = Table(
+        "segment_point_in_time",
+        "One row per day, term, dimension and segment with students in the term or its comparison",
+        _columns(
+            ("date", "DATE", "Day of the snapshot"),
+            ("term", "VARCHAR", "Code of the term"),
+            ("dimension", "VARCHAR", "Name of the dimension"),
+            ("segment", "VARCHAR", "Value of the dimension"),
+            *_COMPARED,
+            (
+                "contribution_pct",
+                "DOUBLE",
+                "The change in percent of the whole comparison headcount: what the segment adds to the "
+                "term's growth",
+            ),
+        ),
+        "date",
+    )
+    return totals, segments
+
+
+def _persistence(dimensions: tuple[str, ...]) -> tuple[Table, ...]:
+    """Cohorts that are followed, and the frozen censuses that they start from."""
+    key = (
+        ("dimension", "VARCHAR", "Name of the dimension; empty for the whole cohort"),
+        ("segment", "VARCHAR", "The student's value of it at the census of the cohort's term"),
+    )
+    persistence = Table(
+        "term_persistence",
+        "One row per cohort term, later term, dimension and segment",
+        _columns(
+            ("cohort_term", "VARCHAR", "Term at whose census the cohort was enrolled"),
+            ("term", "VARCHAR", "Later term whose census is behind"),
+            *key,
+            ("cohort_size", "BIGINT", "Students enrolled at the census of cohort_term"),
+            ("enrolled", "BIGINT", "Of these, enrolled at the census of term"),
+            ("persistence_rate", "DOUBLE", "Percent"),
+        ),
+    )
+    melt = Table(
+        "deposit_melt",
+        "One row per term, dimension and segment with deposit-like students, once the census is behind",
+        _columns(
+            ("term", "VARCHAR", "Code of the term"),
+            ("dimension", "VARCHAR", "Name of the dimension; empty for the whole term"),
+            ("segment", "VARCHAR", "The student's last value of it with a deposit-like status"),
+            (
+                "deposited",
+                "BIGINT",
+                "Students who ever stood with a deposit-like status before census",
+            ),
+            ("enrolled", "BIGINT", "Of these, at the census with another status"),
+            ("melted", "BIGINT", "The others"),
+            ("melt_rate", "DOUBLE", "Percent of deposited"),
+        ),
+    )
+    survival = Table(
+        "term_survival",
+        "One row per term and number of days after a student's first snapshot in it",
+        _columns(
+            ("term", "VARCHAR", "Code of the term"),
+            ("days_enrolled", "INTEGER", "Days since the student was first in the term's list"),
+            ("at_risk", "BIGINT", "Students who were followed for so long and had not left before"),
+            ("dropped", "BIGINT", "Of these, left for good after so many days"),
+            (
+                "survival_pct",
+                "DOUBLE",
+                "Kaplan-Meier estimate of the share still enrolled, percent",
+            ),
+            (
+                "lower_95",
+                "DOUBLE",
+                "Its 95 % interval (Greenwood's variance, log-log scale), percent",
+            ),
+            ("upper_95", "DOUBLE", "The same, upper bound"),
+        ),
+    )
+    censuses = Table(
+        "census_snapshots",
+        "One row per term: the snapshot that its official count was frozen from",
+        _columns(
+            ("term", "VARCHAR", "Code of the term"),
+            ("census_date", "DATE", "Configured census when it was frozen"),
+            (
+                "snapshot_date",
+                "DATE",
+                "Day of the snapshot: the census, or the last accepted one before",
+            ),
+            ("student_count", "BIGINT", "Headcount"),
+            ("content_hash", "VARCHAR", "Fingerprint of the snapshot's rows"),
+            ("run_id", "VARCHAR", "Dagster run that froze it"),
+            ("frozen_at", "TIMESTAMPTZ", "When"),
+        ),
+        schema=OPERATIONS,
+    )
+    members = Table(
+        "census_members",
+        "One row per term, student (and program): who was enrolled at the frozen census",
+        _columns(
+            ("term", "VARCHAR", "Code of the term"),
+            ("student_id", "VARCHAR", "The student's id"),
+            ("status", "VARCHAR", "Status code as the source gave it"),
+            *((name, "VARCHAR", f"The student's {name} at the census") for name in dimensions),
+        ),
+        schema=OPERATIONS,
+    )
+    return persistence, melt, survival, censuses, members
+
+
+def _models(intervals: tuple[int, ...]) -> tuple[Table, ...]:
+    """What is expected: anomalies, forecasts, and how good they were."""
+    anomalies = Table(
+        "enrollment_anomalies",
+        "One row per day, term and series: the term's totals always, segments where they are unusual",
+        _columns(
+            ("date", "DATE", "Day of the snapshot"),
+            ("term", "VARCHAR", "Code of the term"),
+            (
+                "series",
+                "VARCHAR",
+                "new_students, dropped_students or net_change, and of which segment",
+            ),
+            ("dimension", "VARCHAR", "Name of the dimension; empty for the whole term"),
+            ("segment", "VARCHAR", "Value of the dimension; empty for the whole term"),
+            ("observed", "DOUBLE", "Students a day: over a gap the change divided by its days"),
+            ("expected", "DOUBLE", "Students a day; empty if there is too little history"),
+            ("lower", "DOUBLE", "Lower bound of what is usual"),
+            ("upper", "DOUBLE", "Upper bound of what is usual"),
+            ("score", "DOUBLE", "Distance from the expected value in robust standard deviations"),
+            ("is_anomaly", "BOOLEAN", "Unusual, and large enough to tell"),
+            ("kind", "VARCHAR", "spike or drop; empty if it is usual"),
+            ("explanation", "VARCHAR", "The probable cause, or why nothing can be said"),
+        ),
+        "date",
+    )
+    acknowledged = Table(
+        "acknowledged_anomalies",
+        "One row per anomaly that a person confirmed; its day is not learned from",
+        _columns(
+            ("date", "DATE", "Day of the anomaly"),
+            ("term", "VARCHAR", "Code of the term"),
+            ("reason", "VARCHAR", "Why, in that person's words"),
+            ("acknowledged_by", "VARCHAR", "Who"),
+            ("acknowledged_at", "TIMESTAMPTZ", "When"),
+        ),
+        schema=OPERATIONS,
+    )
+    bounds = tuple(
+        (f"{side}_{level}", "DOUBLE", f"{side.capitalize()} bound of the {level} % interval")
+        for level in intervals
+        for side in ("lower", "upper")
+    )
+    forecast = (
+        ("as_of", "DATE", "Day whose knowledge the forecast uses, and nothing later"),
+        ("term", "VARCHAR", "Code of the term"),
+        ("target_date", "DATE", "Day that it is about; empty where there is no forecast"),
+        ("horizon_days", "INTEGER", "Days between the two"),
+        ("method", "VARCHAR", "How it was made; none where there is none"),
+        ("forecast", "DOUBLE", "Expected headcount"),
+        *bounds,
+        ("note", "VARCHAR", "Why there is no forecast, or what stands out about the target date"),
+    )
+    forecasts = Table(
+        "enrollment_forecast",
+        "One row per day, term and target date: the chosen method, to the horizon or the term's end",
+        _columns(*forecast),
+        "as_of",
+    )
+    issued = Table(
+        "issued_forecasts",
+        "One row per forecast that was ever issued; rows are only added",
+        _columns(
+            *forecast,
+            ("run_id", "VARCHAR", "Dagster run that issued it"),
+            ("made_at", "TIMESTAMPTZ", "When; later than as_of in a backfill"),
+        ),
+        "as_of",
+        OPERATIONS,
+    )
+    scorecard = Table(
+        "forecast_scorecard",
+        "One row per day, term, method and horizon: back-tests, and under `issued` real forecasts",
+        _columns(
+            ("as_of", "DATE", "Day whose knowledge the score uses, and nothing later"),
+            ("term", "VARCHAR", "Code of the term"),
+            ("method", "VARCHAR", "Method that was tried; issued for the forecasts that were made"),
+            ("horizon_days", "INTEGER", "Days ahead"),
+            ("n", "BIGINT", "Forecasts that were scored"),
+            ("mae", "DOUBLE", "Mean absolute error, students"),
+            (
+                "mape",
+                "DOUBLE",
+                "Mean absolute error in percent; only of headcounts of 100 and more",
+            ),
+            (
+                "mase",
+                "DOUBLE",
+                "Mean absolute error / mean absolute change of a day (naive, in sample)",
+            ),
+            ("bias", "DOUBLE", "Mean of forecast less observed, students"),
+            *(
+                (f"coverage_{level}", "DOUBLE", f"Percent inside the {level} % interval")
+                for level in intervals
+            ),
+            ("chosen", "BOOLEAN", "Whether the day's forecast uses this method at this horizon"),
+        ),
+        "as_of",
+    )
+    return anomalies, acknowledged, forecasts, issued, scorecard
 
 
 WEEKLY_VIEW = Table(
@@ -262,6 +504,37 @@ WEEKLY_VIEW = Table(
         ("weekly_adds", "HUGEINT", "Students added in the week, counted once a day"),
         ("weekly_drops", "HUGEINT", "Students dropped in the week, counted once a day"),
         ("avg_retention", "DOUBLE", "Mean day-over-day continuation in percent"),
+    ),
+)
+
+
+MONTHLY_VIEW = Table(
+    "monthly_enrollment_summary",
+    "One row per term and calendar month",
+    _columns(
+        ("term", "VARCHAR", "Code of the term"),
+        ("month_start", "DATE", "First day of the month"),
+        ("avg_enrollment", "DOUBLE", "Mean headcount of the month's snapshots"),
+        ("monthly_adds", "HUGEINT", "Students added in the month, counted once a day"),
+        ("monthly_drops", "HUGEINT", "Students dropped in the month, counted once a day"),
+        ("avg_retention", "DOUBLE", "Mean day-over-day continuation in percent"),
+    ),
+)
+
+TREND_VIEW = Table(
+    "enrollment_trend",
+    "One row per day and term with an accepted snapshot",
+    _columns(
+        ("date", "DATE", "Day of the snapshot"),
+        ("term", "VARCHAR", "Code of the term"),
+        ("total_enrollment", "BIGINT", "Headcount: distinct students"),
+        ("moving_average_7", "DOUBLE", "Mean headcount of the snapshots of the last 7 days"),
+        ("moving_average_28", "DOUBLE", "Mean headcount of the snapshots of the last 28 days"),
+        ("slope", "DOUBLE", "Mean change of the last 28 days, students a day"),
+        ("slope_lower", "DOUBLE", "Lower bound of its 95 % interval (Student's t)"),
+        ("slope_upper", "DOUBLE", "Upper bound of it"),
+        ("volatility", "DOUBLE", "Standard deviation of the daily changes of the last 28 days"),
+        ("direction", "VARCHAR", "rising, falling, level, or empty: fewer than 3 changes"),
     ),
 )
 
