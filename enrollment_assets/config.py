@@ -141,6 +141,13 @@ class Statuses(Section):
     ignored: tuple[str, ...] = ()
     deposited: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _deposits_count(self) -> Self:
+        for code in self.deposited:
+            if code in self.ignored or (self.counted is not None and code not in self.counted):
+                raise ValueError(f"deposited: {code} must be one of the statuses that count")
+        return self
+
 
 class Exclusion(Section):
     """Rows to leave out, such as test students: a column of the snapshot and a regular expression."""
@@ -396,13 +403,6 @@ class Settings(BaseSettings):
         statuses = self.statuses
         if (statuses.counted or statuses.ignored or statuses.deposited) and "status" not in columns:
             raise ValueError("statuses: needs a column status under columns")
-        for code in statuses.deposited:
-            if code in statuses.ignored or (
-                statuses.counted is not None and code not in statuses.counted
-            ):
-                raise ValueError(
-                    f"statuses: {code} is deposited, but not counted; who promises to come counts"
-                )
         for rule in self.exclude:
             if rule.column not in columns:
                 raise ValueError(f"exclude: {rule.column} is not one of the columns that are read")

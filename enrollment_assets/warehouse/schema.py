@@ -295,8 +295,7 @@ def _comparisons() -> tuple[Table, ...]:
             (
                 "contribution_pct",
                 "DOUBLE",
-                "The change in percent of the whole comparison headcount: what the segment adds to the "
-                "term's growth",
+                "The change in percent of the comparison's whole headcount: its part in the growth",
             ),
         ),
         "date",
