@@ -8,6 +8,7 @@ thrown out day changes that, the day is stale until it is computed again.
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -16,8 +17,14 @@ from enrollment_assets.warehouse.connection import plain_errors, transaction
 from enrollment_assets.warehouse.schema import Table, tables
 from enrollment_assets.warehouse.statements import statement
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # Rows of snapshots that one statement looks at.
 _CHUNK_ROWS = 750_000
+
+# Days of figures that Python looks at in one go: what it makes of them stays in memory.
+_CHUNK_DAYS = 92
 
 # What a segment is called whose students have no value in the dimension.
 BLANK_SEGMENT = "(not given)"
@@ -37,6 +44,22 @@ class Statement:
     name: str
     binds: Mapping[str, object] = field(default_factory=dict)
     reads_snapshots: bool = True
+
+
+Compute = Callable[[duckdb.DuckDBPyConnection, Settings, Sequence[dt.date]], "pd.DataFrame"]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Rows that Python computes from stored figures: a function of the days to compute.
+
+    The frame that it gives has the columns of the table `name`, for these days alone. `then` names
+    statements that go over the same days (`$first`, `$last`, `$run_id`) in the same transaction.
+    """
+
+    name: str
+    compute: Compute
+    then: tuple[str, ...] = ()
 
 
 # In the order in which they depend on each other.
@@ -79,16 +102,66 @@ def write_statement(
             connection.execute(
                 f"INSERT INTO {table.relation} BY NAME {query}", {**source.binds, **binds}
             )
-            about = {"table_name": table.name, **binds}
-            connection.execute(
-                "DELETE FROM operations.derivations "
-                "WHERE table_name = $table_name AND date BETWEEN $first AND $last",
-                about,
-            )
-            connection.execute(
-                statement("record_derivations", settings), {**about, "run_id": run_id}
-            )
+            _record(connection, settings, table, first, last, run_id)
         advance(len(chunk))
+
+
+def write_computed(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    source: Computed,
+    days: Sequence[dt.date],
+    *,
+    run_id: str,
+    advance: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Replace consecutive days of a table by what Python computes for them, some months at a time.
+
+    Raises:
+        WarehouseError: if a chunk cannot be written; earlier chunks stand, this one is as it was.
+    """
+    table = tables(settings)[source.name]
+    for start in range(0, len(days), _CHUNK_DAYS):
+        chunk = days[start : start + _CHUNK_DAYS]
+        first, last = chunk[0], chunk[-1]
+        frame = source.compute(connection, settings, chunk)
+        with plain_errors(f"Writing {table.name}"), transaction(connection):
+            delete_days(connection, table, first, last)
+            insert_rows(connection, table, frame)
+            _record(connection, settings, table, first, last, run_id)
+            for name in source.then:
+                connection.execute(
+                    statement(name, settings), {"first": first, "last": last, "run_id": run_id}
+                )
+        advance(len(chunk))
+
+
+def insert_rows(connection: duckdb.DuckDBPyConnection, table: Table, frame: "pd.DataFrame") -> None:
+    """Add a frame's rows to a table by name, with its declared types; call inside a transaction."""
+    columns = ", ".join(
+        f'CAST("{column.name}" AS {column.type}) AS "{column.name}"' for column in table.columns
+    )
+    connection.register("computed_rows", frame)
+    connection.execute(f"INSERT INTO {table.relation} BY NAME SELECT {columns} FROM computed_rows")
+    connection.unregister("computed_rows")
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    table: Table,
+    first: dt.date,
+    last: dt.date,
+    run_id: str,
+) -> None:
+    """Note from what the rows of a range of days were computed."""
+    about = {"table_name": table.name, "first": first, "last": last}
+    connection.execute(
+        "DELETE FROM operations.derivations "
+        "WHERE table_name = $table_name AND date BETWEEN $first AND $last",
+        about,
+    )
+    connection.execute(statement("record_derivations", settings), {**about, "run_id": run_id})
 
 
 def delete_days(
@@ -119,15 +192,16 @@ def _not_frozen(table: Table, alias: str) -> str:
 
 
 def stale_days(
-    connection: duckdb.DuckDBPyConnection, settings: Settings
+    connection: duckdb.DuckDBPyConnection, settings: Settings, *, insight: bool = False
 ) -> dict[dt.date, list[str]]:
     """The days with derived rows that must be computed again, and the terms on each, in order.
 
-    Days before `start_date`, if it was moved later, have no partition any more and stay as they are.
+    Those of the core, or those of `insight` that was computed from what stood before. Days before `start_date`, if it was moved later, have no partition any more and stay as they are.
     """
     found: dict[dt.date, list[str]] = {}
     with plain_errors("Looking for stale days"):
-        rows = connection.execute(statement("stale_days", settings)).fetchall()
+        name = "stale_insight" if insight else "stale_days"
+        rows = connection.execute(statement(name, settings)).fetchall()
     for term, date, _ in rows:
         if date >= settings.start_date:
             found.setdefault(date, []).append(term)

@@ -5,6 +5,7 @@ delete and insert by name in one transaction, into declared types, with columns 
 first; an empty partition is written as an empty partition. What it stores:
 
 - `Statement`: a SQL file of `sql/warehouse/`, run inside the warehouse, range by range;
+- `Computed`: a function that makes frames of stored figures, some months at a time;
 - `SnapshotIntake`: days to take in from the source;
 - a pandas frame or Arrow table or reader, of an asset whose table is declared in `schema`.
 """
@@ -25,7 +26,13 @@ from enrollment_assets import progress
 from enrollment_assets.errors import WarehouseError
 from enrollment_assets.sources.base import Source
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
-from enrollment_assets.warehouse.derive import Statement, delete_days, write_statement
+from enrollment_assets.warehouse.derive import (
+    Computed,
+    Statement,
+    delete_days,
+    write_computed,
+    write_statement,
+)
 from enrollment_assets.warehouse.schema import SCHEMA, Table, tables
 from enrollment_assets.warehouse.snapshots import decide, store_days
 from enrollment_assets.warehouse.verdicts import MISSING, REJECTED, DayResult, Decision
@@ -133,29 +140,30 @@ def _days(context: dg.OutputContext) -> list[dt.date]:
     return [dt.date.fromisoformat(key) for key in context.asset_partition_keys]
 
 
-class StatementHandler(_Handler):
-    """Runs a statement over the range, a chunk of days at a time, each in one transaction."""
+class DerivedHandler(_Handler):
+    """Computes the range, a chunk of days at a time, each in one transaction."""
 
     @property
     def supported_types(self) -> Sequence[type[object]]:
-        """Statements."""
-        return [Statement]
+        """Statements and functions."""
+        return [Statement, Computed]
 
     def handle_output(
-        self, context: dg.OutputContext, table_slice: TableSlice, obj: Statement, connection: Any
+        self,
+        context: dg.OutputContext,
+        table_slice: TableSlice,
+        obj: Statement | Computed,
+        connection: Any,
     ) -> Metadata:
-        """Replace the days of the range by what the statement gives for them."""
+        """Replace the days of the range by what is computed for them."""
         table = self.table(table_slice)
         days = _days(context)
+        settings, run = self._warehouse.settings, context.run_id
         with progress.task(table.name, len(days)) as advance:
-            write_statement(
-                connection,
-                self._warehouse.settings,
-                obj,
-                days,
-                run_id=context.run_id,
-                advance=advance,
-            )
+            if isinstance(obj, Statement):
+                write_statement(connection, settings, obj, days, run_id=run, advance=advance)
+            else:
+                write_computed(connection, settings, obj, days, run_id=run, advance=advance)
         return self.report(context, table, days, connection)
 
 
@@ -300,7 +308,7 @@ def build_io_manager(warehouse: Warehouse) -> DbIOManager:
     import pandas as pd
 
     return DbIOManager(
-        type_handlers=[kind(warehouse) for kind in (StatementHandler, IntakeHandler, FrameHandler)],
+        type_handlers=[kind(warehouse) for kind in (DerivedHandler, IntakeHandler, FrameHandler)],
         db_client=WarehouseClient(warehouse),
         database=str(warehouse.path),
         schema=SCHEMA,

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enrollment_assets.config import Grain, Settings
+from enrollment_assets.config import Anchor, Grain, Settings
 
 if TYPE_CHECKING:
     import jinja2
@@ -35,12 +35,18 @@ def statement(name: str, settings: Settings, *, dedupe: bool = False) -> str:
     `dedupe` is for statements that keep one row of each key.
     """
     excluded = tuple(rule.column for rule in settings.exclude)
-    return _render(name, settings.dimensions, settings.grain, excluded, dedupe)
+    anchor = settings.point_in_time.anchor
+    return _render(name, settings.dimensions, settings.grain, excluded, dedupe, anchor)
 
 
 @lru_cache(maxsize=128)
 def _render(
-    name: str, dimensions: tuple[str, ...], grain: Grain, excluded: tuple[str, ...], dedupe: bool
+    name: str,
+    dimensions: tuple[str, ...],
+    grain: Grain,
+    excluded: tuple[str, ...],
+    dedupe: bool,
+    anchor: Anchor,
 ) -> str:
     template = _environment().get_template(f"{name}.sql")
     return template.render(
@@ -48,4 +54,5 @@ def _render(
         by_program=grain is Grain.registration,
         excluded=excluded,
         dedupe=dedupe,
+        anchor=anchor.value,
     )

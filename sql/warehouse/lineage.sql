@@ -27,3 +27,34 @@ LEFT JOIN frozen ON frozen.term = history.term
 WHERE derived.table_name = 'enrollment_metrics'
     OR frozen.kept_from IS NULL
     OR history.date > frozen.kept_from
+UNION ALL
+-- Insight looks at other terms, too: it depends on every snapshot of every term up to the day.
+SELECT
+    derived.table_name,
+    history.term,
+    history.date,
+    md5(concat_ws(
+        chr(31),
+        history.snapshots,
+        terms.starts, terms.census, terms.ends,
+        past.code, past.starts, past.census, past.ends,
+        CASE WHEN derived.table_name = 'enrollment_anomalies' THEN (
+            SELECT bit_xor(md5_number(concat_ws(chr(31), date, term)))
+            FROM operations.acknowledged_anomalies AS known
+            WHERE known.date < history.date
+        ) END
+    )) AS lineage
+FROM (
+    SELECT
+        term,
+        snapshot_date AS date,
+        (bit_xor(md5_number(concat_ws(chr(31), snapshot_date, term, content_hash)))
+            OVER (ORDER BY snapshot_date))::VARCHAR AS snapshots
+    FROM enrollment.snapshot_log
+    WHERE status = 'accepted'
+) AS history
+CROSS JOIN (
+    VALUES ('point_in_time'), ('segment_point_in_time'), ('enrollment_anomalies'), ('enrollment_forecast')
+) AS derived (table_name)
+LEFT JOIN terms ON terms.code = history.term
+LEFT JOIN terms AS past ON past.code = terms.comparison

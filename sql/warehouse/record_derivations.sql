@@ -1,6 +1,7 @@
 -- From what a range of days of a table was computed. Binds: $table_name, $first, $last (days, both
 -- inclusive), $run_id. Call after its rows were written, in their transaction.
--- A day that was computed beside earlier changes that are stale is stale from the start.
+-- A day that was computed beside earlier changes that are stale is stale from the start; insight looks at
+-- other terms, and is stale if any term's figures up to its day are.
 INSERT INTO operations.derivations BY NAME
 WITH lineage AS (
     {% include "lineage.sql" %}
@@ -18,16 +19,27 @@ first_stale AS (
         AND (recorded.lineage IS NULL OR recorded.lineage IS DISTINCT FROM lineage.lineage)
         AND ($table_name <> 'student_changes' OR date < $first)
     GROUP BY term
+),
+
+first_stale_of AS (
+    SELECT
+        code AS term,
+        CASE WHEN $table_name IN ('student_changes', 'enrollment_metrics', 'segment_metrics')
+            THEN first_stale.date
+            ELSE (SELECT min(date) FROM first_stale)
+        END AS date
+    FROM (SELECT DISTINCT term AS code FROM lineage) AS codes
+    LEFT JOIN first_stale ON first_stale.term = codes.code
 )
 
 SELECT
     lineage.table_name,
     lineage.date,
     lineage.term,
-    CASE WHEN first_stale.date IS NULL OR first_stale.date > lineage.date THEN lineage.lineage END
-        AS lineage,
+    CASE WHEN first_stale_of.date IS NULL OR first_stale_of.date > lineage.date
+        THEN lineage.lineage END AS lineage,
     $run_id AS run_id,
     now() AS derived_at
 FROM lineage
-LEFT JOIN first_stale USING (term)
+LEFT JOIN first_stale_of USING (term)
 WHERE lineage.table_name = $table_name AND lineage.date BETWEEN $first AND $last

@@ -1,0 +1,66 @@
+-- Each day of a term beside the same relative day of its comparison term.
+-- Grain: one row per day and term with an accepted snapshot. Binds: $first, $last (days, both inclusive).
+-- The counterpart is the day with the same distance to `{{ anchor }}`; if that day has no snapshot, the
+-- latest earlier one. Nothing from after the row's own date is shown. Example: 10 days before the start of
+-- 2026FA stands beside 10 days before the start of 2025FA.
+WITH asked AS (
+    SELECT
+        metrics.date,
+        metrics.term,
+        metrics.days_to_start,
+        metrics.total_enrollment,
+        past.code AS comparison_term,
+        past.census,
+        past.ends,
+        past.{{ anchor }} + (metrics.date - terms.{{ anchor }}) AS comparison_day,
+        least(past.{{ anchor }} + (metrics.date - terms.{{ anchor }}), metrics.date) AS newest_day
+    FROM enrollment.enrollment_metrics AS metrics
+    JOIN terms ON metrics.term = terms.code
+    LEFT JOIN terms AS past ON terms.comparison = past.code
+    WHERE metrics.date BETWEEN $first AND $last
+),
+
+marks AS (
+    SELECT
+        metrics.term,
+        max_by(total_enrollment, date) FILTER (date <= terms.census) AS census_total,
+        max_by(total_enrollment, date) AS final_total
+    FROM enrollment.enrollment_metrics AS metrics
+    JOIN terms ON metrics.term = terms.code
+    GROUP BY metrics.term
+),
+
+compared AS (
+    SELECT asked.*, past.date AS comparison_date, past.total_enrollment AS comparison_total
+    FROM asked
+    ASOF LEFT JOIN enrollment.enrollment_metrics AS past
+        ON asked.comparison_term = past.term AND asked.newest_day >= past.date
+)
+
+SELECT
+    compared.date,
+    compared.term,
+    comparison_term,
+    comparison_day,
+    comparison_date,
+    comparison_day - comparison_date AS comparison_gap_days,
+    days_to_start,
+    total_enrollment,
+    comparison_total,
+    total_enrollment - comparison_total AS change,
+    100.0 * (total_enrollment - comparison_total) / nullif(comparison_total, 0) AS change_pct,
+    CASE WHEN census <= compared.date THEN marks.census_total END AS comparison_census,
+    CASE WHEN ends <= compared.date THEN marks.final_total END AS comparison_final,
+    CASE
+        WHEN comparison_term IS NULL THEN 'no comparison term is configured for ' || compared.term
+        WHEN comparison_date IS NULL
+            THEN comparison_term || ' has no snapshot on or before ' || newest_day
+        WHEN comparison_day > ends
+            THEN comparison_term || ' had ended by ' || comparison_day || '; its last snapshot is shown'
+        WHEN comparison_day > comparison_date
+            THEN comparison_term || ' had no snapshot on ' || comparison_day || '; that of '
+                || comparison_date || ' is shown'
+    END AS note
+FROM compared
+LEFT JOIN marks ON compared.comparison_term = marks.term
+ORDER BY compared.date, compared.term

@@ -1,0 +1,21 @@
+-- Days with insight that was computed from other snapshots than those that stand now.
+-- Grain: one row per term and day. No binds. What was never asked for is not stale: a backfill of the core
+-- leaves insight out.
+WITH lineage AS (
+    {% include "lineage.sql" %}
+),
+
+recorded AS (
+    {% include "recorded.sql" %}
+)
+
+SELECT
+    recorded.term,
+    recorded.date,
+    string_agg(recorded.table_name, ', ' ORDER BY recorded.table_name) AS table_names
+FROM recorded
+LEFT JOIN lineage USING (table_name, term, date)
+WHERE recorded.table_name NOT IN ('student_changes', 'enrollment_metrics', 'segment_metrics')
+    AND (recorded.lineage IS NULL OR recorded.lineage IS DISTINCT FROM lineage.lineage)
+GROUP BY ALL
+ORDER BY ALL

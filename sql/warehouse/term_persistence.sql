@@ -1,0 +1,43 @@
+-- The census cohort of each term at the censuses of later terms.
+-- Grain: one row per cohort term, later term, dimension and segment (both NULL for the whole cohort).
+-- Binds: $deposited (status codes of those who only promised to come), $blank_segment (name for an empty
+-- value). A student with several programs is followed in each of them.
+WITH members AS (
+    SELECT * FROM operations.census_members
+    WHERE NOT coalesce(list_contains($deposited::VARCHAR[], status), false)
+),
+
+places AS (
+    SELECT DISTINCT term, student_id, NULL::VARCHAR AS dimension, NULL::VARCHAR AS segment FROM members
+{% for name in dimensions %}
+    UNION ALL
+    SELECT DISTINCT term, student_id, '{{ name }}', coalesce("{{ name }}", $blank_segment) FROM members
+{% endfor %}
+),
+
+pairs AS (
+    SELECT cohort.term AS cohort_term, later.term
+    FROM operations.census_snapshots AS cohort
+    JOIN operations.census_snapshots AS later ON later.census_date > cohort.census_date
+),
+
+present AS (
+    SELECT DISTINCT term, student_id FROM members
+)
+
+SELECT
+    pairs.cohort_term,
+    pairs.term,
+    places.dimension,
+    places.segment,
+    count(*) AS cohort_size,
+    count(present.student_id) AS enrolled,
+    100.0 * count(present.student_id) / count(*) AS persistence_rate
+FROM pairs
+JOIN places ON places.term = pairs.cohort_term
+LEFT JOIN present ON present.term = pairs.term AND present.student_id = places.student_id
+{% if not dimensions %}
+WHERE $blank_segment IS NOT NULL
+{% endif %}
+GROUP BY ALL
+ORDER BY ALL
