@@ -8,6 +8,7 @@ Usage: python bench/forecast_accuracy.py FOLDER_OF_THE_DATA_SET
 
 import argparse
 import datetime as dt
+import sys
 import time
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def headcounts(data: Path, settings: Settings) -> dict[str, forecasts.Curve]:
 
 def errors_of(
     settings: Settings, known: dict[str, forecasts.Curve], method: str | None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> pd.DataFrame:
     """Errors and hits of the 80 % and 95 % interval, one row per origin and horizon."""
     term = settings.term("2014J")
     truth = known["2014J"]
@@ -54,11 +55,13 @@ def errors_of(
     for day in ORIGINS:
         as_of = term.starts + dt.timedelta(day)
         history = forecasts.history_of(settings, known, term, as_of)
-        assert history is not None  # noqa: S101
-        grid = forecasts.fit_day(history)
-        early = forecasts.history_of(settings, known, term, term.starts + dt.timedelta(grid))
-        assert early is not None  # noqa: S101
-        fit = forecasts.fit(early, 90, (80, 95))
+        if history is None:
+            sys.exit(f"{as_of} has no headcount; is this the data set?")
+        grid = term.starts + dt.timedelta(forecasts.fit_day(history))
+        early = forecasts.history_of(settings, known, term, grid)
+        fit = forecasts.fit(early or history, 90, (80, 95))
+        if isinstance(fit, forecasts.Refusal):
+            sys.exit(fit.words)
         if method:
             fit = forecasts.Fit((method,) * 90, fit.plain, fit.scaled, fit.scores)
         found = forecasts.predict(fit, history)
@@ -77,7 +80,6 @@ def errors_of(
                         for level in (80, 95)
                         if not np.isnan(found.upper[level][index])
                     },
-                    "width": found.upper[80][index] - found.expected[index],
                 }
             )
     return pd.DataFrame(rows)
@@ -118,12 +120,6 @@ def main() -> None:
             by_horizon = hits.groupby(chosen["horizon"]).mean()
             figures = " | ".join(f"{by_horizon[h]:.0f}" for h in SHOWN)
             print(f"| {level} % | {hits.mean():.0f} | {figures} |")
-        print(
-            chosen[chosen.horizon.isin(SHOWN)]
-            .pivot(index="origin", columns="horizon", values="method")
-            .to_string()
-        )
-        print(chosen.groupby("horizon")["width"].median()[list(SHOWN)].to_dict())
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def _check_days(settings: Settings, *days: dt.date) -> None:
 @click.option("--until", type=_Day(), default=None, help="Last day of the example.")
 def demo(until: dt.date | None) -> None:
     """Build the made-up university and run everything over it."""
-    from enrollment_assets.jobs import CORE, REPORTS
+    from enrollment_assets.jobs import FIGURES, REPORTS
 
     settings = load_settings()
     example = _example(settings)
@@ -116,7 +116,7 @@ def demo(until: dt.date | None) -> None:
         folder = settings.base / settings.source.url
         with progress.task("making snapshots", total) as advance:
             example.generate(settings, folder, until=until, on_day=advance)
-        outcome = _execute(settings, CORE, settings.start_date, until)
+        outcome = _execute(settings, FIGURES, settings.start_date, until)
     failed = _tell(settings, outcome, settings.start_date, until)
     day = _last_accepted(settings)
     if day is None:
@@ -171,7 +171,7 @@ def run(day: dt.date | None, verbose: bool) -> None:
 @click.option("--verbose", is_flag=True, help="Show Dagster's log.")
 def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, verbose: bool) -> None:
     """Take a range of historical days through, in one run. Never sends mail."""
-    from enrollment_assets.jobs import CORE, DAILY
+    from enrollment_assets.jobs import CORE, DAILY, FIGURES
     from enrollment_assets.partitions import LENIENT_TAG
 
     settings = load_settings()
@@ -181,7 +181,7 @@ def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, ver
         raise click.UsageError("--only core leaves reports out; give one of the two.")
     _check_days(settings, first, last)
     with _bars():
-        job = DAILY if reports else CORE
+        job = DAILY if reports else CORE if only else FIGURES
         outcome = _execute(
             settings, job, first, last, tags={LENIENT_TAG: "backfill"}, verbose=verbose
         )

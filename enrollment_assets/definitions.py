@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from enrollment_assets.assets import changes, ingest, metrics, reports
+from enrollment_assets.assets import changes, ingest, insight, metrics, reports
 from enrollment_assets.checks import changes as change_checks
 from enrollment_assets.checks import metrics as metric_checks
 from enrollment_assets.checks import snapshots as snapshot_checks
@@ -16,7 +16,7 @@ from enrollment_assets.resources import build_resources
 from enrollment_assets.schedules import build_schedules
 from enrollment_assets.sensors import build_sensors
 
-STAGES = (ingest, changes, metrics, reports)
+STAGES = (ingest, changes, metrics, insight, reports)
 CHECKS = (snapshot_checks, change_checks, metric_checks)
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from enrollment_assets import progress
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError, InstanceError, WarehouseError
-from enrollment_assets.jobs import CORE, DAILY, REPORTS, RESTATE
+from enrollment_assets.jobs import CORE, DAILY, INSIGHT, REPORTS, RESTATE
 from enrollment_assets.locking import close_dead_runs, process_tags
 from enrollment_assets.operations import days_to_take_in, logged_days, stale_ranges
 from enrollment_assets.partitions import LENIENT_TAG
@@ -194,15 +194,22 @@ def execute_and_restate(
 
 
 def restate(settings: Settings, until: dt.date | None = None) -> list[Outcome]:
-    """Compute stale days again, before `until` if that is given, range by range.
+    """Compute stale days again, before `until` if that is given, and then stale insight.
 
     Raises:
         WarehouseError: if days stay stale after that.
     """
+    outcomes = _restate(settings, RESTATE, until)
+    if until or any(not outcome.success for outcome in outcomes):
+        return outcomes
+    return outcomes + _restate(settings, INSIGHT)
+
+
+def _restate(settings: Settings, job: str, until: dt.date | None = None) -> list[Outcome]:
     outcomes: list[Outcome] = []
     done: set[tuple[dt.date, dt.date]] = set()
     while True:
-        ranges = stale_ranges(settings)
+        ranges = stale_ranges(settings, insight=job == INSIGHT)
         if until:
             ranges = [r for r in ranges if r[0] < until]
         if not ranges or any(not outcome.success for outcome in outcomes):
@@ -214,8 +221,9 @@ def restate(settings: Settings, until: dt.date | None = None) -> list[Outcome]:
             )
         done.add(ranges[0])
         first, last = ranges[0]
-        progress.note(f"Restating {first} to {last}, which depend on a day that changed.")
-        outcomes.append(execute(settings, RESTATE, first, last))
+        what = "what was made of it" if job == INSIGHT else "the figures"
+        progress.note(f"Restating {what}, {first} to {last}: a day changed that they depend on.")
+        outcomes.append(execute(settings, job, first, last))
 
 
 def decide(
@@ -252,6 +260,9 @@ def rebuild(settings: Settings, code: str, by: str) -> Outcome:
     days = logged_days(settings, code)
     if days:
         outcomes.append(execute(settings, RESTATE, days[0], days[-1]))
+        # Its official count is taken anew from the census of today's dates.
+        again = {"follow_cohorts": {"refreeze": code}}
+        outcomes.append(execute(settings, INSIGHT, days[-1], days[-1], ops=again))
     outcomes += restate(settings)
     checks = [check for done in outcomes for check in done.checks if check.name != RESTATED_CHECK]
     return Outcome(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DAILY = "daily_enrollment_job"
 CORE = "core_job"
 REPORTS = "reports_job"
+FIGURES = "figures_job"
+INSIGHT = "insight_job"
 RESTATE = "restatement_job"
 FRESHNESS = "freshness_job"
 PRUNE = "prune_job"
@@ -38,6 +40,7 @@ CORE_ASSETS = (
 # What depends on snapshots of other days, and is computed again when one of them changes.
 RESTATED_ASSETS = CORE_ASSETS[2:]
 ON_TIME_CHECK = AssetCheckKey(AssetKey("enrollment_snapshots"), "snapshot_on_time")
+_INSIGHT_GROUPS = ("insight", "custom")
 _REPORT_GROUPS = ("reports", "exports")
 
 
@@ -58,6 +61,16 @@ def build_jobs(settings: "Settings") -> dict[str, Job]:
             CORE,
             AssetSelection.assets(*CORE_ASSETS) - on_time,
             description="Snapshots, changes, metrics and segments: what a backfill needs.",
+        ),
+        define_asset_job(
+            FIGURES,
+            AssetSelection.all() - AssetSelection.groups(*_REPORT_GROUPS) - on_time,
+            description="Everything of a range of days but charts and reports.",
+        ),
+        define_asset_job(
+            INSIGHT,
+            AssetSelection.groups(*_INSIGHT_GROUPS),
+            description="Comparisons, trends, cohorts, anomalies and forecasts of days with figures.",
         ),
         define_asset_job(
             REPORTS,

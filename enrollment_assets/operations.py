@@ -139,15 +139,17 @@ def days_to_take_in(settings: Settings, term: Term) -> list[dt.date]:
 
 
 def stale_ranges(
-    settings: Settings, *, patience: float | None = None
+    settings: Settings, *, patience: float | None = None, insight: bool = False
 ) -> list[tuple[dt.date, dt.date]]:
-    """The ranges of days whose figures must be computed again, in order.
+    """The ranges of days whose figures, or whose `insight`, must be computed again, in order.
 
     Raises:
         WarehouseBusyError: if a run kept the warehouse for longer than `patience` (seconds).
     """
     with Warehouse(settings).read(patience) as connection:
-        return [] if connection is None else as_ranges(list(stale_days(connection, settings)))
+        if connection is None:
+            return []
+        return as_ranges(list(stale_days(connection, settings, insight=insight)))
 
 
 def last_read(settings: Settings, day: dt.date) -> float | None:

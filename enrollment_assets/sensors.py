@@ -20,7 +20,7 @@ from enrollment_assets.errors import (
     WarehouseBusyError,
 )
 from enrollment_assets.execution import failures, range_tags
-from enrollment_assets.jobs import DAILY, RESTATE
+from enrollment_assets.jobs import DAILY, INSIGHT, RESTATE
 from enrollment_assets.landing import Seen, look
 from enrollment_assets.locking import UNFINISHED, close_dead_runs
 from enrollment_assets.operations import last_read, stale_ranges
@@ -35,7 +35,10 @@ _HEARD_OF = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
 
 def build_sensors(settings: Settings, jobs: dict[str, Any]) -> list[dg.SensorDefinition]:
     """Late data, alerts, and files that land where days come as files; all on from the first start."""
-    sensors = [_late_data_sensor(settings, jobs[RESTATE]), _alerts_sensor(settings)]
+    sensors = [
+        _late_data_sensor(settings, [jobs[RESTATE], jobs[INSIGHT]]),
+        _alerts_sensor(settings),
+    ]
     if isinstance(settings.source, FilesKeys):
         sensors.append(_landing_sensor(settings, settings.source, jobs[DAILY]))
     return sensors
@@ -83,10 +86,10 @@ def _landing_sensor(settings: Settings, keys: FilesKeys, job: Any) -> dg.SensorD
     return landing_sensor
 
 
-def _late_data_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
+def _late_data_sensor(settings: Settings, jobs: list[Any]) -> dg.SensorDefinition:
     @dg.sensor(
         name="late_data_sensor",
-        job=job,
+        jobs=jobs,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Computes again what depends on a late, corrected or thrown out day; closes runs "
@@ -100,15 +103,15 @@ def _late_data_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
             return dg.SkipReason(str(error))
         if isinstance(found, str):
             return dg.SkipReason(found)
-        first, last = found
-        asked = f"{first} to {last}"
+        job, first, last = found
+        asked = f"{job} {first} to {last}"
         before = json.loads(context.cursor) if context.cursor else {}
         if before.get("asked") == asked and time.time() - before["at"] < _RETRY_SECONDS:
             return dg.SkipReason(f"{asked} is still stale after a run; trying again later.")
         request = (
-            dg.RunRequest(partition_key=first.isoformat())
+            dg.RunRequest(job_name=job, partition_key=first.isoformat())
             if first == last
-            else dg.RunRequest(tags=range_tags(first, last))
+            else dg.RunRequest(job_name=job, tags=range_tags(first, last))
         )
         return dg.SensorResult(
             run_requests=[request], cursor=json.dumps({"asked": asked, "at": time.time()})
@@ -150,16 +153,19 @@ def _alerts_sensor(settings: Settings) -> dg.SensorDefinition:
 
 def _range_to_restate(
     instance: dg.DagsterInstance, settings: Settings
-) -> tuple[dt.date, dt.date] | str:
-    """The first stale range, or why there is nothing to do now."""
+) -> tuple[str, dt.date, dt.date] | str:
+    """What to compute again, job and range, or why there is nothing to do now."""
     # While others write, the stale days are still changing, and the file is theirs.
     if instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
         return "Runs are not finished yet."
     requested = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
     if instance.get_backfills(filters=requested):
         return "A backfill is not finished yet."
-    ranges = stale_ranges(settings, patience=0)
-    return ranges[0] if ranges else "All figures follow from the snapshots that stand."
+    for job in (RESTATE, INSIGHT):
+        ranges = stale_ranges(settings, patience=0, insight=job == INSIGHT)
+        if ranges:
+            return job, *ranges[0]
+    return "All figures follow from the snapshots that stand."
 
 
 def _news(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:

@@ -75,10 +75,13 @@ class Curve:
         return found if self.is_ended else np.where(index >= len(self.values), np.nan, found)
 
     def until(self, day: int) -> "Curve":
-        """What was known on a relative day from `first` on."""
+        """What was known on a relative day from `first` on: up to the last snapshot then.
+
+        The line over a gap ends in a snapshot that was not there yet.
+        """
         if day >= self.last:
             return self
-        count = day - self.first + 1
+        count = 1 + int(np.flatnonzero(self.observed[: day - self.first + 1])[-1])
         return replace(
             self, values=self.values[:count], observed=self.observed[:count], is_ended=False
         )
@@ -126,9 +129,17 @@ class History:
 
 
 def history_of(
-    settings: Settings, curves: Mapping[str, Curve], term: Term, as_of: dt.date
+    settings: Settings,
+    curves: Mapping[str, Curve],
+    term: Term,
+    as_of: dt.date,
+    *,
+    is_gap_allowed: bool = False,
 ) -> History | None:
-    """What was known of a term and of those before it on a day; None where it has no snapshot then."""
+    """What was known of a term and of those before it on a day; None where it has no snapshot then.
+
+    With `is_gap_allowed` it may be older: the day is then that of the last snapshot before.
+    """
 
     def known(of: Term) -> Curve | None:
         curve = curves.get(of.code)
@@ -139,8 +150,12 @@ def history_of(
 
     now = known(term)
     today = (as_of - _anchor(settings, term)).days
-    if now is None or now.last != today or not now.observed[-1]:
+    if now is None:
         return None
+    if now.last != today and not is_gap_allowed:
+        return None
+    as_of -= dt.timedelta(today - now.last)
+    today = now.last
     earlier = (known(past) for past in settings.earlier_terms(term))
     return History(term, as_of, today, now, tuple(curve for curve in earlier if curve))
 
@@ -201,7 +216,8 @@ def drift(
     days = np.where(
         (left > 0)[:, None], np.minimum(horizons[None, :], left[:, None]), horizons[None, :]
     )
-    return now.at(origins)[:, None] + slope[:, None] * days
+    found: FloatArray = now.at(origins)[:, None] + slope[:, None] * days
+    return found
 
 
 def _over(
@@ -218,7 +234,8 @@ def _over(
         known = ~np.isnan(found)
         total += np.where(known, found, 0.0)
         count += known
-    return np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+    mean: FloatArray = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+    return mean
 
 
 def pick_up(
@@ -272,7 +289,8 @@ def curves(
     )
     going_on = drift(now, earlier, origins, horizons)
     share = _DRIFT_SHARE * 0.5 ** (horizons / _DRIFT_HALF_LIFE)
-    return share * going_on + (1 - share) * mean
+    found: FloatArray = share * going_on + (1 - share) * mean
+    return found
 
 
 # The simplest first.
@@ -301,7 +319,8 @@ def timing_scale(earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
         count = known.sum(axis=0)
         total = np.where(known, squares, 0.0).sum(axis=0)
         mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
-        return np.sqrt(mean) + 0.003 * then + 1.0
+        found: FloatArray = np.sqrt(mean) + 0.003 * then + 1.0
+        return found
 
     return _over(earlier, origins, horizons, spread)
 
@@ -312,7 +331,9 @@ def why_not(history: History) -> Refusal | None:
     if history.as_of >= history.term.ends:
         return Refusal("no forecast: the term has ended")
     if days < _LEAST_DAYS:
-        return Refusal(f"no forecast: {days} days of history, {_LEAST_DAYS} needed")
+        return Refusal(
+            f"no forecast: {days} day{'' if days == 1 else 's'} of history, {_LEAST_DAYS} needed"
+        )
     snapshots = int(history.now.observed.sum())
     if snapshots < _LEAST_SNAPSHOTS:
         return Refusal(
@@ -330,7 +351,7 @@ def fit_day(history: History) -> int:
     return history.now.first + days - (days - _LEAST_DAYS) % _GRID_DAYS
 
 
-def fit(history: History, horizon: int, levels: Sequence[int]) -> Fit:
+def fit(history: History, horizon: int, levels: Sequence[int]) -> Fit | Refusal:
     """Back-test every method, choose one for each horizon, and measure how far off it was.
 
     `horizon` in days; `levels` are intervals in percent. The newest day of `history` should be one of
@@ -340,6 +361,8 @@ def fit(history: History, horizon: int, levels: Sequence[int]) -> Fit:
     tests = _back_tests(history, horizons)
     methods = _choose(tests, _phase_errors(history, horizons), horizons)
     plain, scaled = _widths(history, tests, methods, horizons, levels)
+    if np.isnan(plain[levels[0]]).all():
+        return Refusal(f"no forecast: fewer than {_LEAST_ORIGINS} days to test a method on")
     return Fit(methods, plain, scaled, _scores(history, tests, methods))
 
 
@@ -538,9 +561,13 @@ def score_of(
     return len(errors), mae, mape, mase, float(errors.mean()), skill
 
 
+def daily_change(curve: Curve) -> float:
+    """The mean absolute change of a day in students, which MASE is counted in."""
+    return float(np.abs(np.diff(curve.values)).mean()) if len(curve.values) > 1 else 0.0
+
+
 def _scores(history: History, tests: _Tests, methods: Sequence[str]) -> tuple[Score, ...]:
-    now = history.now
-    daily_change = float(np.abs(np.diff(now.values)).mean())
+    change = daily_change(history.now)
     found = []
     for horizon in HORIZONS:
         if horizon > len(methods):
@@ -548,7 +575,7 @@ def _scores(history: History, tests: _Tests, methods: Sequence[str]) -> tuple[Sc
         column = horizon - 1
         naive = tests.errors["last_value"][:, column]
         for name, errors in tests.errors.items():
-            figures = score_of(errors[:, column], tests.observed[:, column], naive, daily_change)
+            figures = score_of(errors[:, column], tests.observed[:, column], naive, change)
             if figures[0]:
                 found.append(Score(name, horizon, *figures, is_chosen=name == methods[column]))
     return tuple(found)

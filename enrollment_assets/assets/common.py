@@ -6,8 +6,10 @@ import dagster as dg
 
 from enrollment_assets.config import Settings
 from enrollment_assets.partitions import daily_partitions
+from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import Statement
 from enrollment_assets.warehouse.schema import Table
+from enrollment_assets.warehouse.statements import statement
 
 # Runs that touch the file wait for each other (see `concurrency` in dagster.yaml).
 POOL = "warehouse"
@@ -48,3 +50,49 @@ def statement_asset(
         return decorator(function)
 
     return decorate
+
+
+def declared_out(table: Table, group: str, kind: type, kinds: set[str]) -> dg.AssetOut:
+    """One output of several: a daily partitioned table that an object of type `kind` computes."""
+    return dg.AssetOut(
+        dagster_type=kind,
+        group_name=group,
+        kinds=kinds,
+        owners=list(OWNERS),
+        tags={"domain": "enrollment"},
+        description=f"{table.grain}.",
+        metadata={
+            "partition_expr": table.date_column,
+            "dagster/column_schema": column_schema(table),
+            "dagster/table_name": table.relation,
+            "grain": table.grain,
+        },
+    )
+
+
+def view_asset(
+    settings: Settings, view: Table, group: str, deps: Sequence[str], description: str
+) -> dg.AssetsDefinition:
+    """An asset that is a view: made anew by each run, without partitions."""
+
+    @dg.asset(
+        name=view.name,
+        description=description,
+        group_name=group,
+        kinds={"duckdb", "view"},
+        owners=list(OWNERS),
+        tags={"domain": "enrollment"},
+        pool=POOL,
+        deps=list(deps),
+        metadata={
+            "dagster/column_schema": column_schema(view),
+            "dagster/table_name": view.relation,
+        },
+    )
+    def make_view(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+        with warehouse.connect() as connection:
+            connection.execute(statement(view.name, settings))
+            rows = connection.execute(f"SELECT count(*) FROM {view.relation}").fetchone()
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0})
+
+    return make_view

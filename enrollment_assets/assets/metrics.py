@@ -2,13 +2,18 @@
 
 import dagster as dg
 
-from enrollment_assets.assets.common import OWNERS, POOL, column_schema, statement_asset
+from enrollment_assets.assets.common import (
+    OWNERS,
+    POOL,
+    column_schema,
+    statement_asset,
+    view_asset,
+)
 from enrollment_assets.config import Settings
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import CORE, Statement
 from enrollment_assets.warehouse.restatements import append_restatements, overtaken_pages
 from enrollment_assets.warehouse.schema import WEEKLY_VIEW, tables
-from enrollment_assets.warehouse.statements import statement
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -36,27 +41,13 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         """
         return CORE["segment_metrics"]
 
-    @dg.asset(
-        group_name="metrics",
-        kinds={"duckdb", "view"},
-        owners=list(OWNERS),
-        tags={"domain": "enrollment"},
-        pool=POOL,
-        deps=["enrollment_metrics"],
-        metadata={
-            "dagster/column_schema": column_schema(WEEKLY_VIEW),
-            "dagster/table_name": WEEKLY_VIEW.relation,
-        },
+    weekly_enrollment_summary = view_asset(
+        settings,
+        WEEKLY_VIEW,
+        "metrics",
+        ["enrollment_metrics"],
+        f"{WEEKLY_VIEW.grain}, as a view over the metrics.",
     )
-    def weekly_enrollment_summary(
-        warehouse: dg.ResourceParam[Warehouse],
-    ) -> dg.MaterializeResult[None]:
-        """One row per term and week, from Monday to Sunday: a view over `enrollment_metrics`."""
-        with warehouse.connect() as connection:
-            connection.execute(statement("weekly_enrollment_summary", settings))
-            rows = connection.execute(f"SELECT count(*) FROM {WEEKLY_VIEW.relation}").fetchone()
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0})
-
     restatements = declared["metric_restatements"]
 
     @dg.asset(

@@ -196,7 +196,8 @@ def stale_days(
 ) -> dict[dt.date, list[str]]:
     """The days with derived rows that must be computed again, and the terms on each, in order.
 
-    Those of the core, or those of `insight` that was computed from what stood before. Days before `start_date`, if it was moved later, have no partition any more and stay as they are.
+    Those of the core, or those of `insight` that was computed from what stood before.
+    Days before `start_date`, if it was moved later, have no partition any more and stay as they are.
     """
     found: dict[dt.date, list[str]] = {}
     with plain_errors("Looking for stale days"):

@@ -482,6 +482,7 @@ def _models(intervals: tuple[int, ...]) -> tuple[Table, ...]:
                 "Mean absolute error / mean absolute change of a day (naive, in sample)",
             ),
             ("bias", "DOUBLE", "Mean of forecast less observed, students"),
+            ("skill_pct", "DOUBLE", "By how much the MAE is under that of the last value, percent"),
             *(
                 (f"coverage_{level}", "DOUBLE", f"Percent inside the {level} % interval")
                 for level in intervals

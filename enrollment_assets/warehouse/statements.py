@@ -13,6 +13,9 @@ from enrollment_assets.config import Anchor, Grain, Settings
 if TYPE_CHECKING:
     import jinja2
 
+# Daily tables that depend on the figures of all terms, and are restated after them.
+INSIGHT = ("point_in_time", "segment_point_in_time", "enrollment_anomalies", "enrollment_forecast")
+
 SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
 
 
@@ -55,4 +58,5 @@ def _render(
         excluded=excluded,
         dedupe=dedupe,
         anchor=anchor.value,
+        insight=INSIGHT,
     )

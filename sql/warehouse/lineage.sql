@@ -53,8 +53,6 @@ FROM (
     FROM enrollment.snapshot_log
     WHERE status = 'accepted'
 ) AS history
-CROSS JOIN (
-    VALUES ('point_in_time'), ('segment_point_in_time'), ('enrollment_anomalies'), ('enrollment_forecast')
-) AS derived (table_name)
+CROSS JOIN (SELECT unnest(['{{ insight | join("', '") }}']) AS table_name) AS derived
 LEFT JOIN terms ON terms.code = history.term
 LEFT JOIN terms AS past ON past.code = terms.comparison

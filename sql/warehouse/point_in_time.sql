@@ -12,8 +12,8 @@ WITH asked AS (
         past.code AS comparison_term,
         past.census,
         past.ends,
-        past.{{ anchor }} + (metrics.date - terms.{{ anchor }}) AS comparison_day,
-        least(past.{{ anchor }} + (metrics.date - terms.{{ anchor }}), metrics.date) AS newest_day
+        past.{{ anchor }} + (metrics.date - terms.{{ anchor }})::INTEGER AS comparison_day,
+        least(past.{{ anchor }} + (metrics.date - terms.{{ anchor }})::INTEGER, metrics.date) AS newest_day
     FROM enrollment.enrollment_metrics AS metrics
     JOIN terms ON metrics.term = terms.code
     LEFT JOIN terms AS past ON terms.comparison = past.code

@@ -1,0 +1,116 @@
+"""Stage four: what the figures mean: comparisons, trends, cohorts, anomalies, forecasts."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from enrollment_assets.assets.common import (
+    OWNERS,
+    POOL,
+    column_schema,
+    declared_out,
+    statement_asset,
+    view_asset,
+)
+from enrollment_assets.config import Settings
+from enrollment_assets.partitions import daily_partitions
+from enrollment_assets.warehouse import cohorts
+from enrollment_assets.warehouse.connection import Warehouse
+from enrollment_assets.warehouse.derive import Computed, Statement
+from enrollment_assets.warehouse.models import Forecasts
+from enrollment_assets.warehouse.schema import MONTHLY_VIEW, TREND_VIEW, tables
+
+GROUP = "insight"
+
+
+class CohortConfig(dg.Config):
+    """A term whose frozen census is thrown away and frozen anew, after its dates were edited."""
+
+    refreeze: str | None = None
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """Everything of group `insight`."""
+    declared = tables(settings)
+
+    @statement_asset(settings, declared["point_in_time"], GROUP, ["enrollment_metrics"])
+    def point_in_time() -> Statement:
+        """One row per day and term: the same relative day of the comparison term beside it.
+
+        Both dates are there, the gap if that day had no snapshot, and what the comparison came to.
+        """
+        return Statement("point_in_time", reads_snapshots=False)
+
+    @statement_asset(
+        settings, declared["segment_point_in_time"], GROUP, ["point_in_time", "segment_metrics"]
+    )
+    def segment_point_in_time() -> Statement:
+        """One row per day, term, dimension and segment: the same point in time, and what it adds."""
+        return Statement("segment_point_in_time", reads_snapshots=False)
+
+    @dg.multi_asset(
+        name="forecast_enrollment",
+        outs={
+            name: declared_out(declared[name], GROUP, Computed, kinds={"duckdb", "python"})
+            for name in ("enrollment_forecast", "forecast_scorecard")
+        },
+        deps=["enrollment_metrics"],
+        internal_asset_deps={
+            "enrollment_forecast": {dg.AssetKey("enrollment_metrics")},
+            "forecast_scorecard": {dg.AssetKey("enrollment_forecast")},
+        },
+        partitions_def=daily_partitions(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=POOL,
+    )
+    def forecast_enrollment() -> Iterator[dg.Output[Computed]]:
+        """Forecasts every open term by the method that back-tests best, and scores past forecasts."""
+        models = Forecasts()
+        name = "enrollment_forecast"
+        yield dg.Output(Computed(name, models.forecast, ("issue_forecasts",)), name)
+        yield dg.Output(Computed("forecast_scorecard", models.scorecard), "forecast_scorecard")
+
+    @dg.multi_asset(
+        name="follow_cohorts",
+        specs=[
+            dg.AssetSpec(
+                name,
+                deps=["enrollment_snapshots", "snapshot_log", "student_changes"],
+                description=f"{declared[name].grain}.",
+                group_name=GROUP,
+                owners=list(OWNERS),
+                kinds={"duckdb", "sql"},
+                tags={"domain": "enrollment"},
+                metadata={
+                    "dagster/column_schema": column_schema(declared[name]),
+                    "dagster/table_name": declared[name].relation,
+                },
+            )
+            for name in cohorts.TABLES
+        ],
+        pool=POOL,
+    )
+    def follow_cohorts(
+        context: dg.AssetExecutionContext,
+        config: CohortConfig,
+        warehouse: dg.ResourceParam[Warehouse],
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        """Freezes the censuses that are behind, and follows their cohorts through later terms."""
+        with warehouse.connect() as connection:
+            counts = cohorts.follow(
+                connection, settings, run_id=context.run.run_id, refreeze=config.refreeze
+            )
+        for name, count in counts.items():
+            yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": count})
+
+    views = [
+        view_asset(
+            settings,
+            view,
+            GROUP,
+            ["enrollment_metrics"],
+            f"{view.grain}, as a view over the metrics.",
+        )
+        for view in (MONTHLY_VIEW, TREND_VIEW)
+    ]
+    return [point_in_time, segment_point_in_time, forecast_enrollment, follow_cohorts, *views]
