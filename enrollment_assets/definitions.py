@@ -8,6 +8,7 @@ import dagster as dg
 
 from enrollment_assets.assets import changes, ingest, insight, metrics, reports
 from enrollment_assets.checks import changes as change_checks
+from enrollment_assets.checks import insight as insight_checks
 from enrollment_assets.checks import metrics as metric_checks
 from enrollment_assets.checks import snapshots as snapshot_checks
 from enrollment_assets.config import Settings, load_settings
@@ -17,7 +18,7 @@ from enrollment_assets.schedules import build_schedules
 from enrollment_assets.sensors import build_sensors
 
 STAGES = (ingest, changes, metrics, insight, reports)
-CHECKS = (snapshot_checks, change_checks, metric_checks)
+CHECKS = (snapshot_checks, change_checks, metric_checks, insight_checks)
 
 
 def build_defs(

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -475,7 +476,7 @@ def _widths(
     The k-th smallest of n errors, k = ceil((n + 1) level) (Lei et al., 2018, "Distribution-free
     predictive inference for regression"). Where no earlier term tells how much the timing can differ,
     they are widened for the few errors that do not overlap: see `_small_sample`. Horizons that could
-    not be tested grow on from the last one that could, in proportion.
+    not be tested grow on from the last one that could, in proportion, or as `timing_scale` does.
     """
     scale = timing_scale(history.earlier, tests.origins, horizons)
     plain = {level: np.full(len(horizons), np.nan) for level in levels}
@@ -496,8 +497,8 @@ def _widths(
             else:
                 plain[level][column] = width * _small_sample(independent, level)
     for level in levels:
-        plain[level] = _grown(_smooth(plain[level]), horizons)
-        scaled[level] = _smooth(scaled[level])
+        plain[level] = _beyond(_smooth(plain[level]), horizons)
+        scaled[level] = _beyond(_smooth(scaled[level]), np.ones(len(horizons)))
     return plain, scaled
 
 
@@ -530,12 +531,13 @@ def _smooth(widths: FloatArray) -> FloatArray:
     return np.where(known, total / np.maximum(count, 1), np.nan)
 
 
-def _grown(widths: FloatArray, horizons: IntArray) -> FloatArray:
+def _beyond(widths: FloatArray, growth: npt.NDArray[Any]) -> FloatArray:
+    """Widths of horizons after the last tested one, which grow as `growth` does."""
     known = np.flatnonzero(~np.isnan(widths))
     if not len(known):
         return widths
     last = known[-1]
-    beyond = widths[last] * horizons / horizons[last]
+    beyond = widths[last] * growth / growth[last]
     return np.where((np.arange(len(widths)) > last) & np.isnan(widths), beyond, widths)
 
 

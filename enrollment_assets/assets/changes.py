@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from enrollment_assets.assets.common import statement_asset
+from enrollment_assets.assets.common import table_asset
 from enrollment_assets.config import Settings
 from enrollment_assets.warehouse.derive import CORE, Statement
 from enrollment_assets.warehouse.schema import tables
@@ -12,7 +12,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """`student_changes`."""
     table = tables(settings)["student_changes"]
 
-    @statement_asset(settings, table, "changes", ["enrollment_snapshots", "snapshot_log"])
+    @table_asset(settings, table, "changes", ["enrollment_snapshots", "snapshot_log"])
     def student_changes() -> Statement:
         """One row per snapshot day, term and student who was added, dropped or moved.
 

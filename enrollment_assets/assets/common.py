@@ -7,7 +7,7 @@ import dagster as dg
 from enrollment_assets.config import Settings
 from enrollment_assets.partitions import daily_partitions
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.derive import Statement
+from enrollment_assets.warehouse.derive import Computed, Statement
 from enrollment_assets.warehouse.schema import Table
 from enrollment_assets.warehouse.statements import statement
 
@@ -25,16 +25,16 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def statement_asset(
-    settings: Settings, table: Table, group: str, deps: Sequence[str]
-) -> Callable[[Callable[[], Statement]], dg.AssetsDefinition]:
-    """Make an asset of a function that gives the statement for a daily partitioned table."""
+def table_asset(
+    settings: Settings, table: Table, group: str, deps: Sequence[str], kind: str = "sql"
+) -> Callable[[Callable[[], Statement | Computed]], dg.AssetsDefinition]:
+    """Make an asset of a function that says what computes a daily partitioned table."""
 
-    def decorate(function: Callable[[], Statement]) -> dg.AssetsDefinition:
+    def decorate(function: Callable[[], Statement | Computed]) -> dg.AssetsDefinition:
         decorator = dg.asset(
             deps=list(deps),
             group_name=group,
-            kinds={"duckdb", "sql"},
+            kinds={"duckdb", kind},
             owners=list(OWNERS),
             tags={"domain": "enrollment"},
             pool=POOL,

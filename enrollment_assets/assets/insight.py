@@ -9,7 +9,7 @@ from enrollment_assets.assets.common import (
     POOL,
     column_schema,
     declared_out,
-    statement_asset,
+    table_asset,
     view_asset,
 )
 from enrollment_assets.config import Settings
@@ -17,7 +17,7 @@ from enrollment_assets.partitions import daily_partitions
 from enrollment_assets.warehouse import cohorts
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import Computed, Statement
-from enrollment_assets.warehouse.models import Forecasts
+from enrollment_assets.warehouse.models import Forecasts, anomalies
 from enrollment_assets.warehouse.schema import MONTHLY_VIEW, TREND_VIEW, tables
 
 GROUP = "insight"
@@ -33,7 +33,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """Everything of group `insight`."""
     declared = tables(settings)
 
-    @statement_asset(settings, declared["point_in_time"], GROUP, ["enrollment_metrics"])
+    @table_asset(settings, declared["point_in_time"], GROUP, ["enrollment_metrics"])
     def point_in_time() -> Statement:
         """One row per day and term: the same relative day of the comparison term beside it.
 
@@ -41,12 +41,26 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         """
         return Statement("point_in_time", reads_snapshots=False)
 
-    @statement_asset(
+    @table_asset(
         settings, declared["segment_point_in_time"], GROUP, ["point_in_time", "segment_metrics"]
     )
     def segment_point_in_time() -> Statement:
         """One row per day, term, dimension and segment: the same point in time, and what it adds."""
         return Statement("segment_point_in_time", reads_snapshots=False)
+
+    @table_asset(
+        settings,
+        declared["enrollment_anomalies"],
+        GROUP,
+        ["enrollment_metrics", "segment_metrics"],
+        "python",
+    )
+    def enrollment_anomalies() -> Computed:
+        """One row per day, term and series: observed, expected, and whether that is unusual.
+
+        Added students, dropped ones and the net change, in total always, of segments where unusual.
+        """
+        return Computed("enrollment_anomalies", anomalies)
 
     @dg.multi_asset(
         name="forecast_enrollment",
@@ -113,4 +127,5 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         )
         for view in (MONTHLY_VIEW, TREND_VIEW)
     ]
-    return [point_in_time, segment_point_in_time, forecast_enrollment, follow_cohorts, *views]
+    daily = [point_in_time, segment_point_in_time, enrollment_anomalies, forecast_enrollment]
+    return [*daily, follow_cohorts, *views]

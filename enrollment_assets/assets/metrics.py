@@ -6,7 +6,7 @@ from enrollment_assets.assets.common import (
     OWNERS,
     POOL,
     column_schema,
-    statement_asset,
+    table_asset,
     view_asset,
 )
 from enrollment_assets.config import Settings
@@ -20,14 +20,14 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """`enrollment_metrics`, `segment_metrics`, the weeks' view and `metric_restatements`."""
     declared = tables(settings)
 
-    @statement_asset(
+    @table_asset(
         settings, declared["enrollment_metrics"], "metrics", ["student_changes", "snapshot_log"]
     )
     def enrollment_metrics() -> Statement:
         """One row per day and term: headcount, movement, continuation and growth in percent."""
         return CORE["enrollment_metrics"]
 
-    @statement_asset(
+    @table_asset(
         settings,
         declared["segment_metrics"],
         "metrics",

@@ -48,6 +48,27 @@ def read_curves(
     return forecasts.read_curves(settings, totals)
 
 
+def anomalies(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, days: Sequence[dt.date]
+) -> "pd.DataFrame":
+    """The rows of `enrollment_anomalies`."""
+    from enrollment_assets.analytics.anomalies import detect
+
+    tested = [
+        term for term in settings.terms if term.registration_opens <= days[-1] and term.ends >= days[0]
+    ]
+    needed = {code for term in tested for code in _with_earlier(settings, term)}
+    binds = {"terms": sorted(needed), "last": days[-1]}
+    metrics = _read(connection, statement("anomaly_metrics", settings), binds).df()
+    segments = _read(connection, statement("anomaly_segments", settings), binds).df()
+    known = _read(connection, "SELECT date, term FROM operations.acknowledged_anomalies", {}).fetchall()
+    return detect(metrics, segments, days, settings, set(known))
+
+
+def _with_earlier(settings: Settings, term: Term) -> list[str]:
+    return [term.code, *(past.code for past in settings.earlier_terms(term))]
+
+
 class Forecasts:
     """The forecasts of a run's days and their scorecard; a week's fit is made once for both."""
 

@@ -1,0 +1,6 @@
+-- Daily figures that unusual days are told from. Grain: one row per day and term. Binds: $terms (codes),
+-- $last (day, inclusive).
+SELECT *
+FROM enrollment.enrollment_metrics
+WHERE list_contains($terms::VARCHAR[], term) AND date <= $last
+ORDER BY term, date

@@ -1,0 +1,6 @@
+-- Daily figures of segments that unusual days are told from. Grain: one row per day, term, dimension and segment. Binds: $terms (codes),
+-- $last (day, inclusive).
+SELECT *
+FROM enrollment.segment_metrics
+WHERE list_contains($terms::VARCHAR[], term) AND date <= $last
+ORDER BY term, date, dimension, segment
