@@ -278,7 +278,9 @@ def _usual(tested: _Days, row: int, earlier: Sequence[_Earlier], threshold: floa
     """What is usual on a day, or why that cannot be said."""
     today, gap, business = (int(a[row]) for a in (tested.day, tested.gap, tested.business))
     plain = np.array([not names for names in tested.events[:row]], dtype=bool)
-    recent = np.flatnonzero(tested.learnable[:row] & plain & (tested.day[:row] >= today - OWN_DAYS))
+    recent = np.flatnonzero(
+        tested.learnable[:row] & plain & (tested.day[:row] >= today - gap - OWN_DAYS)
+    )
     near = [
         np.flatnonzero(
             other.learnable
@@ -304,20 +306,25 @@ def _usual(tested: _Days, row: int, earlier: Sequence[_Earlier], threshold: floa
         ]
         return tested.rates[:, of(tested, recent)], np.concatenate([nothing, *early], axis=1)
 
-    def number(pools: tuple[Numbers, Numbers]) -> int:
-        return sum(pool.shape[1] for pool in pools)
-
-    pools = comparable(gap, business)
-    if number(pools) >= LEAST_DAYS:
-        expected, spread = _centre_and_spread(*pools)
-    else:
-        # A gap like no other is put together from single days of each class.
-        shares = [(n / gap, comparable(1, k)) for k, n in ((1, business), (0, gap - business)) if n]
-        if gap == 1 or min(number(pools) for _, pools in shares) < LEAST_DAYS:
-            return f"too little history: {number(pools)} comparable days, {LEAST_DAYS} needed"
-        parts = [(share, *_centre_and_spread(*pools)) for share, pools in shares]
-        expected = np.sum([share * centre for share, centre, _ in parts], axis=0)
-        spread = np.sum([share * scatter for share, _, scatter in parts], axis=0)
+    # A gap like no other is put together from shorter ones, in the end from single days.
+    sizes = {(int(tested.gap[at]), int(tested.business[at])) for at in recent}
+    for other, rows in zip(earlier, near, strict=True):
+        sizes |= {(int(other.days.gap[at]), int(other.days.business[at])) for at in rows}
+    left, open_left, parts = gap, business, []
+    for days, open_days in sorted(sizes, reverse=True):
+        closed, closed_left = days - open_days, left - open_left
+        times = min(
+            open_left // open_days if open_days else left, closed_left // closed if closed else left
+        )
+        pools = comparable(days, open_days) if times else (nothing, nothing)
+        if sum(pool.shape[1] for pool in pools) >= LEAST_DAYS:
+            parts.append((times * days / gap, *_centre_and_spread(*pools)))
+            left, open_left = left - times * days, open_left - times * open_days
+    if left:
+        found = sum(pool.shape[1] for pool in comparable(gap, business))
+        return f"too little history: {found} comparable days, {LEAST_DAYS} needed"
+    expected = np.sum([share * centre for share, centre, _ in parts], axis=0)
+    spread = np.sum([share * scatter for share, _, scatter in parts], axis=0)
     floor = np.maximum(
         ROOT * np.sqrt(np.abs(expected) * gap + 1) / gap,
         SHARE * tested.before[row] / np.sqrt(gap),
