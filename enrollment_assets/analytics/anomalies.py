@@ -82,12 +82,20 @@ class _Days:
 
 @dataclass(frozen=True)
 class _Earlier:
-    """An earlier term in the columns of the tested one; NaN where it has no such segment."""
+    """An earlier term in the columns of the tested one."""
 
     days: _Days
     learnable: Flags
     before: Numbers
     rates: Numbers
+    there: Flags
+
+    def ratio(self, now: Numbers, rows: Integers) -> Numbers:
+        """The tested headcount (g) over that of these rows; NaN for segments that they lack."""
+        if not len(rows):
+            return np.ones_like(now)
+        ratio = np.clip((now + PRIOR) / (self.before[rows].mean(axis=0) + PRIOR), *RATIOS)
+        return np.where(self.there[rows].any(axis=0), ratio, np.nan)
 
 
 @dataclass(frozen=True)
@@ -165,21 +173,24 @@ def _days(
     day = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
     gap = rows["days_since_baseline"].fillna(0).to_numpy(dtype=np.int64)
     n = len(day)
-    pairs = parts[["dimension", "segment"]].astype(str).drop_duplicates()
-    names = sorted(pairs.itertuples(index=False, name=None))
-    columns = {name: number for number, name in enumerate(names, start=1)}
+    of_dimension, dimensions = pd.factorize(parts["dimension"], sort=True)
+    of_segment, segments = pd.factorize(parts["segment"], sort=True)
+    pairs, column = np.unique(of_dimension * len(segments) + of_segment, return_inverse=True)
+    names = [
+        (str(dimensions[pair // len(segments)]), str(segments[pair % len(segments)]))
+        for pair in pairs
+    ]
     # a segment without a row on a day had nobody then and nobody at the baseline
     counts = np.zeros((4, n, 1 + len(names)))
     there = np.zeros((n, 1 + len(names)), dtype=bool)
     wanted = [*SERIES, "total_enrollment"]
     counts[:, :, 0] = rows[wanted].to_numpy(dtype=float).T
-    at = np.searchsorted(day, parts["date"].to_numpy().astype("datetime64[D]").astype(np.int64))
-    keys = zip(parts["dimension"].astype(str), parts["segment"].astype(str), strict=True)
-    column = np.array([columns[key] for key in keys], dtype=np.int64)
-    known = at < n
-    counts[:, at[known], column[known]] = parts[wanted].to_numpy(dtype=float).T[:, known]
-    there[at[known], column[known]] = True
-    first, last = (int(day[0] - gap[0]), int(day[-1])) if n else (0, 0)
+    days = parts["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    at = np.minimum(np.searchsorted(day, days), n - 1)
+    known = day[at] == days
+    counts[:, at[known], 1 + column[known]] = parts[wanted].to_numpy(dtype=float).T[:, known]
+    there[at[known], 1 + column[known]] = True
+    first, last = int(day[0] - gap[0]), int(day[-1])
     span = [_EPOCH + dt.timedelta(number) for number in range(first, last + 1)]
     events = _events(settings, term)
     business = np.cumsum([_is_business(date, settings) for date in span])
@@ -200,10 +211,10 @@ def _days(
         events=[
             {
                 name: since + back
-                for back in range(days)
+                for back in range(since_baseline)
                 for name, since in events.get(now - back, {}).items()
             }
-            for now, days in zip(day.tolist(), gap.tolist(), strict=True)
+            for now, since_baseline in zip(day.tolist(), gap.tolist(), strict=True)
         ],
         before=counts[3] - counts[2],
         rates=counts[:3] / np.maximum(gap, 1)[None, :, None],
@@ -244,11 +255,10 @@ def _earlier_terms(settings: Settings, terms: Mapping[str, _Days], tested: _Days
         at = {name: column for column, name in enumerate(days.names)}
         column = np.array([at.get(name, -1) for name in tested.names])
         plain = np.array([not here & events.keys() for events in days.events], dtype=bool)
-        missing = column < 0
+        there = days.there[:, column] & (column >= 0)
+        there[:, 0] = True
         before, rates = days.before[:, column], days.rates[:, :, column]
-        before[:, missing] = np.nan
-        rates[:, :, missing] = np.nan
-        found.append(_Earlier(days, days.learnable & plain, before, rates))
+        found.append(_Earlier(days, days.learnable & plain, before, rates, there))
     return found
 
 
@@ -290,8 +300,7 @@ def _usual(tested: _Days, row: int, earlier: Sequence[_Earlier], threshold: floa
         for other in earlier
     ]
     ratios = [
-        _ratio(tested.before[row], other.before[rows])
-        for other, rows in zip(earlier, near, strict=True)
+        other.ratio(tested.before[row], rows) for other, rows in zip(earlier, near, strict=True)
     ]
     nothing = np.empty((len(SERIES), 0, len(tested.names)))
 
@@ -342,14 +351,6 @@ def _usual(tested: _Days, row: int, earlier: Sequence[_Earlier], threshold: floa
     return _at_event(tested, row, earlier, usual, threshold) if tested.events[row] else usual
 
 
-def _ratio(now: Numbers, then: Numbers) -> Numbers:
-    """Headcount of a day (g) over that of an earlier term around the day (n x g)."""
-    if not len(then):
-        return np.ones_like(now)
-    ratio: Numbers = np.clip((now + PRIOR) / (then.mean(axis=0) + PRIOR), *RATIOS)
-    return ratio
-
-
 def _bounds(
     expected: Numbers, scale: Numbers, reached: Sequence[Numbers], threshold: float, event: str = ""
 ) -> _Usual:
@@ -379,9 +380,11 @@ def _at_event(
             ]
         )
         known = (apart >= 0) & (other.days.day < tested.day[row]) & other.days.learnable
+        # the quiet weekend after a purge on a Friday is no reason to expect another one
+        known &= (other.days.business > 0) == (tested.business[row] > 0)
         rows = np.flatnonzero(known)
         if len(rows):
-            ratio = _ratio(tested.before[row], other.before[rows])
+            ratio = other.ratio(tested.before[row], rows)
             around.append(other.rates[:, rows] * ratio)
             same.append(other.rates[:, rows[apart[rows] == apart[rows].min()]] * ratio)
     if not same:
@@ -413,7 +416,7 @@ def _judge(
     chosen = [(series, 0) for series in range(3)]
     chosen += _largest_segments(score, usual.scale, unusual, tested.there[row])
     takes_back = False
-    if unusual.any() and tested.gap[row - 1]:
+    if unusual.any() and row and tested.gap[row - 1]:
         before = _usual(tested, row - 1, earlier, settings.anomalies.threshold)
         if not isinstance(before, str) and _unusual(tested, row - 1, before, settings)[NET, 0]:
             now, then = (
@@ -589,6 +592,7 @@ def _row(tested: _Days, row: int, series: int, column: int) -> dict[str, Any]:
         "segment": name[1] if name else None,
         "observed": tested.rates[series, row, column],
         "is_anomaly": False,
+        "kind": None,
     }
 
 
