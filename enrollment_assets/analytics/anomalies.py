@@ -33,9 +33,9 @@ LEAST_WEEKS = 4
 ROOT, SHARE = 1.5, 0.003
 # Few comparable days tell the scatter badly: the scale grows by this many days over their number.
 FEW_DAYS = 5.0
-# Around a calendar event whose size no earlier term shows, five times the usual scale is usual: a
-# purge of a twentieth of all students is ordinary there, a tenth that is missing is not.
-UNKNOWN_EVENT, EVENT_SHARE = 5.0, 0.3
+# Around a calendar event whose size no earlier term shows, eight times the usual scale is usual: with
+# the threshold of 4 a purge of up to a tenth of all students. One whose size is known scatters by 30 %.
+UNKNOWN_EVENT, EVENT_SHARE = 8.0, 0.3
 # A ratio of headcounts counts as if both terms had so many students more, and stays in bounds.
 PRIOR, RATIOS = 30.0, (1 / 3, 3.0)
 # Share of false ones among the segments that are shown, and how many are shown.
@@ -343,7 +343,10 @@ def _usual(tested: _Days, row: int, earlier: Sequence[_Earlier], threshold: floa
         other.rates[:, rows[(other.days.business[rows] > 0) == (business > 0)]] * ratio
         for other, rows, ratio in zip(earlier, near, ratios, strict=True)
     ]
-    weekdays = np.sort(tested.rates[:, recent[(today - tested.day[recent]) % 7 == 0]], axis=1)
+    alike = recent[
+        ((today - tested.day[recent]) % 7 == 0) & ((tested.business[recent] > 0) == (business > 0))
+    ]
+    weekdays = np.sort(tested.rates[:, alike], axis=1)
     if weekdays.shape[1] >= LEAST_WEEKS:
         # The most extreme one may have been a fault itself.
         reached.append(weekdays[:, [1, -2]])
