@@ -320,7 +320,7 @@ def no_anomalies(facts: Sequence[Facts]) -> Finding:
 def census_as_frozen(changed: Sequence[Sequence[Any]]) -> Finding:
     """The frozen censuses are still what the snapshots that stand would give."""
     figures = {
-        term: f"frozen {count} on {day}; now {count_now} on {day_now}. The official count stays, unless "
+        term: f"frozen {count} on {day}; now {count_now} on {day_now}. The count stays, unless "
         f"`enrollment rebuild --term {term}` takes it anew."
         for term, day, count, day_now, count_now in changed
     }

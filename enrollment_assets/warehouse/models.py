@@ -55,13 +55,17 @@ def anomalies(
     from enrollment_assets.analytics.anomalies import detect
 
     tested = [
-        term for term in settings.terms if term.registration_opens <= days[-1] and term.ends >= days[0]
+        term
+        for term in settings.terms
+        if term.registration_opens <= days[-1] and term.ends >= days[0]
     ]
     needed = {code for term in tested for code in _with_earlier(settings, term)}
     binds = {"terms": sorted(needed), "last": days[-1]}
     metrics = _read(connection, statement("anomaly_metrics", settings), binds).df()
     segments = _read(connection, statement("anomaly_segments", settings), binds).df()
-    known = _read(connection, "SELECT date, term FROM operations.acknowledged_anomalies", {}).fetchall()
+    known = _read(
+        connection, "SELECT date, term FROM operations.acknowledged_anomalies", {}
+    ).fetchall()
     return detect(metrics, segments, days, settings, set(known))
 
 
