@@ -266,7 +266,10 @@ def explain(code: str, first: dt.date, last: dt.date, dimension: str | None, top
             f"of {found.first}."
         )
     for name in found.unknown_dimensions:
-        console.print(f"By {name}: nothing is known of {found.first}, which was pruned without it.")
+        console.print(
+            f"By {name}: no figures of {found.first}, whose snapshot was gone when {name} came into "
+            "the configuration."
+        )
     _explain_days(found)
 
 
@@ -363,7 +366,9 @@ def _explain_days(found: "Explanation") -> None:
         for line in found.restated[:_MOST_LINES]:
             values = (line.reported, line.restated)
             shown = ("none" if value is None else f"{value:,}" for value in values)
-            table.add_row(str(line.date), line.metric.replace("_", " "), *shown)
+            # The column holds all who were added; above, only first-timers are new.
+            figure = "added students" if line.metric == "new_students" else line.metric
+            table.add_row(str(line.date), figure.replace("_", " "), *shown)
         console.print(table)
     more = max(len(found.restated) - _MOST_LINES, 0) + found.restated_segments
     if more:
