@@ -15,11 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from enrollment_assets import progress
-from enrollment_assets.config import Settings, load_settings
+from enrollment_assets.config import Grain, Settings, load_settings
 from enrollment_assets.errors import ConfigurationError, EnrollmentError
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
     from enrollment_assets.execution import Outcome
+    from enrollment_assets.explain import Bridge, Explanation
 
 console = Console(highlight=False, soft_wrap=True)
 _MOST_LINES = 12
@@ -223,6 +226,159 @@ def status() -> None:
 
 
 @cli.command()
+@click.option("--term", "code", required=True, help="Code of the term.")
+@click.option("--from", "first", type=_Day(), required=True, help="Day of the first total.")
+@click.option("--to", "last", type=_Day(), required=True, help="Day of the second total.")
+@click.option("--dimension", default=None, help="Segments of this dimension only.")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=12, show_default=True, help="Segments to show."
+)
+def explain(code: str, first: dt.date, last: dt.date, dimension: str | None, top: int) -> None:
+    """Show what took a term's headcount from one day to another."""
+    from enrollment_assets import explain as bridges
+
+    settings = load_settings()
+    if first > last:
+        raise click.UsageError(f"--from {first} is after --to {last}.")
+    _check_days(settings, first, last)
+    if dimension is not None and dimension not in settings.dimensions:
+        raise ConfigurationError(
+            f"{dimension} is none of the dimensions in {settings.path}: "
+            f"{', '.join(settings.dimensions)}."
+        )
+    dimensions = settings.dimensions if dimension is None else (dimension,)
+    with _bars():
+        found = bridges.explain(settings, settings.term(code), first, last, dimensions)
+    for asked, taken in ((first, found.first), (last, found.last)):
+        if asked != taken:
+            console.print(f"{asked} has no accepted snapshot: the latest before it is of {taken}.")
+    _explain_total(settings, found)
+    _explain_people(settings, found)
+    for name, segments in found.segments.items():
+        _explain_segments(settings, found, name, segments, top)
+    if found.segments:
+        if settings.grain is Grain.registration:
+            words = "added: new or returning; who has several values counts in each"
+        else:
+            words = "back: returning"
+        console.print(
+            f"{words}; in, out: moved from and to other segments; %: net in percent of the headcount "
+            f"of {found.first}."
+        )
+    for name in found.unknown_dimensions:
+        console.print(
+            f"By {name}: no figures of {found.first}, whose snapshot was gone when {name} came into "
+            "the configuration."
+        )
+    _explain_days(found)
+
+
+def _explain_total(settings: Settings, found: "Explanation") -> None:
+    total = found.total
+    title = f"{found.term.label}: from {found.first} to {found.last}"
+    table = _table(_plain(title), ("headcount", settings.vocabulary.students))
+    table.add_row(f"on {found.first}", f"{total.before:,}")
+    table.add_row("new, for the first time in the term", _signed(total.new))
+    table.add_row("returning", _signed(total.returning))
+    table.add_row("dropped", _signed(-total.dropped))
+    table.add_row(f"on {found.last}", f"{total.after:,}", style="bold")
+    console.print(table)
+    console.print(
+        f"Net change {_signed(total.change)}, summed over the days between. {found.moved:,} moves to "
+        "another segment leave the headcount as it is."
+    )
+
+
+def _explain_people(settings: Settings, found: "Explanation") -> None:
+    people = found.people
+    if people is None:
+        days = " and ".join(map(str, found.not_kept))
+        console.print(f"The list of {days} was pruned: who is in both cannot be counted any more.")
+        return
+    table = _table("The same by people", ("headcount", settings.vocabulary.students))
+    table.add_row(f"on {found.first}", f"{people.before:,}")
+    table.add_row(f"left: not there on {found.last}", _signed(-people.gone))
+    table.add_row("still enrolled", f"{people.stayed:,}")
+    table.add_row(f"joined: not there on {found.first}", _signed(people.joined))
+    table.add_row(f"on {found.last}", f"{people.after:,}", style="bold")
+    console.print(table)
+    if people.cancelled:
+        console.print(
+            f"Who came and went, or left and came back, between makes {people.cancelled:,} more "
+            f"additions and as many drops above; {people.passed_through:,} of these people are on "
+            "neither day."
+        )
+
+
+def _explain_segments(
+    settings: Settings, found: "Explanation", name: str, segments: dict[str, "Bridge"], top: int
+) -> None:
+    """A dimension's segments, the largest change first; what is not shown stands there as a sum."""
+    from enrollment_assets.explain import Bridge
+
+    by_program = settings.grain is Grain.registration
+    flows = ("added",) if by_program else ("new", "back")
+    columns = (name, "before", *flows, "drops", "in", "out", "after", "net", "%")
+    table = _table(f"By {name}", columns)
+    table.collapse_padding = True
+
+    def add(label: str, bridge: "Bridge", style: str | None = None) -> None:
+        added = (bridge.new,) if by_program else (bridge.new, bridge.returning)
+        moves = (*added, -bridge.dropped, bridge.moved_in, -bridge.moved_out)
+        share = f"{100 * bridge.change / found.total.before:+.2f}" if found.total.before else ""
+        table.add_row(
+            _plain(label),
+            f"{bridge.before:,}",
+            *map(_signed, moves),
+            f"{bridge.after:,}",
+            _signed(bridge.change),
+            share,
+            style=style,
+        )
+
+    bridges = list(segments.items())
+    for segment, bridge in bridges[:top]:
+        add(segment, bridge)
+    if len(bridges) > top:
+        rest = [bridge for _, bridge in bridges[top:]]
+        add(f"and {len(rest):,} more", sum(rest, Bridge()))
+    add("sum", sum(segments.values(), Bridge()), style="bold")
+    console.print(table)
+
+
+def _explain_days(found: "Explanation") -> None:
+    gaps = sorted(found.gaps, key=lambda gap: (gap.baseline - gap.date, gap.date))
+    _list(
+        "Changes over more than one day",
+        [
+            f"{gap.baseline} to {gap.date}: "
+            + "; ".join(f"{why} {_ranges(days)}" for why, days in gap.why.items())
+            for gap in gaps
+        ],
+        "the shorter ones",
+    )
+    _list(
+        "Not accepted",
+        [_plain(f"{day} {verdict}: {reasons}") for day, verdict, reasons in found.not_accepted],
+    )
+    if found.restated:
+        table = _table("Changed after it was reported", ("day", "figure", "reported", "now"))
+        for line in found.restated[:_MOST_LINES]:
+            values = (line.reported, line.restated)
+            shown = ("none" if value is None else f"{value:,}" for value in values)
+            # The column holds all who were added; above, only first-timers are new.
+            figure = "added students" if line.metric == "new_students" else line.metric
+            table.add_row(str(line.date), figure.replace("_", " "), *shown)
+        console.print(table)
+    more = max(len(found.restated) - _MOST_LINES, 0) + found.restated_segments
+    if more:
+        console.print(
+            f"{more:,} more figures, {found.restated_segments:,} of them of segments, were restated: "
+            "enrollment.metric_restatements."
+        )
+
+
+@cli.command()
 def doctor() -> None:
     """Test configuration, source, warehouse, instance and mail; say what to do."""
     from enrollment_assets.operations import diagnose
@@ -362,18 +518,24 @@ def _tell_outcome(outcome: "Outcome", first: dt.date) -> bool:
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1))
-    for name in columns:
-        table.add_column(name, justify="left" if name == "term" else "right", no_wrap=True)
+    for number, name in enumerate(columns):
+        # Names break where it gets narrow, so that figures never do.
+        justify: JustifyMethod = "right" if number else "left"
+        table.add_column(name, justify=justify, no_wrap=number > 0, overflow="fold")
     return table
 
 
-def _list(title: str, lines: list[str]) -> None:
+def _list(title: str, lines: list[str], rest: str = "`enrollment status` lists all") -> None:
     if lines:
         console.print(f"[yellow]{title}[/] ({len(lines)}):")
         for line in lines[:_MOST_LINES]:
             console.print(f"  {line}")
         if len(lines) > _MOST_LINES:
-            console.print(f"  and {len(lines) - _MOST_LINES} more; `enrollment status` lists all.")
+            console.print(f"  and {len(lines) - _MOST_LINES} more; {rest}.")
+
+
+def _signed(number: int) -> str:
+    return f"{number:+,}" if number else "0"
 
 
 def _ranges(days: list[dt.date]) -> str:
