@@ -433,6 +433,26 @@ def _decide(kind: str, day: dt.date, term: str | None, reason: str, by: str) -> 
 
 
 @cli.command()
+@click.option("--date", "day", type=_Day(), required=True, help="Day of the anomaly.")
+@click.option("--term", required=True, help="Code of the term.")
+@click.option("--reason", required=True, help="Why; kept in operations.acknowledged_anomalies.")
+@click.option("--by", default=getpass.getuser, help="Who says so; your login if left out.")
+def acknowledge(day: dt.date, term: str, reason: str, by: str) -> None:
+    """Say why a day was unusual; it is not learned from, and not warned of any more."""
+    from enrollment_assets import execution
+
+    settings = load_settings()
+    _check_days(settings, day)
+    settings.term(term)
+    with _bars():
+        outcome = execution.acknowledge(settings, day, term, reason, by)
+    failed = _tell_outcome(outcome, day)
+    if outcome.success:
+        console.print(f"{day}: acknowledged. Later days do not learn from it.")
+    sys.exit(1 if failed else 0)
+
+
+@cli.command()
 @click.option("--term", required=True, help="Code of the term whose dates were edited.")
 @click.option("--by", default=getpass.getuser, help="Who asks for it; your login if left out.")
 def rebuild(term: str, by: str) -> None:

@@ -237,6 +237,12 @@ def _decision(kind: DecisionKind, term: str | None, reason: str, by: str) -> dic
     return {"take_in_snapshots": {"decision": kind.name, "term": term, "reason": reason, "by": by}}
 
 
+def acknowledge(settings: Settings, day: dt.date, term: str, reason: str, by: str) -> Outcome:
+    """Note that a person knows why a term moved, and compute again whatever learned from the day."""
+    config = {"enrollment_anomalies": {"term": term, "reason": reason, "by": by}}
+    return execute_and_restate(settings, INSIGHT, day, day, ops=config)
+
+
 def rebuild(settings: Settings, code: str, by: str) -> Outcome:
     """Bring everything of a term up to date after its dates were edited.
 

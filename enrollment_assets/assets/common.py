@@ -27,10 +27,10 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 def table_asset(
     settings: Settings, table: Table, group: str, deps: Sequence[str], kind: str = "sql"
-) -> Callable[[Callable[[], Statement | Computed]], dg.AssetsDefinition]:
+) -> Callable[[Callable[..., Statement | Computed]], dg.AssetsDefinition]:
     """Make an asset of a function that says what computes a daily partitioned table."""
 
-    def decorate(function: Callable[[], Statement | Computed]) -> dg.AssetsDefinition:
+    def decorate(function: Callable[..., Statement | Computed]) -> dg.AssetsDefinition:
         decorator = dg.asset(
             deps=list(deps),
             group_name=group,

@@ -13,14 +13,22 @@ from enrollment_assets.assets.common import (
     view_asset,
 )
 from enrollment_assets.config import Settings
-from enrollment_assets.partitions import daily_partitions
+from enrollment_assets.partitions import daily_partitions, days_of
 from enrollment_assets.warehouse import cohorts
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import Computed, Statement
-from enrollment_assets.warehouse.models import Forecasts, anomalies
+from enrollment_assets.warehouse.models import Forecasts, acknowledge, anomalies
 from enrollment_assets.warehouse.schema import MONTHLY_VIEW, TREND_VIEW, tables
 
 GROUP = "insight"
+
+
+class AcknowledgeConfig(dg.Config):
+    """Nothing for an ordinary run; to confirm an anomaly: of which term, why, and who says so."""
+
+    term: str | None = None
+    reason: str = ""
+    by: str = ""
 
 
 class CohortConfig(dg.Config):
@@ -55,11 +63,18 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         ["enrollment_metrics", "segment_metrics"],
         "python",
     )
-    def enrollment_anomalies() -> Computed:
+    def enrollment_anomalies(
+        context: dg.AssetExecutionContext,
+        config: AcknowledgeConfig,
+        warehouse: dg.ResourceParam[Warehouse],
+    ) -> Computed:
         """One row per day, term and series: observed, expected, and whether that is unusual.
 
         Added students, dropped ones and the net change, in total always, of segments where unusual.
         """
+        if config.term:
+            with warehouse.connect() as connection:
+                acknowledge(connection, days_of(context), config.term, config.reason, config.by)
         return Computed("enrollment_anomalies", anomalies)
 
     @dg.multi_asset(

@@ -19,9 +19,7 @@ from enrollment_assets.warehouse.connection import Warehouse
 
 ANOMALIES, SCORECARD, COHORTS = "enrollment_anomalies", "forecast_scorecard", "term_persistence"
 
-UNUSUAL = {
-    "no_anomalies": "Nothing moved in an unusual way; the metadata says what did, and the probable cause."
-}
+UNUSUAL = {"no_anomalies": "Nothing moved in an unusual way; the metadata says what did, and why."}
 FORECASTS = {
     "forecast_beats_naive": "Forecasts that were issued were nearer than the last value.",
     "interval_coverage": "The 80 % intervals of issued forecasts held about as often as they say.",

@@ -13,6 +13,7 @@ import numpy as np
 
 from enrollment_assets.analytics import forecasts
 from enrollment_assets.config import Settings, Term
+from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.schema import tables
 from enrollment_assets.warehouse.statements import statement
@@ -67,6 +68,40 @@ def anomalies(
         connection, "SELECT date, term FROM operations.acknowledged_anomalies", {}
     ).fetchall()
     return detect(metrics, segments, days, settings, set(known))
+
+
+def acknowledge(
+    connection: duckdb.DuckDBPyConnection,
+    days: Sequence[dt.date],
+    term: str,
+    reason: str,
+    by: str,
+) -> None:
+    """Note that a person knows why a term moved on these days: they are not learned from.
+
+    Raises:
+        ConfigurationError: if no reason or nobody is named, or nothing unusual was found then.
+    """
+    if not (reason.strip() and by.strip()):
+        raise ConfigurationError(
+            "To acknowledge an anomaly, say why (reason) and who says so (by)."
+        )
+    binds = {"term": term, "days": list(days)}
+    found = _read(
+        connection,
+        "SELECT DISTINCT date FROM enrollment.enrollment_anomalies "
+        "WHERE is_anomaly AND term = $term AND list_contains($days::DATE[], date)",
+        binds,
+    ).fetchall()
+    if not found:
+        raise ConfigurationError(
+            f"Nothing unusual was found of {term} on {days[0]}: there is nothing to acknowledge."
+        )
+    with plain_errors("Writing the ledger"):
+        connection.executemany(
+            "INSERT INTO operations.acknowledged_anomalies VALUES (?, ?, ?, ?, now())",
+            [[day, term, reason.strip(), by.strip()] for (day,) in found],
+        )
 
 
 def _with_earlier(settings: Settings, term: Term) -> list[str]:
