@@ -38,6 +38,7 @@ CORE_ASSETS = (
 # What depends on snapshots of other days, and is computed again when one of them changes.
 RESTATED_ASSETS = CORE_ASSETS[2:]
 ON_TIME_CHECK = AssetCheckKey(AssetKey("enrollment_snapshots"), "snapshot_on_time")
+CUSTOM_GROUP = "custom"
 _REPORT_GROUPS = ("reports", "exports")
 
 
@@ -66,7 +67,7 @@ def build_jobs(settings: "Settings") -> dict[str, Job]:
         ),
         define_asset_job(
             RESTATE,
-            AssetSelection.assets(*RESTATED_ASSETS),
+            AssetSelection.assets(*RESTATED_ASSETS) | AssetSelection.groups(CUSTOM_GROUP),
             description="Computes days again that depend on a late, corrected or thrown out one.",
         ),
         define_asset_job(

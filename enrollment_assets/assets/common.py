@@ -1,10 +1,12 @@
 """What every asset carries: group, kinds, owner, tags, table and column documentation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
 from enrollment_assets.config import Settings
+from enrollment_assets.custom_metrics import Metric
 from enrollment_assets.partitions import daily_partitions
 from enrollment_assets.warehouse.derive import Statement
 from enrollment_assets.warehouse.schema import Table
@@ -24,15 +26,27 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def statement_asset(
-    settings: Settings, table: Table, group: str, deps: Sequence[str]
-) -> Callable[[Callable[[], Statement]], dg.AssetsDefinition]:
-    """Make an asset of a function that gives the statement for a daily partitioned table."""
+    settings: Settings,
+    table: Table,
+    group: str,
+    deps: Sequence[str],
+    *,
+    description: str | None = None,
+    language: str = "sql",
+    metadata: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[[], Statement | Metric]], dg.AssetsDefinition]:
+    """Make an asset of a function that gives the statement or metric of a daily partitioned table.
 
-    def decorate(function: Callable[[], Statement]) -> dg.AssetsDefinition:
+    The description is the function's docstring where none is given.
+    """
+
+    def decorate(function: Callable[[], Statement | Metric]) -> dg.AssetsDefinition:
         decorator = dg.asset(
+            name=table.name,
+            description=description,
             deps=list(deps),
             group_name=group,
-            kinds={"duckdb", "sql"},
+            kinds={"duckdb", language},
             owners=list(OWNERS),
             tags={"domain": "enrollment"},
             pool=POOL,
@@ -43,6 +57,7 @@ def statement_asset(
                 "dagster/column_schema": column_schema(table),
                 "dagster/table_name": table.relation,
                 "grain": table.grain,
+                **(metadata or {}),
             },
         )
         return decorator(function)
