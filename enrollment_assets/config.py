@@ -318,6 +318,7 @@ class Settings(BaseSettings):
     institution: Institution
     start_date: Day
     data_dir: Path = Path("data")
+    metrics_dir: Path | None = None
     source: Source
     columns: dict[Identifier, str] = Field(default_factory=lambda: {"student_id": "student_id"})
     dimensions: tuple[Identifier, ...] = ("division", "program", "level")
@@ -439,6 +440,13 @@ class Settings(BaseSettings):
     def data_path(self) -> Path:
         """`data_dir` as an absolute path."""
         return (self.base / self.data_dir).resolve()
+
+    @property
+    def metrics_path(self) -> Path:
+        """The folder of custom metrics: `metrics_dir`, by default the checkout's `sql/metrics`."""
+        if self.metrics_dir is None:
+            return Path(__file__).resolve().parents[1] / "sql" / "metrics"
+        return (self.base / self.metrics_dir).resolve()
 
     @property
     def warehouse_path(self) -> Path:

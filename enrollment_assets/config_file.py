@@ -29,6 +29,15 @@ def read_yaml(path: Path, variable: str) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> dict[str, Any]:
+    """The keys and values of a text in YAML; `path` is where it stands, from its first line on.
+
+    Raises:
+        ConfigurationError: with the file, and the line where there is one.
+    """
     try:
         content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:

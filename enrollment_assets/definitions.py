@@ -6,8 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from enrollment_assets.assets import changes, ingest, insight, metrics, reports
+from enrollment_assets.assets import changes, custom, ingest, insight, metrics, reports
 from enrollment_assets.checks import changes as change_checks
+from enrollment_assets.checks import custom as custom_checks
 from enrollment_assets.checks import insight as insight_checks
 from enrollment_assets.checks import metrics as metric_checks
 from enrollment_assets.checks import snapshots as snapshot_checks
@@ -35,16 +36,25 @@ def build_defs(
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for stage in STAGES for asset in stage.build_assets(settings)]
+        checks = [check for stage in CHECKS for check in stage.build_checks(settings)]
+        taken = {name for part in (*assets, *checks) for name in _names(part)}
+        assets += custom.build_assets(settings, taken)
+        checks += custom_checks.build_checks(settings)
         jobs = build_jobs(settings)
         return dg.Definitions(
             assets=dg.with_source_code_references(assets),
-            asset_checks=[check for stage in CHECKS for check in stage.build_checks(settings)],
+            asset_checks=checks,
             jobs=list(jobs.values()),
             schedules=build_schedules(settings, jobs),
             sensors=build_sensors(settings, jobs),
             resources={**build_resources(settings), **(resource_overrides or {})},
             executor=dg.in_process_executor,
         )
+
+
+def _names(part: dg.AssetsDefinition) -> set[str]:
+    """The names that a part of the graph takes: its assets' and its step's."""
+    return {part.node_def.name, *(key.to_user_string() for key in part.keys)}
 
 
 defs = build_defs()

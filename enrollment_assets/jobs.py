@@ -40,7 +40,8 @@ CORE_ASSETS = (
 # What depends on snapshots of other days, and is computed again when one of them changes.
 RESTATED_ASSETS = CORE_ASSETS[2:]
 ON_TIME_CHECK = AssetCheckKey(AssetKey("enrollment_snapshots"), "snapshot_on_time")
-_INSIGHT_GROUPS = ("insight", "custom")
+CUSTOM_GROUP = "custom"
+_INSIGHT_GROUPS = ("insight", CUSTOM_GROUP)
 _REPORT_GROUPS = ("reports", "exports")
 
 

@@ -1,10 +1,12 @@
 """What every asset carries: group, kinds, owner, tags, table and column documentation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
 from enrollment_assets.config import Settings
+from enrollment_assets.custom_metrics import Metric
 from enrollment_assets.partitions import daily_partitions
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import Computed, Statement
@@ -26,15 +28,29 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def table_asset(
-    settings: Settings, table: Table, group: str, deps: Sequence[str], kind: str = "sql"
-) -> Callable[[Callable[..., Statement | Computed]], dg.AssetsDefinition]:
-    """Make an asset of a function that says what computes a daily partitioned table."""
+    settings: Settings,
+    table: Table,
+    group: str,
+    deps: Sequence[str],
+    *,
+    description: str | None = None,
+    language: str = "sql",
+    metadata: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[..., Statement | Computed | Metric]], dg.AssetsDefinition]:
+    """Make an asset of a function that says what computes a daily partitioned table.
 
-    def decorate(function: Callable[..., Statement | Computed]) -> dg.AssetsDefinition:
+    The description is the function's docstring where none is given.
+    """
+
+    def decorate(
+        function: Callable[..., Statement | Computed | Metric],
+    ) -> dg.AssetsDefinition:
         decorator = dg.asset(
+            name=table.name,
+            description=description,
             deps=list(deps),
             group_name=group,
-            kinds={"duckdb", kind},
+            kinds={"duckdb", language},
             owners=list(OWNERS),
             tags={"domain": "enrollment"},
             pool=POOL,
@@ -45,6 +61,7 @@ def table_asset(
                 "dagster/column_schema": column_schema(table),
                 "dagster/table_name": table.relation,
                 "grain": table.grain,
+                **(metadata or {}),
             },
         )
         return decorator(function)

@@ -61,7 +61,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         declared["enrollment_anomalies"],
         GROUP,
         ["enrollment_metrics", "segment_metrics"],
-        "python",
+        language="python",
     )
     def enrollment_anomalies(
         context: dg.AssetExecutionContext,

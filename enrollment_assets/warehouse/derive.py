@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from enrollment_assets.config import Settings
+from enrollment_assets.errors import WarehouseError
 from enrollment_assets.warehouse.connection import plain_errors, transaction
 from enrollment_assets.warehouse.schema import Table, tables
 from enrollment_assets.warehouse.statements import statement
@@ -91,10 +92,10 @@ def write_statement(
     """
     table = tables(settings)[source.name]
     query = statement(source.name, settings)
-    keeps_frozen = source.reads_snapshots and _any_frozen(connection)
+    keeps_frozen = source.reads_snapshots and any_frozen(connection)
     if keeps_frozen:
         query = f"SELECT fresh.* FROM ({query}) AS fresh WHERE {_not_frozen(table, 'fresh')}"
-    for chunk in _chunks(days, connection) if source.reads_snapshots else [days]:
+    for chunk in chunks(days, connection) if source.reads_snapshots else [days]:
         first, last = chunk[0], chunk[-1]
         binds = {"first": first, "last": last}
         with plain_errors(f"Writing {table.name}"), transaction(connection):
@@ -102,7 +103,7 @@ def write_statement(
             connection.execute(
                 f"INSERT INTO {table.relation} BY NAME {query}", {**source.binds, **binds}
             )
-            _record(connection, settings, table, first, last, run_id)
+            record_derivations(connection, settings, table, first, last, run_id)
         advance(len(chunk))
 
 
@@ -125,10 +126,12 @@ def write_computed(
         chunk = days[start : start + _CHUNK_DAYS]
         first, last = chunk[0], chunk[-1]
         frame = source.compute(connection, settings, chunk)
+        check_columns(table, list(frame.columns))
         with plain_errors(f"Writing {table.name}"), transaction(connection):
-            delete_days(connection, table, first, last)
-            insert_rows(connection, table, frame)
-            _record(connection, settings, table, first, last, run_id)
+            connection.register("computed_rows", frame)
+            replace_rows(connection, table, chunk, "computed_rows")
+            connection.unregister("computed_rows")
+            record_derivations(connection, settings, table, first, last, run_id)
             for name in source.then:
                 connection.execute(
                     statement(name, settings), {"first": first, "last": last, "run_id": run_id}
@@ -136,17 +139,7 @@ def write_computed(
         advance(len(chunk))
 
 
-def insert_rows(connection: duckdb.DuckDBPyConnection, table: Table, frame: "pd.DataFrame") -> None:
-    """Add a frame's rows to a table by name, with its declared types; call inside a transaction."""
-    columns = ", ".join(
-        f'CAST("{column.name}" AS {column.type}) AS "{column.name}"' for column in table.columns
-    )
-    connection.register("computed_rows", frame)
-    connection.execute(f"INSERT INTO {table.relation} BY NAME SELECT {columns} FROM computed_rows")
-    connection.unregister("computed_rows")
-
-
-def _record(
+def record_derivations(
     connection: duckdb.DuckDBPyConnection,
     settings: Settings,
     table: Table,
@@ -180,14 +173,77 @@ def delete_days(
     )
 
 
-def _any_frozen(connection: duckdb.DuckDBPyConnection) -> bool:
+def check_columns(table: Table, names: Sequence[str]) -> None:
+    """Ask whether rows have exactly the table's columns, in whatever order.
+
+    Raises:
+        WarehouseError: with the columns that are missing or unknown.
+    """
+    missing = [name for name in table.column_names if name not in names]
+    unknown = [name for name in names if name not in table.column_names]
+    if missing or unknown:
+        raise WarehouseError(
+            f"Writing {table.name}: "
+            + "; ".join(
+                f"{what} columns {', '.join(columns)}"
+                for what, columns in (("missing", missing), ("unknown", unknown))
+                if columns
+            )
+            + ". Nothing was changed."
+        )
+
+
+def casts(table: Table) -> str:
+    """The select list that gives each column its declared type."""
+    return ", ".join(
+        f'CAST("{column.name}" AS {column.type}) AS "{column.name}"' for column in table.columns
+    )
+
+
+def replace_rows(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    days: Sequence[dt.date],
+    relation: str,
+    *,
+    keep_frozen: bool = False,
+) -> None:
+    """Replace consecutive days of a table by a relation's rows, whose columns were checked.
+
+    Call inside a transaction.
+
+    Raises:
+        WarehouseError: if a row's day is not one of the days.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE arrived AS SELECT {casts(table)} FROM {relation}"
+    )
+    outside = connection.execute(
+        f"SELECT count(*) FROM arrived WHERE {table.date_column} IS NULL "
+        f"OR NOT list_contains(?, {table.date_column})",
+        [days],
+    ).fetchall()[0][0]
+    if outside:
+        raise WarehouseError(
+            f"Writing {table.name}: {outside} rows have a {table.date_column} outside the "
+            f"partitions {days[0]} to {days[-1]}; nothing was changed."
+        )
+    delete_days(connection, table, days[0], days[-1], keep_frozen=keep_frozen)
+    kept = f" WHERE {_not_frozen(table, 'arrived')}" if keep_frozen else ""
+    connection.execute(f"INSERT INTO {table.relation} BY NAME FROM arrived{kept}")
+
+
+def any_frozen(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether snapshots were pruned, so that what was computed from them is final."""
     return connection.execute("SELECT 1 FROM frozen").fetchone() is not None
 
 
 def _not_frozen(table: Table, alias: str) -> str:
+    # A table that does not tell terms apart has days that are final as soon as one of them is.
+    same_term = f"frozen.term = {alias}.term AND " if "term" in table.column_names else ""
     return (
-        f"NOT EXISTS (SELECT 1 FROM frozen WHERE frozen.term = {alias}.term "
-        f"AND {alias}.{table.date_column} <= frozen.kept_from)"
+        f"NOT EXISTS (SELECT 1 FROM frozen WHERE {same_term}"
+        f"{alias}.{table.date_column} <= frozen.kept_from)"
     )
 
 
@@ -220,10 +276,10 @@ def as_ranges(days: Sequence[dt.date], gap_days: int = _GAP_DAYS) -> list[tuple[
     return ranges
 
 
-def _chunks(
-    days: Sequence[dt.date], connection: duckdb.DuckDBPyConnection
+def chunks(
+    days: Sequence[dt.date], connection: duckdb.DuckDBPyConnection, most_rows: int = _CHUNK_ROWS
 ) -> Iterator[list[dt.date]]:
-    """Consecutive days that hold about as many rows as one statement should look at."""
+    """Consecutive days that hold about as many rows of snapshots as one step should look at."""
     rows = dict(
         connection.execute(
             "SELECT snapshot_date, sum(row_count)::BIGINT FROM enrollment.snapshot_log "
@@ -234,7 +290,7 @@ def _chunks(
     chunk: list[dt.date] = []
     size = 0
     for day in days:
-        if chunk and size + rows.get(day, 0) > _CHUNK_ROWS:
+        if chunk and size + rows.get(day, 0) > most_rows:
             yield chunk
             chunk, size = [], 0
         chunk.append(day)

@@ -6,6 +6,7 @@ first; an empty partition is written as an empty partition. What it stores:
 
 - `Statement`: a SQL file of `sql/warehouse/`, run inside the warehouse, range by range;
 - `Computed`: a function that makes frames of stored figures, some months at a time;
+- `SqlMetric` and `CustomMetric`: metrics that people add, computed here, range by range;
 - `SnapshotIntake`: days to take in from the source;
 - a pandas frame or Arrow table or reader, of an asset whose table is declared in `schema`.
 """
@@ -23,16 +24,19 @@ from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, Tabl
 from dagster_duckdb.io_manager import DuckDbClient
 
 from enrollment_assets import progress
+from enrollment_assets.custom_metrics import CustomMetric, Metric, SqlMetric
 from enrollment_assets.errors import WarehouseError
 from enrollment_assets.sources.base import Source
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
 from enrollment_assets.warehouse.derive import (
     Computed,
     Statement,
-    delete_days,
+    check_columns,
+    replace_rows,
     write_computed,
     write_statement,
 )
+from enrollment_assets.warehouse.metrics import write_metric
 from enrollment_assets.warehouse.schema import SCHEMA, Table, tables
 from enrollment_assets.warehouse.snapshots import decide, store_days
 from enrollment_assets.warehouse.verdicts import MISSING, REJECTED, DayResult, Decision
@@ -167,6 +171,25 @@ class DerivedHandler(_Handler):
         return self.report(context, table, days, connection)
 
 
+class MetricHandler(_Handler):
+    """Computes a custom metric over the range, a chunk of days at a time."""
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        """Metrics of both kinds."""
+        return [SqlMetric, CustomMetric]
+
+    def handle_output(
+        self, context: dg.OutputContext, table_slice: TableSlice, obj: Metric, connection: Any
+    ) -> Metadata:
+        """Replace the days of the range by what the metric gives for them."""
+        days = _days(context)
+        settings, run = self._warehouse.settings, context.run_id
+        with progress.task(obj.name, len(days)) as advance:
+            write_metric(connection, settings, obj, days, run_id=run, advance=advance)
+        return self.report(context, obj.table, days, connection)
+
+
 class IntakeHandler(_Handler):
     """Takes days in from the source, snapshots and log together."""
 
@@ -240,31 +263,12 @@ class FrameHandler(_Handler):
                 type, or a row's day is not one of the partitions.
         """
         table = self.table(table_slice)
-        names = obj.schema.names if hasattr(obj, "schema") else list(obj.columns)
-        _check_columns(table, names)
+        check_columns(table, obj.schema.names if hasattr(obj, "schema") else list(obj.columns))
         days = _days(context)
         with plain_errors(f"Writing {table.name}"):
             connection.register("incoming_rows", obj)
-            columns = ", ".join(
-                f'CAST("{column.name}" AS {column.type}) AS "{column.name}"'
-                for column in table.columns
-            )
             with transaction(connection):
-                connection.execute(
-                    f"CREATE OR REPLACE TEMP TABLE arrived AS SELECT {columns} FROM incoming_rows"
-                )
-                outside = connection.execute(
-                    f"SELECT count(*) FROM arrived WHERE {table.date_column} IS NULL "
-                    f"OR NOT list_contains(?, {table.date_column})",
-                    [days],
-                ).fetchone()[0]
-                if outside:
-                    raise WarehouseError(
-                        f"Writing {table.name}: {outside} rows have a {table.date_column} outside the "
-                        f"partitions {days[0]} to {days[-1]}; nothing was changed."
-                    )
-                delete_days(connection, table, days[0], days[-1])
-                connection.execute(f"INSERT INTO {table.relation} BY NAME FROM arrived")
+                replace_rows(connection, table, days, "incoming_rows")
             connection.unregister("incoming_rows")
         return self.report(context, table, days, connection)
 
@@ -288,27 +292,14 @@ class FrameHandler(_Handler):
             return relation.df()
 
 
-def _check_columns(table: Table, names: Sequence[str]) -> None:
-    missing = [name for name in table.column_names if name not in names]
-    unknown = [name for name in names if name not in table.column_names]
-    if missing or unknown:
-        raise WarehouseError(
-            f"Writing {table.name}: "
-            + "; ".join(
-                f"{what} columns {', '.join(columns)}"
-                for what, columns in (("missing", missing), ("unknown", unknown))
-                if columns
-            )
-            + ". Nothing was changed."
-        )
-
-
 def build_io_manager(warehouse: Warehouse) -> DbIOManager:
     """The manager that stores assets as tables of the warehouse's `enrollment` schema."""
     import pandas as pd
 
     return DbIOManager(
-        type_handlers=[kind(warehouse) for kind in (DerivedHandler, IntakeHandler, FrameHandler)],
+        type_handlers=[
+            kind(warehouse) for kind in (DerivedHandler, MetricHandler, IntakeHandler, FrameHandler)
+        ],
         db_client=WarehouseClient(warehouse),
         database=str(warehouse.path),
         schema=SCHEMA,

@@ -26,13 +26,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table; `date_column` holds the day of the partition, where it has one."""
+    """One table; `date_column` holds the day of the partition, where it has one.
+
+    One that `is_custom` was declared by a metric that somebody added, and may change with it.
+    """
 
     name: str
     grain: str
     columns: tuple[Column, ...]
     date_column: str | None = None
     schema: str = SCHEMA
+    is_custom: bool = False
 
     @property
     def relation(self) -> str:
@@ -62,6 +66,15 @@ def _columns(*rows: tuple[str, str, str]) -> tuple[Column, ...]:
 
 def tables(settings: Settings) -> dict[str, Table]:
     """Every table of these settings, under its name."""
+    # The module declares its tables with the classes above.
+    from enrollment_assets.custom_metrics import custom_metrics
+
+    custom = {name: metric.table for name, metric in custom_metrics(settings).items()}
+    return {**platform_tables(settings), **custom}
+
+
+def platform_tables(settings: Settings) -> dict[str, Table]:
+    """The tables that are always there, without those of custom metrics."""
     return _tables(settings.dimensions, settings.forecast.intervals)
 
 
@@ -539,6 +552,9 @@ TREND_VIEW = Table(
 )
 
 
+VIEWS = (WEEKLY_VIEW, MONTHLY_VIEW, TREND_VIEW)
+
+
 def _columns_there(
     connection: duckdb.DuckDBPyConnection,
 ) -> dict[tuple[str, str], dict[str, str]]:
@@ -564,8 +580,11 @@ def has_all_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
 def ensure_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Make what is not there; add the column of a dimension that was configured later.
 
+    A column of a custom metric takes the type that the metric has now; values that do not fit it are
+    emptied, until their days are computed again.
+
     Raises:
-        WarehouseError: if a column has another type than it should.
+        WarehouseError: if a column of another table has another type than it should.
     """
     found = _columns_there(connection)
     for spec in tables(settings).values():
@@ -580,7 +599,14 @@ def ensure_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
                 connection.execute(
                     f'ALTER TABLE {spec.relation} ADD COLUMN "{column.name}" {column.type}'
                 )
-            elif kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ") != column.type:
+            elif kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ") == column.type:
+                continue
+            elif spec.is_custom:
+                connection.execute(
+                    f'ALTER TABLE {spec.relation} ALTER "{column.name}" SET DATA TYPE {column.type} '
+                    f'USING TRY_CAST("{column.name}" AS {column.type})'
+                )
+            else:
                 raise WarehouseError(
                     f"{spec.relation}.{column.name} is {kind} in the warehouse and should be "
                     f"{column.type}; move the file aside and backfill into a new one."

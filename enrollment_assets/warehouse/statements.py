@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enrollment_assets.config import Anchor, Grain, Settings
+from enrollment_assets.custom_metrics import custom_metrics
 
 if TYPE_CHECKING:
     import jinja2
@@ -39,7 +40,8 @@ def statement(name: str, settings: Settings, *, dedupe: bool = False) -> str:
     """
     excluded = tuple(rule.column for rule in settings.exclude)
     anchor = settings.point_in_time.anchor
-    return _render(name, settings.dimensions, settings.grain, excluded, dedupe, anchor)
+    insight = (*INSIGHT, *custom_metrics(settings))
+    return _render(name, settings.dimensions, settings.grain, excluded, dedupe, anchor, insight)
 
 
 @lru_cache(maxsize=128)
@@ -50,6 +52,7 @@ def _render(
     excluded: tuple[str, ...],
     dedupe: bool,
     anchor: Anchor,
+    insight: tuple[str, ...],
 ) -> str:
     template = _environment().get_template(f"{name}.sql")
     return template.render(
@@ -58,5 +61,5 @@ def _render(
         excluded=excluded,
         dedupe=dedupe,
         anchor=anchor.value,
-        insight=INSIGHT,
+        insight=insight,
     )
