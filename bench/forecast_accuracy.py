@@ -10,6 +10,7 @@ import argparse
 import datetime as dt
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +59,15 @@ def errors_of(
         if history is None:
             sys.exit(f"{as_of} has no headcount; is this the data set?")
         grid = term.starts + dt.timedelta(forecasts.fit_day(history))
-        early = forecasts.history_of(settings, known, term, grid)
-        fit = forecasts.fit(early or history, 90, (80, 95))
+        early = forecasts.history_of(settings, known, term, grid) or history
+        tried = term.starts + dt.timedelta(forecasts.trial_day(history))
+        before = forecasts.history_of(settings, known, term, tried)
+        fit = forecasts.fit(early, 90, (80, 95), before and forecasts.try_models(before, 90))
         if isinstance(fit, forecasts.Refusal):
             sys.exit(fit.words)
         if method:
-            fit = forecasts.Fit((method,) * 90, fit.plain, fit.scaled, fit.scores)
+            path = forecasts.model_path(early, 90 + 7) if method == forecasts.MODELS else None
+            fit = replace(fit, methods=(method,) * 90, path=path)
         found = forecasts.predict(fit, history)
         observed = truth.at(day + found.horizons)
         for index, horizon in enumerate(found.horizons):
@@ -95,7 +99,7 @@ def main() -> None:
     hidden = {"2014J": known["2014J"]}
     for words, curves, methods in (
         ("2013 known", known, (None, "last_value", "drift", "pick_up", "ratio", "curves")),
-        ("2013 hidden", hidden, (None, "last_value", "drift")),
+        ("2013 hidden", hidden, (None, "last_value", "drift", forecasts.MODELS)),
     ):
         print(f"\n{words}: mean absolute error in people\n")
         print("| method | " + " | ".join(f"{h} days" for h in SHOWN) + " |")

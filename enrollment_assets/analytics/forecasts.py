@@ -24,6 +24,8 @@ BoolArray = npt.NDArray[np.bool_]
 # Horizons, in days, that scores are given for; each ends a bucket for which a method is chosen.
 HORIZONS = (7, 14, 30, 60, 90)
 NO_METHOD = "none"
+# The median of time series models: see `series_methods`.
+MODELS = "time_series"
 
 # Two weeks show a rhythm of weeks once more; fewer snapshots than that are too few to test anything.
 _LEAST_DAYS = 14
@@ -42,6 +44,12 @@ _PHASE_DAYS = 14
 _DRIFT_DAYS, _DRIFT_SHARE, _DRIFT_HALF_LIFE = 7, 0.5, 30.0
 _PACE_DAYS, _PACE_BOUNDS = 28, (0.5, 2.0)
 _SMOOTH_DAYS = 7
+# Time series models cost a second each time: they look at the last months, and are tried at three
+# origins every four weeks.
+_MODEL_DAYS = 120
+_TRIAL_DAYS = 28
+_TRIAL_ORIGINS = (7, 28, 49)
+_LEAST_FOR_MODELS = 28
 # A first snapshot this soon after registration opened means that nobody was enrolled before it.
 _OPENING_DAYS = 7
 
@@ -189,13 +197,16 @@ class Fit:
     """What a weekly fit found: the method of each horizon, and how wide its intervals are.
 
     `plain[level][h - 1]` is the half width of an interval in students; `scaled[level][h - 1]` that in
-    units of `timing_scale`; the larger one counts.
+    units of `timing_scale`; the larger one counts. `path` are the changes since `today` that the time
+    series models expect, where they are used.
     """
 
     methods: tuple[str, ...]
     plain: Mapping[int, FloatArray]
     scaled: Mapping[int, FloatArray]
     scores: tuple[Score, ...]
+    today: int = 0
+    path: FloatArray | None = None
 
 
 Method = Callable[[Curve, Sequence[Curve], IntArray, IntArray], FloatArray]
@@ -352,11 +363,69 @@ def fit_day(history: History) -> int:
     return history.now.first + days - (days - _LEAST_DAYS) % _GRID_DAYS
 
 
-def fit(history: History, horizon: int, levels: Sequence[int]) -> Fit | Refusal:
+@dataclass(frozen=True)
+class Trial:
+    """Whether time series models are worth their cost: errors of theirs and of the simple methods.
+
+    Errors have the shape (origins, horizons), NaN where the outcome was not known.
+    """
+
+    errors: Mapping[str, FloatArray]
+    observed: FloatArray
+
+
+def try_models(history: History, horizon: int) -> Trial | None:
+    """Back-test the time series models of a term without earlier ones; None if it is too short.
+
+    `history` ends on the day of the trial, `trial_day`. The models are exponential smoothing and
+    ARIMA from statsmodels, and their median (`series_methods`).
+    """
+    now = history.now
+    origins = np.array([history.today - days for days in _TRIAL_ORIGINS])
+    origins = origins[origins - now.first >= _LEAST_FOR_MODELS]
+    if not len(origins) or history.earlier:
+        return None
+    horizons = np.arange(1, horizon + 1)
+    tests = _errors(now, (), origins, horizons, _ALWAYS)
+    errors = np.full(tests.observed.shape, np.nan)
+    for row, origin in enumerate(origins):
+        path = model_path(replace(history, today=int(origin), now=now.until(int(origin))), horizon)
+        if path is None:
+            return None
+        errors[row] = now.at(origins[row : row + 1])[0] + path - tests.observed[row]
+    return Trial({**tests.errors, MODELS: errors}, tests.observed)
+
+
+def model_path(history: History, horizon: int) -> FloatArray | None:
+    """The changes that the models expect; none of registration after the term's start."""
+    from enrollment_assets.analytics import series_methods
+
+    y = history.now.values[-_MODEL_DAYS:]
+    said = series_methods.predictions(y, _GRID_DAYS, horizon, series_methods.MEMBERS)
+    if series_methods.COMBINED not in said.forecasts:
+        return None
+    path = said.forecasts[series_methods.COMBINED] - y[-1]
+    left = history.now.start - history.today
+    if 0 < left < horizon:
+        path[left:] = path[left - 1]
+    return path
+
+
+def trial_day(history: History) -> int:
+    """The relative day, on a grid of four weeks, on which the models of a day were tried."""
+    days = history.today - history.now.first
+    return history.now.first + days - (days - _LEAST_DAYS) % _TRIAL_DAYS
+
+
+def fit(
+    history: History, horizon: int, levels: Sequence[int], trial: Trial | None = None
+) -> Fit | Refusal:
     """Back-test every method, choose one for each horizon, and measure how far off it was.
 
     `horizon` in days; `levels` are intervals in percent. The newest day of `history` should be one of
-    the weekly grid, `fit_day`.
+    the weekly grid, `fit_day`. With a `trial` the models take the place of the chosen method at the
+    horizons at which they were better by more than 5 %; the intervals stay those of the method that
+    they beat.
     """
     horizons = np.arange(1, horizon + 1)
     tests = _back_tests(history, horizons)
@@ -364,7 +433,22 @@ def fit(history: History, horizon: int, levels: Sequence[int]) -> Fit | Refusal:
     plain, scaled = _widths(history, tests, methods, horizons, levels)
     if np.isnan(plain[levels[0]]).all():
         return Refusal(f"no forecast: fewer than {_LEAST_ORIGINS} days to test a method on")
-    return Fit(methods, plain, scaled, _scores(history, tests, methods))
+    path = None
+    if trial:
+        methods = _with_models(methods, trial, horizons)
+        if MODELS in methods:
+            path = model_path(history, horizon + _GRID_DAYS)
+    scores = _scores(history, tests, methods, trial)
+    return Fit(methods, plain, scaled, scores, history.today, path)
+
+
+def _with_models(methods: Sequence[str], trial: Trial, horizons: IntArray) -> tuple[str, ...]:
+    found = list(methods)
+    for bucket in _buckets(horizons):
+        simple = _mean(trial.errors[found[bucket.start]][:, bucket])
+        if _mean(trial.errors[MODELS][:, bucket]) * _MARGIN < simple:
+            found[bucket] = [MODELS] * (bucket.stop - bucket.start)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -394,6 +478,16 @@ def _errors(
         name: method(now, earlier, origins, horizons) - observed for name, method in methods.items()
     }
     return _Tests(origins, observed, found)
+
+
+def _along(found: Fit, history: History, horizons: IntArray) -> FloatArray:
+    """The headcount of the day, and the changes that the week's models expect from it on."""
+    if found.path is None:
+        return np.full(len(horizons), np.nan)
+    path = np.concatenate([[0.0], found.path])
+    since = history.today - found.today
+    values: FloatArray = history.now.values[-1] + path[since + horizons] - path[since]
+    return values
 
 
 def _back_tests(history: History, horizons: IntArray) -> _Tests:
@@ -568,16 +662,21 @@ def daily_change(curve: Curve) -> float:
     return float(np.abs(np.diff(curve.values)).mean()) if len(curve.values) > 1 else 0.0
 
 
-def _scores(history: History, tests: _Tests, methods: Sequence[str]) -> tuple[Score, ...]:
+def _scores(
+    history: History, tests: _Tests, methods: Sequence[str], trial: Trial | None
+) -> tuple[Score, ...]:
     change = daily_change(history.now)
+    tried = [(name, errors, tests) for name, errors in tests.errors.items()]
+    if trial:
+        tried.append((MODELS, trial.errors[MODELS], trial))
     found = []
     for horizon in HORIZONS:
         if horizon > len(methods):
             break
         column = horizon - 1
-        naive = tests.errors["last_value"][:, column]
-        for name, errors in tests.errors.items():
-            figures = score_of(errors[:, column], tests.observed[:, column], naive, change)
+        for name, errors, among in tried:
+            naive = among.errors["last_value"][:, column]
+            figures = score_of(errors[:, column], among.observed[:, column], naive, change)
             if figures[0]:
                 found.append(Score(name, horizon, *figures, is_chosen=name == methods[column]))
     return tuple(found)
@@ -606,7 +705,11 @@ def predict(found: Fit, history: History) -> Forecast:
     names = list(found.methods[: len(horizons)])
     for name in dict.fromkeys(names):
         rows = np.array([method == name for method in names])
-        values = _methods(history.earlier)[name](history.now, history.earlier, origin, horizons)[0]
+        if name == MODELS:
+            values = _along(found, history, horizons)
+        else:
+            method = _methods(history.earlier)[name]
+            values = method(history.now, history.earlier, origin, horizons)[0]
         # Beyond what earlier terms know the curve cannot say anything: the level stays.
         unknown = rows & np.isnan(values)
         expected[rows] = values[rows]

@@ -228,6 +228,7 @@ METHODS = SIMPLE + FITTED
 # median does not. The idea is Petropoulos & Svetunkov's (2020), A simple combination of univariate
 # models, International Journal of Forecasting 36.
 _MEMBERS = ("seasonal_drift", "level_smoothing", "damped_smoothing", "arima")
+MEMBERS = tuple(method for method in METHODS if method.name in _MEMBERS)
 _COMBINED_COMPLEXITY = 11
 
 

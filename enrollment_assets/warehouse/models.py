@@ -21,7 +21,14 @@ from enrollment_assets.warehouse.statements import statement
 if TYPE_CHECKING:
     import pandas as pd
 
-    from enrollment_assets.analytics.forecasts import Curve, Fit, FloatArray, History, Refusal
+    from enrollment_assets.analytics.forecasts import (
+        Curve,
+        Fit,
+        FloatArray,
+        History,
+        Refusal,
+        Trial,
+    )
 
 ISSUED = "issued"
 
@@ -113,6 +120,7 @@ class Forecasts:
 
     def __init__(self) -> None:
         self._fits: dict[tuple[str, dt.date], Fit | Refusal] = {}
+        self._trials: dict[tuple[str, dt.date], Trial | None] = {}
 
     def forecast(
         self, connection: duckdb.DuckDBPyConnection, settings: Settings, days: Sequence[dt.date]
