@@ -289,6 +289,16 @@ def test_an_acknowledged_day_of_an_earlier_term_excuses_nothing(old, new):
     ]
 
 
+def test_what_a_term_did_more_than_eight_weeks_ago_excuses_nothing(new):
+    day = dt.date(2025, 9, 17)
+    for wild in new.days:
+        if (day - wild).days > 56 and wild.toordinal() % 2:
+            new.adds[wild, "Biology"] += 800
+            new.drops[wild, "Biology"] += 800
+    new.adds[day, "Biology"] += 250
+    assert flagged(detect([new], [day], settings(comparison=None))) == [day]
+
+
 def test_the_tested_day_is_not_in_its_own_training(old, new):
     before = totals(detect([old, new], [WEDNESDAY])).loc["new_students", "expected"]
     new.adds[WEDNESDAY, "History"] += 500
@@ -316,6 +326,24 @@ def test_what_comes_after_a_day_changes_nothing_about_it(old, new):
     )
     pd.testing.assert_frame_equal(cut[cut["term"] == NEW].reset_index(drop=True), then)
     assert flagged(then)
+
+
+@pytest.mark.parametrize("event", [False, True])
+def test_a_comparison_that_has_not_come_to_a_day_yet_says_nothing_about_it(old, new, event):
+    config = settings(events=[(dt.date(2024, 7, 17), "due"), (WEDNESDAY, "due")] if event else [])
+    earlier, later = config.terms
+    swapped = config.model_copy(
+        update={
+            "terms": (
+                earlier.model_copy(update={"comparison": NEW}),
+                later.model_copy(update={"comparison": None}),
+            )
+        }
+    )
+    new.drop(WEDNESDAY, 0.2)
+    day = [dt.date(2024, 7, 17)]
+    with_it = detect([old, new], day, swapped, term=OLD)
+    pd.testing.assert_frame_equal(with_it, detect([old], day, config, term=OLD))
 
 
 def test_many_days_at_once_give_the_same_rows_as_each_day_alone(old, new):
