@@ -217,7 +217,8 @@ def measure_false_alarms(figures: Figures) -> pd.DataFrame:
                 ),
             }
         )
-    return pd.DataFrame(found)
+    frame = pd.DataFrame(found)
+    return pd.concat([frame, frame.sum(numeric_only=True).to_frame().T.assign(term="together")])
 
 
 def report(figures: Figures, count: int, seed: int, say: Callable[[str], None] = print) -> None:

@@ -130,11 +130,17 @@ def detect(
         The table's columns, ordered by date and term: three rows for each term's total, then at
         most five for unusual segments. Figures are students a day.
 
-    The expected value is a median of comparable days: those of the term's last eight weeks that
-    cover as many business and other days, and those of earlier terms within two days of the same
-    distance to the anchor, in the ratio of the headcounts. Where both are there, the middle between
-    the two medians. Scatter is the scaled median absolute deviation (1.4826 x MAD; Rousseeuw and
-    Croux 1993, doi:10.1080/01621459.1993.10476408).
+    The expected value is a median of comparable days: the last ten of the term's last eight weeks
+    that cover as many business and other days, and those of earlier terms within two days of the
+    same distance to the anchor, in the ratio of the headcounts. Where both are there, the middle
+    between the two medians. Scatter is the scaled median absolute deviation (1.4826 x MAD; Rousseeuw
+    and Croux 1993, doi:10.1080/01621459.1993.10476408), more where few days are comparable.
+
+    A figure is unusual if it is off by more than the threshold times the scatter, by the least
+    number of students, and outside what was reached near the same point of earlier terms and on the
+    same weekday of the last weeks, the most extreme one left out. On days of a calendar event, up
+    to the next business day, what the event of that name did in earlier terms is usual as well.
+    What was tried and what it finds: `bench/anomaly_faults.py`.
     """
     terms = {
         str(code): _days(settings, settings.terms_by_code[str(code)], rows, parts, acknowledged)
