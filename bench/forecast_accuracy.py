@@ -62,7 +62,9 @@ def errors_of(
         early = forecasts.history_of(settings, known, term, grid) or history
         tried = term.starts + dt.timedelta(forecasts.trial_day(history))
         before = forecasts.history_of(settings, known, term, tried)
-        fit = forecasts.fit(early, 90, (80, 95), before and forecasts.try_models(before, 90))
+        fit = forecasts.fit(
+            early, 90, (80, 95), forecasts.try_models(before, 90) if before else None
+        )
         if isinstance(fit, forecasts.Refusal):
             sys.exit(fit.words)
         if method:

@@ -404,7 +404,7 @@ def model_path(history: History, horizon: int) -> FloatArray | None:
     said = series_methods.predictions(y, _GRID_DAYS, horizon, series_methods.MEMBERS)
     if series_methods.COMBINED not in said.forecasts:
         return None
-    path = said.forecasts[series_methods.COMBINED] - y[-1]
+    path: FloatArray = said.forecasts[series_methods.COMBINED] - y[-1]
     left = history.now.start - history.today
     if 0 < left < horizon:
         path[left:] = path[left - 1]
@@ -445,8 +445,14 @@ def fit(
 def _with_models(methods: Sequence[str], trial: Trial, horizons: IntArray) -> tuple[str, ...]:
     found = list(methods)
     for bucket in _buckets(horizons):
-        simple = _mean(trial.errors[found[bucket.start]][:, bucket])
-        if _mean(trial.errors[MODELS][:, bucket]) * _MARGIN < simple:
+        simple = np.abs(trial.errors[found[bucket.start]][:, bucket])
+        models = np.abs(trial.errors[MODELS][:, bucket])
+        known = ~np.isnan(models).all(axis=1)
+        # Few origins prove little: the models must be better at every one of them.
+        if known.sum() > 1 and all(
+            np.nanmean(models[row]) * _MARGIN < np.nanmean(simple[row])
+            for row in np.flatnonzero(known)
+        ):
             found[bucket] = [MODELS] * (bucket.stop - bucket.start)
     return tuple(found)
 
@@ -666,7 +672,9 @@ def _scores(
     history: History, tests: _Tests, methods: Sequence[str], trial: Trial | None
 ) -> tuple[Score, ...]:
     change = daily_change(history.now)
-    tried = [(name, errors, tests) for name, errors in tests.errors.items()]
+    tried: list[tuple[str, FloatArray, _Tests | Trial]] = [
+        (name, errors, tests) for name, errors in tests.errors.items()
+    ]
     if trial:
         tried.append((MODELS, trial.errors[MODELS], trial))
     found = []

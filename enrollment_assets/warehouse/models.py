@@ -195,10 +195,28 @@ class Forecasts:
                 forecasts.Refusal("no forecast: no snapshot before the week's fit")
                 if then is None
                 else forecasts.fit(
-                    then, settings.forecast.horizon_days, settings.forecast.intervals
+                    then,
+                    settings.forecast.horizon_days,
+                    settings.forecast.intervals,
+                    self._trial_of(settings, curves, history),
                 )
             )
         return self._fits[key]
+
+    def _trial_of(
+        self, settings: Settings, curves: "Mapping[str, Curve]", history: "History"
+    ) -> "Trial | None":
+        """How the models of a term without earlier ones did when they were tried last."""
+        if history.earlier:
+            return None
+        day = history.as_of - dt.timedelta(history.today - forecasts.trial_day(history))
+        key = (history.term.code, day)
+        if key not in self._trials:
+            then = forecasts.history_of(settings, curves, history.term, day, is_gap_allowed=True)
+            self._trials[key] = (
+                forecasts.try_models(then, settings.forecast.horizon_days) if then else None
+            )
+        return self._trials[key]
 
     def scorecard(
         self, connection: duckdb.DuckDBPyConnection, settings: Settings, days: Sequence[dt.date]
