@@ -172,8 +172,8 @@ def arima(y: FloatArray, season: int, horizon: int) -> FloatArray:
 
     with _fit(y) as (scaled, scale):
         steps = np.diff(scaled)
-        if np.ptp(np.diff(y)) == 0:
-            raise _NotApplicableError("every step is the same")
+        if np.ptp(steps) == 0:
+            return drift(y, season, horizon)
         order = ar_select_order(
             steps,
             maxlag=min(_LAGS, len(steps) // 4),
@@ -195,8 +195,6 @@ def _fit(y: FloatArray) -> Iterator[tuple[FloatArray, float]]:
     )
 
     scale = float(np.ptp(y))
-    if scale == 0:
-        raise _NotApplicableError("all values are the same")
     with warnings.catch_warnings():
         # A fit that stopped early still forecasts; the back-test tells whether well.
         for category in (ConvergenceWarning, EstimationWarning, SingularMatrixWarning):
@@ -250,14 +248,17 @@ def predictions(
     y = np.asarray(y, dtype=np.float64)
     if not len(y) or not np.isfinite(y).all():
         raise ValueError("a series needs at least one value, and finite ones only")
+    is_constant = np.ptp(y) == 0
     forecasts: dict[str, FloatArray] = {}
     reasons: dict[str, str] = {}
     for method in methods:
         if len(y) < method.min_length(season):
             reasons[method.name] = f"needs {method.min_length(season)} values; there are {len(y)}"
             continue
+        # Fits divide by a spread of nothing; the limit of each is that the value goes on.
+        predict = last_value if method.fitted and is_constant else method.predict
         try:
-            forecast = method.predict(y, season, horizon)
+            forecast = predict(y, season, horizon)
         except _NotApplicableError as error:
             reasons[method.name] = str(error)
             continue
