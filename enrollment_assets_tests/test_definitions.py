@@ -43,7 +43,9 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "enrollment_metrics",
             "enrollment_report",
             "enrollment_snapshots",
+            "headcount_by_program",
             "metric_restatements",
+            "programs_at_risk",
             "segment_metrics",
             "snapshot_log",
             "student_changes",
@@ -58,6 +60,10 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "enrollment_snapshots: snapshot_differs",
             "enrollment_snapshots: snapshot_on_time",
             "enrollment_snapshots: snapshot_present",
+            "headcount_by_program: headcount_by_program_key_is_unique",
+            "headcount_by_program: share_in_range",
+            "programs_at_risk: programs_at_risk_key_is_unique",
+            "programs_at_risk: risk_is_told",
             "student_changes: changes_reconcile",
         ],
         "jobs": [
@@ -82,7 +88,7 @@ def test_every_asset_carries_what_a_reader_of_the_ui_needs(definitions):
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         name = key.to_user_string()
-        assert node.group_name in {"ingest", "changes", "metrics", "reports"}, name
+        assert node.group_name in {"ingest", "changes", "metrics", "reports", "custom"}, name
         assert node.owners, name
         assert node.description, name
         assert node.kinds, name

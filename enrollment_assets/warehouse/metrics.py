@@ -2,6 +2,7 @@
 
 import datetime as dt
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 # Rows of snapshots that are in memory at a time as Python objects, and days of everything else.
 _FRAME_ROWS = 150_000
 _FRAME_DAYS = 366
+
+# No column of a metric can be called so.
+_COMPUTED_FOR = "computed for"
 
 
 def write_metric(
@@ -90,17 +94,15 @@ def _compute(
         found = connection.execute("SELECT * FROM computed LIMIT 0").description or []
         check_columns(metric.table, [column[0] for column in found])
     elif isinstance(metric, CustomMetric):
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE computed AS FROM {metric.table.relation} LIMIT 0"
-        )
         frames = _frames(connection, settings, metric, days)
+        parts = []
         for day in days:
             try:
                 rows = _rows_of(settings, metric, frames, day)
             except Exception as error:  # noqa: BLE001 - whatever somebody's code does
                 raise WarehouseError(_without_values(metric, day, error)) from None
-            if not rows.empty:
-                _append(connection, metric, day, rows)
+            parts.append(_checked(metric, day, rows))
+        _store(connection, metric, [part for part in parts if not part.empty])
 
 
 def _frames(
@@ -124,7 +126,7 @@ def _frames(
 
 def _rows_of(
     settings: Settings, metric: CustomMetric, frames: Mapping[str, "pd.DataFrame"], day: dt.date
-) -> "pd.DataFrame":
+) -> Any:
     """What the metric gives for a day, computed from what is known as of it."""
     import pandas as pd
 
@@ -140,29 +142,54 @@ def _rows_of(
                 start = int(frame[column].searchsorted(first))
                 end = int(frame[column].searchsorted(last, side="right"))
             known[name] = frame.iloc[start:end]
-        rows = metric.compute(known, day, settings)
+        return metric.compute(known, day, settings)
+
+
+def _checked(metric: CustomMetric, day: dt.date, rows: Any) -> "pd.DataFrame":
+    """The rows of a day, which they carry in `date` where they have no such column."""
+    import pandas as pd
+
     if not isinstance(rows, pd.DataFrame):
-        raise TypeError(f"compute must give a pandas.DataFrame, not {type(rows).__name__}")
-    return rows if DATE in rows.columns else rows.assign(**{DATE: last})
-
-
-def _append(
-    connection: duckdb.DuckDBPyConnection, metric: CustomMetric, day: dt.date, rows: "pd.DataFrame"
-) -> None:
-    check_columns(metric.table, list(rows.columns))
-    connection.register("rows_of_day", rows)
-    others = connection.execute(
-        "SELECT count(*) FROM rows_of_day WHERE CAST(date AS DATE) IS DISTINCT FROM ?", [day]
-    ).fetchall()[0][0]
-    if others:
         raise WarehouseError(
-            f"Writing {metric.name}: {others} rows that were computed for {day} have another date; "
-            "nothing was changed."
+            f"Computing {metric.name} for {day}: compute must give a pandas.DataFrame (found a "
+            f"{type(rows).__name__}); nothing was changed."
         )
+    if rows.empty:
+        return rows
+    today = pd.Timestamp(day)
+    dated = rows if DATE in rows.columns else rows.assign(**{DATE: today})
+    check_columns(metric.table, list(dated.columns))
+    return dated.assign(**{_COMPUTED_FOR: today})
+
+
+def _store(
+    connection: duckdb.DuckDBPyConnection, metric: CustomMetric, parts: Sequence["pd.DataFrame"]
+) -> None:
+    """Put frames with the rows of days into the temporary table `computed`."""
+    import pandas as pd
+
+    relation = f"{metric.table.relation} LIMIT 0"
+    if parts:
+        with warnings.catch_warnings():
+            # Of columns that are empty on some days: their types are the declared ones in the end.
+            warnings.simplefilter("ignore", FutureWarning)
+            rows = pd.concat(parts, ignore_index=True)
+        relation = "rows_of_days"
+        connection.register(relation, rows)
+        others = connection.execute(
+            f"SELECT count(*) FROM {relation} "
+            f'WHERE CAST(date AS DATE) IS DISTINCT FROM CAST("{_COMPUTED_FOR}" AS DATE)'
+        ).fetchall()[0][0]
+        if others:
+            raise WarehouseError(
+                f"Writing {metric.name}: {others} rows have another date than the day that they were "
+                "computed for; nothing was changed."
+            )
     connection.execute(
-        f"INSERT INTO computed BY NAME SELECT {casts(metric.table)} FROM rows_of_day"
+        f"CREATE OR REPLACE TEMP TABLE computed AS SELECT {casts(metric.table)} FROM {relation}"
     )
-    connection.unregister("rows_of_day")
+    if parts:
+        connection.unregister(relation)
 
 
 def _without_values(metric: CustomMetric, day: dt.date, error: Exception) -> str:
@@ -195,7 +222,8 @@ def preview(settings: Settings, name: str, day: dt.date) -> "pd.DataFrame":
                 f"{settings.warehouse_path} is not there yet; run a backfill first."
             )
         if isinstance(metric, CustomMetric):
-            return _rows_of(settings, metric, _frames(connection, settings, metric, [day]), day)
+            rows = _rows_of(settings, metric, _frames(connection, settings, metric, [day]), day)
+            return _checked(metric, day, rows).drop(columns=_COMPUTED_FOR, errors="ignore")
         _compute(connection, settings, metric, [day])
         return connection.execute("FROM computed").df()
 

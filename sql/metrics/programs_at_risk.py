@@ -31,42 +31,42 @@ def compute(
     import pandas as pd
 
     today = pd.Timestamp(day)
-    segments = frames["segment_metrics"]
-    programs = segments[segments["dimension"] == "program"].rename(columns={"segment": "program"})
-    key = ["term", "program"]
-    now = programs[programs["date"] == today].set_index(key)["total_enrollment"]
-
-    then = programs[programs["date"] <= today - pd.Timedelta(days=FALL_DAYS)]
-    # Every program of the term's last snapshot by then: one that was not there yet had nobody.
-    then = then[then["date"] == then.groupby("term")["date"].transform("max")]
-    before = then.set_index(key)["total_enrollment"]
-
-    recent = today - pd.Timedelta(days=DROP_DAYS)
-    drops = programs[programs["date"] > recent].groupby(key)["dropped_students"].sum()
+    key = ["term", "segment"]
+    programs = frames["segment_metrics"]
+    programs = programs[programs["dimension"] == "program"]
     totals = frames["enrollment_metrics"]
-    lost = totals[totals["date"] > recent].groupby("term")["dropped_students"].sum()
-    everybody = totals[totals["date"] == today].set_index("term")["total_enrollment"]
+    now = programs[programs["date"] == today].set_index(key)
+    if now.empty:
+        return pd.DataFrame()
 
-    rows = pd.DataFrame({"headcount": now})
-    rows["headcount_before"] = before.reindex(rows.index)
-    rows["dropped_students"] = drops.reindex(rows.index)
-    rows = rows[rows[["headcount", "headcount_before"]].max(axis=1) >= settings.privacy.small_cell]
-    term = rows.index.get_level_values("term")
-    # Those who dropped were in it: they belong into the base, which cannot be 0 then.
-    rows["drop_pct"] = _percent(rows["dropped_students"], rows["headcount"])
-    rows["institution_drop_pct"] = _percent(lost, everybody).reindex(term).to_numpy()
-    change = rows["headcount"] - rows["headcount_before"]
-    rows["change_pct"] = 100 * change / rows["headcount_before"].where(lambda count: count > 0)
-    fell = rows["change_pct"] <= -FALL_PCT
-    drops_stand_out = (rows["drop_pct"] >= DROP_PCT) & (
-        rows["drop_pct"] > rows["institution_drop_pct"]
+    earlier = programs[programs["date"] <= today - pd.Timedelta(days=FALL_DAYS)]
+    # Its last figure by then: that of the day four weeks ago, or of the last snapshot before.
+    before = earlier.drop_duplicates(key, keep="last").set_index(key)["total_enrollment"]
+
+    since = today - pd.Timedelta(days=DROP_DAYS)
+    drops = programs[programs["date"] > since].groupby(key)["dropped_students"].sum()
+    lost = totals[totals["date"] > since].groupby("term")["dropped_students"].sum()
+    left = totals[totals["date"] == today].set_index("term")["total_enrollment"]
+
+    rows = pd.DataFrame(
+        {
+            "headcount": now["total_enrollment"],
+            "headcount_before": before.reindex(now.index),
+            "dropped_students": drops.reindex(now.index),
+        }
     )
-    rows["is_at_risk"] = fell | drops_stand_out
-    return rows.reset_index()
-
-
-def _percent(dropped: "pd.Series[float]", left: "pd.Series[float]") -> "pd.Series[float]":
-    return 100 * dropped / (dropped + left).where(lambda count: count > 0)
+    rows = rows[rows[["headcount", "headcount_before"]].max(axis=1) >= settings.privacy.small_cell]
+    # Who dropped was in it before; of nobody there is no percentage.
+    rows["drop_pct"] = (
+        100 * rows["dropped_students"] / (rows["dropped_students"] + rows["headcount"])
+    )
+    institution = (100 * lost / (lost + left)).reindex(rows.index.get_level_values("term"))
+    rows["institution_drop_pct"] = institution.to_numpy()
+    rows["change_pct"] = 100 * (rows["headcount"] / rows["headcount_before"] - 1)
+    fell = rows["change_pct"] <= -FALL_PCT
+    stands_out = rows["drop_pct"] > rows["institution_drop_pct"]
+    rows["is_at_risk"] = fell | ((rows["drop_pct"] >= DROP_PCT) & stands_out)
+    return rows.reset_index(names=["term", "program"])
 
 
 METRIC = CustomMetric(
