@@ -9,14 +9,15 @@ SELECT
         chr(31),
         history.snapshots,
         CASE WHEN derived.table_name = 'enrollment_metrics' THEN concat_ws(' ', terms.starts, terms.census)
-            ELSE '{{ dimensions | join(" ") }}' END
+            ELSE '{{ dimensions | join(" ") }}{{ " by program" if by_program }}' END
     )) AS lineage
 FROM (
     SELECT
         term,
         snapshot_date AS date,
-        (bit_xor(md5_number(concat_ws(chr(31), snapshot_date, content_hash)))
-            OVER (PARTITION BY term ORDER BY snapshot_date))::VARCHAR AS snapshots
+        -- as hexadecimals: 128 bits take long to become decimals
+        hex(bit_xor(md5_number(concat_ws(chr(31), snapshot_date, content_hash)))
+            OVER (PARTITION BY term ORDER BY snapshot_date)) AS snapshots
     FROM enrollment.snapshot_log
     WHERE status = 'accepted'
 ) AS history
@@ -39,7 +40,7 @@ SELECT
         terms.starts, terms.census, terms.ends,
         past.code, past.starts, past.census, past.ends,
         CASE WHEN derived.table_name = 'enrollment_anomalies' THEN (
-            SELECT bit_xor(md5_number(concat_ws(chr(31), date, term)))
+            SELECT hex(bit_xor(md5_number(concat_ws(chr(31), date, term))))
             FROM operations.acknowledged_anomalies AS known
             WHERE known.date < history.date
         ) END
@@ -48,8 +49,8 @@ FROM (
     SELECT
         term,
         snapshot_date AS date,
-        (bit_xor(md5_number(concat_ws(chr(31), snapshot_date, term, content_hash)))
-            OVER (ORDER BY snapshot_date))::VARCHAR AS snapshots
+        hex(bit_xor(md5_number(concat_ws(chr(31), snapshot_date, term, content_hash)))
+            OVER (ORDER BY snapshot_date)) AS snapshots
     FROM enrollment.snapshot_log
     WHERE status = 'accepted'
 ) AS history
