@@ -115,7 +115,7 @@ class Metric(Section):
                 found = duckdb.extract_statements(f"SELECT (\n{condition}\n) FROM rows")
             except duckdb.Error as error:
                 raise ValueError(f"{name}: {_first_line(error)}") from None
-            if len(found) != 1:
+            if len(found) != 1 or found[0].named_parameters:
                 raise ValueError(f"{name}: give one condition on a row, such as headcount >= 0")
         return checks
 

@@ -317,6 +317,10 @@ MALFORMED = {
         HEADER.replace("headcount > 0", '"true) FROM rows; DROP TABLE x; SELECT (1"') + QUERY,
         "checks: not_empty: give one condition on a row",
     ),
+    "check_that_binds": (
+        HEADER.replace("headcount > 0", "headcount > ?") + QUERY,
+        "checks: not_empty: give one condition on a row",
+    ),
     "check_that_is_there": (
         HEADER.replace("not_empty", "small_programs_key_is_unique") + QUERY,
         "checks: small_programs_key_is_unique is there already, from key",

@@ -1,6 +1,6 @@
 """Checks on metrics that people add: their keys, and the conditions that they name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -11,7 +11,7 @@ from enrollment_assets.config import Settings
 from enrollment_assets.custom_metrics import Metric, custom_metrics
 from enrollment_assets.partitions import days_of
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.metrics import check_counts
+from enrollment_assets.warehouse.metrics import Counts, check_counts
 
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
@@ -19,16 +19,15 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     return [_checks(settings, metric) for metric in custom_metrics(settings).values()]
 
 
-def findings(metric: Metric, counts: Mapping[str, int]) -> list[Finding]:
+def findings(metric: Metric, counts: Counts) -> list[Finding]:
     """What the counts of one day say: of the key, and of each condition."""
-    rows = counts["rows"]
-    key = {"rows": rows, "without_key": counts["without_key"], "repeated": counts["repeated"]}
-    is_unique = not (counts["without_key"] or counts["repeated"])
+    key = {"rows": counts.rows, "without_key": counts.without_key, "repeated": counts.repeated}
+    is_unique = not (counts.without_key or counts.repeated)
     return [
         Finding(metric.key_check, is_unique, is_error=True, figures=key),
         *(
-            Finding(name, not counts[name], figures={"rows": rows, "failing_rows": counts[name]})
-            for name in metric.checks
+            Finding(name, not failing, figures={"rows": counts.rows, "failing_rows": failing})
+            for name, failing in counts.failing.items()
         ),
     ]
 

@@ -4,6 +4,7 @@ import datetime as dt
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -228,27 +229,39 @@ def preview(settings: Settings, name: str, day: dt.date) -> "pd.DataFrame":
         return connection.execute("FROM computed").df()
 
 
+@dataclass(frozen=True)
+class Counts:
+    """A day's rows of a metric: how many, how many break its key, how many fail each check."""
+
+    rows: int
+    without_key: int
+    repeated: int
+    failing: Mapping[str, int]
+
+
 def check_counts(
     connection: duckdb.DuckDBPyConnection, metric: Metric, days: Sequence[dt.date]
-) -> dict[dt.date, dict[str, int]]:
-    """For each day: `rows`, those `without_key` and `repeated`, and those that fail each check."""
+) -> dict[dt.date, Counts]:
+    """What the metric's checks ask for, for each of consecutive days."""
     key = [f'"{column}"' for column in metric.key]
-    counts = {
-        "rows": "count(*)",
-        "without_key": f"count(*) FILTER ({' OR '.join(f'{column} IS NULL' for column in key)})",
-        "repeated": f"count(*) - count(DISTINCT row({', '.join(key)}))",
-        **{
-            name: f"count(*) FILTER ((\n{condition}\n) IS NOT TRUE)"
-            for name, condition in metric.checks.items()
-        },
-    }
-    columns = ", ".join(f'{count} AS "{name}"' for name, count in counts.items())
+    counts = [
+        "count(*)",
+        f"count(*) FILTER ({' OR '.join(f'{column} IS NULL' for column in key)})",
+        f"count(*) - count(DISTINCT row({', '.join(key)}))",
+        *(
+            f"count(*) FILTER ((\n{condition}\n) IS NOT TRUE)"
+            for condition in metric.checks.values()
+        ),
+    ]
     with plain_errors(f"Checking {metric.name}"):
         rows = connection.execute(
-            f"SELECT date, {columns} FROM {metric.table.relation} "
+            f"SELECT date, {', '.join(counts)} FROM {metric.table.relation} "
             "WHERE date BETWEEN ? AND ? GROUP BY date",
             [days[0], days[-1]],
         ).fetchall()
-    nothing = dict.fromkeys(counts, 0)
-    found = {day: dict(zip(counts, values, strict=True)) for day, *values in rows}
+    found = {
+        day: Counts(total, without_key, repeated, dict(zip(metric.checks, failing, strict=True)))
+        for day, total, without_key, repeated, *failing in rows
+    }
+    nothing = Counts(0, 0, 0, dict.fromkeys(metric.checks, 0))
     return {day: found.get(day, nothing) for day in days}
