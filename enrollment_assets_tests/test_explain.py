@@ -16,14 +16,13 @@ from enrollment_assets.cli import main
 from enrollment_assets.errors import ConfigurationError, EnrollmentError
 from enrollment_assets.explain import Bridge, People, Restatement, explain
 from enrollment_assets.retention import find_old, remove
-from enrollment_assets.sources.base import source_for
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.derive import CORE, as_ranges, stale_days, write_statement
-from enrollment_assets.warehouse.restatements import append_restatements, remember_reported
+from enrollment_assets.warehouse.restatements import remember_reported
 from enrollment_assets.warehouse.snapshots import decide, store_days
 from enrollment_assets.warehouse.verdicts import Decision, DecisionKind
 from enrollment_assets_tests import reference
 from enrollment_assets_tests.conftest import day, student
+from enrollment_assets_tests.moments import derive, restate, take_in
 from enrollment_assets_tests.test_any_order import DAYS, TERMS, Trial, content
 from enrollment_assets_tests.test_commands import enrollment, said
 
@@ -31,34 +30,6 @@ from enrollment_assets_tests.test_commands import enrollment, said
 D1, D2, D3, CLOSED, MISSING, REFUSED, D4 = (
     str(dt.date(2024, 11, 25) + dt.timedelta(offset)) for offset in range(7)
 )
-
-
-def days_of(first, last):
-    return [first + dt.timedelta(offset) for offset in range((last - first).days + 1)]
-
-
-def derive(connection, found, dates):
-    for derived in CORE.values():
-        write_statement(connection, found, derived, dates, run_id="test")
-
-
-def restate(connection, found):
-    for first, last in as_ranges(list(stale_days(connection, found))):
-        derive(connection, found, days_of(first, last))
-    append_restatements(connection, found, run_id="test")
-
-
-def take_in(university, first, last=None, *, restates=True):
-    """What a run does, without Dagster around it: seconds become moments."""
-    found = university.settings
-    dates = [
-        date for date in days_of(day(first), day(last or first)) if not found.why_no_snapshot(date)
-    ]
-    with university.warehouse().connect() as connection:
-        store_days(connection, found, source_for(found), dates, run_id="test")
-        derive(connection, found, days_of(dates[0], dates[-1]))
-        if restates:
-            restate(connection, found)
 
 
 def decided(university, date, kind):

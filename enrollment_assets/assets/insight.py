@@ -16,7 +16,7 @@ from enrollment_assets.config import Settings
 from enrollment_assets.partitions import daily_partitions, days_of
 from enrollment_assets.warehouse import cohorts
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.derive import Computed, Statement
+from enrollment_assets.warehouse.derive import COMPARISONS, Computed, Statement
 from enrollment_assets.warehouse.models import Forecasts, acknowledge, anomalies
 from enrollment_assets.warehouse.schema import MONTHLY_VIEW, TREND_VIEW, tables
 
@@ -47,14 +47,14 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
         Both dates are there, the gap if that day had no snapshot, and what the comparison came to.
         """
-        return Statement("point_in_time", reads_snapshots=False)
+        return COMPARISONS["point_in_time"]
 
     @table_asset(
         settings, declared["segment_point_in_time"], GROUP, ["point_in_time", "segment_metrics"]
     )
     def segment_point_in_time() -> Statement:
         """One row per day, term, dimension and segment: the same point in time, and what it adds."""
-        return Statement("segment_point_in_time", reads_snapshots=False)
+        return COMPARISONS["segment_point_in_time"]
 
     @table_asset(
         settings,

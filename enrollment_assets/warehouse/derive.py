@@ -73,6 +73,14 @@ CORE = {
     )
 }
 
+COMPARISONS = {
+    compared.name: compared
+    for compared in (
+        Statement("point_in_time", reads_snapshots=False),
+        Statement("segment_point_in_time", reads_snapshots=False),
+    )
+}
+
 
 def write_statement(
     connection: duckdb.DuckDBPyConnection,
