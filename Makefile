@@ -48,6 +48,7 @@ bench: install           ## several minutes; bench/README.md holds the last resu
 	$(BIN)/python bench/range_run.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python bench/database_read.py
+	$(BIN)/python bench/forecast_series.py
 	@test ! -d "$(OULAD)" || $(BIN)/python bench/real_registrations.py "$(OULAD)"
 
 lock:                    ## resolve the newest allowed versions anew
