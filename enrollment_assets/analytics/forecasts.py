@@ -40,6 +40,8 @@ _MARGIN = 1.05
 _LEAST_COMPLETION = 0.2
 # Earlier terms are looked at around the same relative day.
 _PHASE_DAYS = 14
+# An earlier term with half as much error again as the simple methods misleads.
+_GUIDES_WITHIN = 1.5
 # The drift of the last week has half of the say at first, and loses half of that in a month.
 _DRIFT_DAYS, _DRIFT_SHARE, _DRIFT_HALF_LIFE = 7, 0.5, 30.0
 _PACE_DAYS, _PACE_BOUNDS = 28, (0.5, 2.0)
@@ -224,12 +226,24 @@ def drift(
 ) -> FloatArray:
     """The last week goes on; what registers before a term stops registering when it starts."""
     slope = (now.at(origins) - now.at(origins - _DRIFT_DAYS)) / _DRIFT_DAYS
-    left = now.start - origins
-    days = np.where(
-        (left > 0)[:, None], np.minimum(horizons[None, :], left[:, None]), horizons[None, :]
+    found: FloatArray = now.at(origins)[:, None] + slope[:, None] * _going_on(
+        now, origins, horizons
     )
-    found: FloatArray = now.at(origins)[:, None] + slope[:, None] * days
     return found
+
+
+def _going_on(now: Curve, origins: IntArray, horizons: IntArray) -> IntArray:
+    """For how many of the days ahead a trend goes on: registration ends when the term starts."""
+    left = (now.start - origins)[:, None]
+    return np.where(left > 0, np.minimum(horizons, left), horizons)
+
+
+def moving_average(
+    now: Curve, _earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
+) -> FloatArray:
+    """The mean of the last week."""
+    week = now.at(origins[:, None] - np.arange(_DRIFT_DAYS)).mean(axis=1)
+    return np.repeat(week[:, None], len(horizons), axis=1)
 
 
 def _over(
@@ -264,8 +278,8 @@ def ratio(
     """Grows as earlier terms grew from the same relative day on; unknown under a fifth of a census."""
 
     def growth(past: Curve, then: FloatArray, later: FloatArray) -> FloatArray:
-        completion = then / past.at(np.array([past.census]))
-        usable = np.where(completion >= _LEAST_COMPLETION, then, np.nan)
+        least = _LEAST_COMPLETION * past.at(np.array([past.census]))
+        usable = np.where((then >= least) & (then > 0), then, np.nan)
         return later / usable
 
     return now.at(origins)[:, None] * _over(earlier, origins, horizons, growth)
@@ -306,7 +320,11 @@ def curves(
 
 
 # The simplest first.
-_ALWAYS: dict[str, Method] = {"last_value": last_value, "drift": drift}
+_ALWAYS: dict[str, Method] = {
+    "last_value": last_value,
+    "moving_average": moving_average,
+    "drift": drift,
+}
 _WITH_EARLIER: dict[str, Method] = {"pick_up": pick_up, "ratio": ratio, "curves": curves}
 
 
@@ -461,7 +479,7 @@ def _with_models(methods: Sequence[str], trial: Trial, horizons: IntArray) -> tu
 class _Tests:
     """Errors of each method (forecast less observed), NaN where none can be given.
 
-    Shape (origins, horizons); `origins` are relative days; `is_used` marks the window of each horizon.
+    Shape (origins, horizons); `origins` are relative days.
     """
 
     origins: IntArray
@@ -545,7 +563,7 @@ def _mean(errors: FloatArray) -> float:
 def _choose(tests: _Tests, phase: Mapping[str, FloatArray], horizons: IntArray) -> tuple[str, ...]:
     """The method of each horizon; buckets that cannot be tested take that of the one before."""
     names = list(tests.errors)
-    chosen = names[-1]
+    chosen = "curves" if "curves" in names else "drift"
     found: list[str] = []
     for bucket in _buckets(horizons):
         costs: dict[str, float] = {}
@@ -553,15 +571,23 @@ def _choose(tests: _Tests, phase: Mapping[str, FloatArray], horizons: IntArray) 
             errors = tests.errors[name][:, bucket]
             if (~np.isnan(errors)).any(axis=1).sum() < _LEAST_ORIGINS:
                 continue
-            cost = _mean(errors)
-            if name in phase and not np.isnan(of_phase := _mean(phase[name][:, bucket])):
-                cost = max(cost, of_phase)
-            costs[name] = cost
+            costs[name] = _mean(errors)
+        if _guides(costs):
+            for name in costs.keys() & phase.keys():
+                of_phase = _mean(phase[name][:, bucket])
+                costs[name] = max(costs[name], 0.0 if np.isnan(of_phase) else of_phase)
         if costs:
             best = min(costs.values())
             chosen = next(name for name, cost in costs.items() if cost <= best * _MARGIN)
         found += [chosen] * (bucket.stop - bucket.start)
     return tuple(found)
+
+
+def _guides(costs: Mapping[str, float]) -> bool:
+    """Whether the earlier term is a guide at all: following it was not much worse than not to."""
+    followed = [cost for name, cost in costs.items() if name in _WITH_EARLIER]
+    others = [cost for name, cost in costs.items() if name not in _WITH_EARLIER]
+    return bool(followed and others) and min(followed) <= _GUIDES_WITHIN * min(others)
 
 
 def _widths(
@@ -597,8 +623,8 @@ def _widths(
             else:
                 plain[level][column] = width * _small_sample(independent, level)
     for level in levels:
-        plain[level] = _beyond(_smooth(plain[level]), horizons)
-        scaled[level] = _beyond(_smooth(scaled[level]), np.ones(len(horizons)))
+        plain[level] = _smooth(_filled(plain[level], horizons))
+        scaled[level] = _smooth(_filled(scaled[level], np.ones(len(horizons))))
     return plain, scaled
 
 
@@ -621,24 +647,25 @@ def _quantile(errors: FloatArray, level: int) -> float:
 
 
 def _smooth(widths: FloatArray) -> FloatArray:
-    """A centred mean over a week of horizons; unknown ones stay unknown."""
-    known = ~np.isnan(widths)
-    ones = np.ones(_SMOOTH_DAYS)
-    total = np.convolve(np.where(known, widths, 0.0), ones, mode="same")[: len(widths)]
-    count = np.convolve(known.astype(float), ones, mode="same")[: len(widths)]
+    """A centred mean over a week of horizons."""
     if len(widths) < _SMOOTH_DAYS:
         return widths
-    return np.where(known, total / np.maximum(count, 1), np.nan)
+    ones = np.ones(_SMOOTH_DAYS)
+    found: FloatArray = np.convolve(widths, ones, mode="same") / np.convolve(
+        np.ones(len(widths)), ones, mode="same"
+    )
+    return found
 
 
-def _beyond(widths: FloatArray, growth: npt.NDArray[Any]) -> FloatArray:
-    """Widths of horizons after the last tested one, which grow as `growth` does."""
+def _filled(widths: FloatArray, growth: npt.NDArray[Any]) -> FloatArray:
+    """Widths of all horizons: on lines between tested ones, growing as `growth` after the last."""
     known = np.flatnonzero(~np.isnan(widths))
     if not len(known):
         return widths
+    index = np.arange(len(widths))
     last = known[-1]
-    beyond = widths[last] * growth / growth[last]
-    return np.where((np.arange(len(widths)) > last) & np.isnan(widths), beyond, widths)
+    between: FloatArray = np.interp(index, known, widths[known])
+    return np.where(index > last, widths[last] * growth / growth[last], between)
 
 
 def score_of(
