@@ -37,7 +37,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             found = Warehouse(settings)
             if has_died and found.path.exists():
                 found.make_good()
-            yield found
+            with found.kept_open():
+                yield found
             found.keep_copy()
 
     @dg.io_manager(

@@ -13,6 +13,13 @@ from enrollment_assets.definitions import build_defs
 from enrollment_assets.schedules import NOTIFY_TAG
 from enrollment_assets_tests.conftest import CHECKOUT
 
+GROUPS = {"ingest", "changes", "metrics", "insight", "custom", "reports"}
+# Views and ledgers over all days.
+WITHOUT_DAYS = {
+    *("weekly_enrollment_summary", "monthly_enrollment_summary", "enrollment_trend"),
+    *("metric_restatements", "term_persistence", "deposit_melt", "term_survival"),
+}
+
 
 @pytest.fixture(scope="module")
 def settings():
@@ -39,19 +46,30 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
         "sensors": sorted(sensor.name for sensor in repository.sensor_defs),
     } == {
         "assets": [
+            "deposit_melt",
+            "enrollment_anomalies",
             "enrollment_charts",
+            "enrollment_forecast",
             "enrollment_metrics",
             "enrollment_report",
             "enrollment_snapshots",
+            "enrollment_trend",
+            "forecast_scorecard",
             "headcount_by_program",
             "metric_restatements",
+            "monthly_enrollment_summary",
+            "point_in_time",
             "programs_at_risk",
             "segment_metrics",
+            "segment_point_in_time",
             "snapshot_log",
             "student_changes",
+            "term_persistence",
+            "term_survival",
             "weekly_enrollment_summary",
         ],
         "checks": [
+            "enrollment_anomalies: no_anomalies",
             "enrollment_metrics: baseline_is_current",
             "enrollment_snapshots: duplicate_student_ids",
             "enrollment_snapshots: enrollment_count_validation",
@@ -60,16 +78,21 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "enrollment_snapshots: snapshot_differs",
             "enrollment_snapshots: snapshot_on_time",
             "enrollment_snapshots: snapshot_present",
+            "forecast_scorecard: forecast_beats_naive",
+            "forecast_scorecard: interval_coverage",
             "headcount_by_program: headcount_by_program_key_is_unique",
             "headcount_by_program: share_in_range",
             "programs_at_risk: programs_at_risk_key_is_unique",
             "programs_at_risk: risk_is_told",
             "student_changes: changes_reconcile",
+            "term_persistence: census_as_frozen",
         ],
         "jobs": [
             "core_job",
             "daily_enrollment_job",
+            "figures_job",
             "freshness_job",
+            "insight_job",
             "prune_job",
             "reports_job",
             "restatement_job",
@@ -88,7 +111,7 @@ def test_every_asset_carries_what_a_reader_of_the_ui_needs(definitions):
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         name = key.to_user_string()
-        assert node.group_name in {"ingest", "changes", "metrics", "reports", "custom"}, name
+        assert node.group_name in GROUPS, name
         assert node.owners, name
         assert node.description, name
         assert node.kinds, name
@@ -97,7 +120,7 @@ def test_every_asset_carries_what_a_reader_of_the_ui_needs(definitions):
         if node.group_name != "reports":
             columns = node.metadata["dagster/column_schema"].columns
             assert all(column.description for column in columns), name
-        if name not in {"weekly_enrollment_summary", "metric_restatements"}:
+        if name not in WITHOUT_DAYS:
             assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition), name
             assert node.backfill_policy == dg.BackfillPolicy.single_run(), name
 

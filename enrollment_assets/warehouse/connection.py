@@ -139,6 +139,8 @@ class Warehouse:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._is_kept_open = False
+        self._holder: duckdb.DuckDBPyConnection | None = None
 
     @property
     def path(self) -> Path:
@@ -161,11 +163,29 @@ class Warehouse:
             with self._opened(self._patience(), config=options) as connection:
                 self._narrow_rights()
                 with plain_errors(f"Preparing {self.path}"):
-                    ensure_tables(connection, self.settings)
+                    if self._holder is None:
+                        ensure_tables(connection, self.settings)
                     load_terms(connection, self.settings)
+                if self._is_kept_open and self._holder is None:
+                    self._holder = connection.cursor()
                 yield connection
         finally:
             os.umask(mask)
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Keep the file open between the connections of a run, from the first one on.
+
+        Opening and closing it takes longer than most statements, and a run has dozens of steps.
+        """
+        self._is_kept_open = True
+        try:
+            yield
+        finally:
+            self._is_kept_open = False
+            if self._holder is not None:
+                self._holder.close()
+                self._holder = None
 
     @contextmanager
     def read(self, patience: float | None = None) -> Iterator[duckdb.DuckDBPyConnection | None]:
