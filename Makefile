@@ -24,7 +24,7 @@ ui: install              ## Dagster's UI on the same data, at http://127.0.0.1:3
 	DAGSTER_HOME=$(CURDIR)/.dagster $(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
 test: install
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 # The same tests with many repetitions: some 40 minutes on two cores.
 soak: install            ## drawn histories, kills, malformed files, a live daemon that is killed
@@ -46,10 +46,13 @@ bench: install           ## several minutes; bench/README.md holds the last resu
 	$(BIN)/python bench/demo.py
 	$(BIN)/python bench/daily_run.py
 	$(BIN)/python bench/range_run.py
+	$(BIN)/python bench/insight.py
+	$(BIN)/python bench/anomaly_faults.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python bench/database_read.py
 	$(BIN)/python bench/forecast_series.py
 	@test ! -d "$(OULAD)" || $(BIN)/python bench/real_registrations.py "$(OULAD)"
+	@test ! -d "$(OULAD)" || $(BIN)/python bench/forecast_accuracy.py "$(OULAD)"
 
 lock:                    ## resolve the newest allowed versions anew
 	rm -rf $(VENV)/lock && $(PYTHON) -m venv $(VENV)/lock

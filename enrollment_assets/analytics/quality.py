@@ -263,8 +263,8 @@ def snapshot_on_time(status: str | None, *, is_awaited: bool) -> Finding:
     return Finding("snapshot_on_time", there, is_error=is_awaited, figures=figures)
 
 
-# Outcomes of forecasts overlap: fewer than these say little.
-_LEAST_FORECASTS = 20
+# Outcomes of forecasts overlap: fewer than these say little, and even less of how often bounds hold.
+_LEAST_FORECASTS, _LEAST_BOUNDS = 20, 100
 # An interval of 80 % that holds less often than this is too sure of itself, one above too timid to use.
 _COVERAGE = (65.0, 97.0)
 
@@ -292,7 +292,7 @@ def interval_coverage(facts: Sequence[Facts]) -> Finding:
     for term in dict.fromkeys(row["term"] for row in facts):
         rows = [row for row in facts if row["term"] == term and row["coverage_80"] is not None]
         count = sum(row["n"] for row in rows)
-        if count < _LEAST_FORECASTS:
+        if count < _LEAST_BOUNDS:
             continue
         coverage = sum(row["n"] * row["coverage_80"] for row in rows) / count
         passed = passed and _COVERAGE[0] <= coverage <= _COVERAGE[1]
