@@ -323,9 +323,9 @@ def test_a_backfill_that_is_not_of_the_core_alone_brings_insight(university):
 
 
 def steady(university, first, days, *, fault=None):
-    """A term that grows by four students a day, and loses a third for a day."""
+    """A term that grows a little faster each day, and loses a third for a day."""
     for number in range(days):
-        rows = people(300 + 4 * number)
+        rows = people(300 + 2 * number + number * number // 20)
         university.write(
             str(first + dt.timedelta(number)), rows[: 350 if number == fault else None]
         )
