@@ -24,7 +24,7 @@ ui: install              ## Dagster's UI on the same data, at http://127.0.0.1:3
 	DAGSTER_HOME=$(CURDIR)/.dagster $(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
 test: install
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 # The same tests with many repetitions: some 40 minutes on two cores.
 soak: install            ## drawn histories, kills, malformed files, a live daemon that is killed

@@ -25,6 +25,21 @@ HEADER = "student_id,student_name,term,division,program,level,status"
 Student = Mapping[str, str]
 
 
+# Files that take minutes go first: begun last, one process would wait for the other.
+LONG_FIRST = (
+    *("test_no_look_ahead", "test_daemon", "test_trust", "test_commands", "test_any_order"),
+    *("test_real_registrations", "test_custom_metrics", "test_kills"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of long files first, in that order."""
+    names = [f"{name}.py" for name in LONG_FIRST]
+    items.sort(
+        key=lambda item: names.index(item.path.name) if item.path.name in names else len(names)
+    )
+
+
 def require(available: bool, reason: str) -> None:
     """Skip where something is absent, unless REQUIRE_SERVICES says that it must be there."""
     if not available:
