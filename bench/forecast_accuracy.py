@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from enrollment_assets.analytics import curves as term_curves
 from enrollment_assets.analytics import forecasts
 from enrollment_assets.config import Settings, load_settings
 
@@ -25,7 +26,7 @@ SHOWN = (7, 14, 30, 60, 90)
 NEVER = 10**6
 
 
-def headcounts(data: Path, settings: Settings) -> dict[str, forecasts.Curve]:
+def headcounts(data: Path, settings: Settings) -> dict[str, term_curves.Curve]:
     """The curve of each term, counted in people."""
     name = "studentRegistration.csv"
     path = data / name if (data / name).exists() else data / f"{name}.gz"
@@ -43,11 +44,11 @@ def headcounts(data: Path, settings: Settings) -> dict[str, forecasts.Curve]:
         days = np.array([np.datetime64(term.starts) + day for day in span])
         there = np.array(counts) > 0
         totals[term.code] = (days[there], np.array(counts, dtype=float)[there])
-    return forecasts.read_curves(settings, totals)
+    return term_curves.read_curves(settings, totals)
 
 
 def errors_of(
-    settings: Settings, known: dict[str, forecasts.Curve], method: str | None
+    settings: Settings, known: dict[str, term_curves.Curve], method: str | None
 ) -> pd.DataFrame:
     """Errors and hits of the 80 % and 95 % interval, one row per origin and horizon."""
     term = settings.term("2014J")
@@ -55,13 +56,13 @@ def errors_of(
     rows = []
     for day in ORIGINS:
         as_of = term.starts + dt.timedelta(day)
-        history = forecasts.history_of(settings, known, term, as_of)
+        history = term_curves.history_of(settings, known, term, as_of)
         if history is None:
             sys.exit(f"{as_of} has no headcount; is this the data set?")
         grid = term.starts + dt.timedelta(forecasts.fit_day(history))
-        early = forecasts.history_of(settings, known, term, grid) or history
+        early = term_curves.history_of(settings, known, term, grid) or history
         tried = term.starts + dt.timedelta(forecasts.trial_day(history))
-        before = forecasts.history_of(settings, known, term, tried)
+        before = term_curves.history_of(settings, known, term, tried)
         fit = forecasts.fit(
             early, 90, (80, 95), forecasts.try_models(before, 90) if before else None
         )

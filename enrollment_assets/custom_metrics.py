@@ -17,6 +17,7 @@ import json
 import re
 import sys
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
@@ -78,7 +79,7 @@ def _binds(value: object) -> object:
     return [str(name).removeprefix("$") for name in names] if isinstance(names, list) else names
 
 
-class Metric(Section):
+class Metric(Section, ABC):
     """What every custom metric says of itself.
 
     Attributes:
@@ -142,9 +143,9 @@ class Metric(Section):
         return f"{self.name}_key_is_unique"
 
     @property
+    @abstractmethod
     def written_at(self) -> tuple[str, int]:
         """The file and line of what computes it."""
-        raise NotImplementedError
 
     @property
     def reads_snapshots(self) -> bool:

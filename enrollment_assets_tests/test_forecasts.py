@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from enrollment_assets.analytics import curves as term_curves
 from enrollment_assets.analytics import forecasts
 from enrollment_assets.config import Settings
 
@@ -61,7 +62,7 @@ def term(size=1.0, until=AFTER, noise=0.0, shift=0):
 
 
 def curves(found=None, **terms):
-    return forecasts.read_curves(
+    return term_curves.read_curves(
         found or settings(), {code: totals(code, values) for code, values in terms.items()}
     )
 
@@ -69,7 +70,7 @@ def curves(found=None, **terms):
 def history(day, found=None, **terms):
     found = found or settings()
     as_of = TERMS[NOW] + dt.timedelta(day)
-    return forecasts.history_of(
+    return term_curves.history_of(
         found, curves(found, **terms), found.term(NOW), as_of, is_gap_allowed=True
     )
 
@@ -92,21 +93,21 @@ def said(method, day, ahead, **terms):
 def test_the_last_value_stays_and_a_week_is_averaged():
     values = {NOW: np.arange(100.0, 130.0)}
     day = -BEFORE + 29
-    assert said(forecasts.last_value, day, [1, 30], **values).tolist() == [129, 129]
-    assert said(forecasts.moving_average, day, [1, 30], **values).tolist() == [126, 126]
+    assert said(term_curves.last_value, day, [1, 30], **values).tolist() == [129, 129]
+    assert said(term_curves.moving_average, day, [1, 30], **values).tolist() == [126, 126]
 
 
 def test_drift_goes_on_as_the_last_week_did_until_the_term_starts():
     values = {NOW: np.arange(100.0, 100.0 + 5 * (BEFORE - 3), 5)}
-    assert said(forecasts.drift, -4, [1, 4, 5, 30], **values).tolist() == [685, 700, 700, 700]
+    assert said(term_curves.drift, -4, [1, 4, 5, 30], **values).tolist() == [685, 700, 700, 700]
 
 
 def test_pick_up_adds_what_the_earlier_term_added_and_ratio_grows_as_it_grew():
     old = {"2024FA": np.linspace(100, 320, BEFORE + AFTER + 1)}  # one student a day
     new = np.linspace(200, 300, BEFORE - 20 + 1)
     day = -20
-    assert said(forecasts.pick_up, day, [10, 50], **{NOW: new}, **old).tolist() == [310, 350]
-    assert said(forecasts.ratio, day, [10, 50], **{NOW: new}, **old) == pytest.approx(
+    assert said(term_curves.pick_up, day, [10, 50], **{NOW: new}, **old).tolist() == [310, 350]
+    assert said(term_curves.ratio, day, [10, 50], **{NOW: new}, **old) == pytest.approx(
         [300 * 210 / 200, 300 * 250 / 200]
     )
 
@@ -117,15 +118,15 @@ def test_earlier_terms_share_the_say():
         "2024FA": np.linspace(100, 540, BEFORE + AFTER + 1),
     }
     new = {NOW: np.full(BEFORE + 1, 500.0)}
-    assert said(forecasts.pick_up, 0, [10], **new, **old).tolist() == [515]
+    assert said(term_curves.pick_up, 0, [10], **new, **old).tolist() == [515]
 
 
 def test_a_ratio_is_unknown_while_the_earlier_term_had_a_fifth_of_its_census():
     new = {NOW: term(until=-90)}
     assert shape(-90) < 0.2 * shape(14)
-    assert np.isnan(said(forecasts.ratio, -90, [7], **new, **OLD)).all()
-    assert not np.isnan(said(forecasts.pick_up, -90, [7], **new, **OLD)).any()
-    assert not np.isnan(said(forecasts.curves, -90, [7], **new, **OLD)).any()
+    assert np.isnan(said(term_curves.ratio, -90, [7], **new, **OLD)).all()
+    assert not np.isnan(said(term_curves.pick_up, -90, [7], **new, **OLD)).any()
+    assert not np.isnan(said(term_curves.curves, -90, [7], **new, **OLD)).any()
 
 
 def test_with_an_earlier_term_of_the_same_shape_the_census_is_met():

@@ -5,9 +5,8 @@ none, and a back-test on the data at hand decides. Pure functions on arrays; not
 the one that is asked for is used.
 """
 
-import datetime as dt
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Any
@@ -15,11 +14,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from enrollment_assets.config import Settings, Term
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+from enrollment_assets.analytics.curves import (
+    ALWAYS,
+    DRIFT_DAYS,
+    PHASE_DAYS,
+    WITH_EARLIER,
+    Curve,
+    FloatArray,
+    History,
+    IntArray,
+    Method,
+    methods_for,
+    timing_scale,
+)
 
 # Horizons, in days, that scores are given for; each ends a bucket for which a method is chosen.
 HORIZONS = (7, 14, 30, 60, 90)
@@ -36,15 +43,8 @@ _WINDOW = 56
 _LEAST_ORIGINS = 7
 # The simplest method wins, unless another one is better by more than 5 %.
 _MARGIN = 1.05
-# Below this completion of the earlier term a ratio to its curve divides by next to nothing.
-_LEAST_COMPLETION = 0.2
-# Earlier terms are looked at around the same relative day.
-_PHASE_DAYS = 14
 # An earlier term with half as much error again as the simple methods misleads.
 _GUIDES_WITHIN = 1.5
-# The drift of the last week has half of the say at first, and loses half of that in a month.
-_DRIFT_DAYS, _DRIFT_SHARE, _DRIFT_HALF_LIFE = 7, 0.5, 30.0
-_PACE_DAYS, _PACE_BOUNDS = 28, (0.5, 2.0)
 _SMOOTH_DAYS = 7
 # Time series models cost a second each time: they look at the last months, and are tried at three
 # origins every four weeks.
@@ -52,123 +52,6 @@ _MODEL_DAYS = 120
 _TRIAL_DAYS = 28
 _TRIAL_ORIGINS = (7, 28, 49)
 _LEAST_FOR_MODELS = 28
-# A first snapshot this soon after registration opened means that nobody was enrolled before it.
-_OPENING_DAYS = 7
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A term's headcount by relative day (days from the anchor, negative before it).
-
-    `values[i]` stands on relative day `first + i`; days without a snapshot lie on the line between
-    their neighbours and are not `observed`. Before `first` it is 0 if `is_opened`, and unknown
-    otherwise; after the last value it stays if the term `is_ended`.
-    """
-
-    first: int
-    values: FloatArray
-    observed: BoolArray
-    start: int
-    census: int
-    is_opened: bool
-    is_ended: bool
-
-    @property
-    def last(self) -> int:
-        """Relative day of the newest value."""
-        return self.first + len(self.values) - 1
-
-    def at(self, days: IntArray) -> FloatArray:
-        """The headcount on these relative days; NaN where it is not known."""
-        index = days - self.first
-        found = self.values[np.clip(index, 0, len(self.values) - 1)]
-        found = np.where(index < 0, 0.0 if self.is_opened else np.nan, found)
-        return found if self.is_ended else np.where(index >= len(self.values), np.nan, found)
-
-    def until(self, day: int) -> "Curve":
-        """What was known on a relative day from `first` on: up to the last snapshot then.
-
-        The line over a gap ends in a snapshot that was not there yet.
-        """
-        if day >= self.last:
-            return self
-        count = 1 + int(np.flatnonzero(self.observed[: day - self.first + 1])[-1])
-        return replace(
-            self, values=self.values[:count], observed=self.observed[:count], is_ended=False
-        )
-
-
-def read_curves(
-    settings: Settings, totals: Mapping[str, tuple[npt.NDArray[np.datetime64], FloatArray]]
-) -> dict[str, Curve]:
-    """The curve of each term from its days (`datetime64[D]`, in order) and their headcounts."""
-    found = {}
-    for term in settings.terms:
-        days, counts = totals.get(term.code, (None, None))
-        if days is None or counts is None or not len(days):
-            continue
-        relative = (days - np.datetime64(_anchor(settings, term))).astype(np.int64)
-        every = np.arange(relative[0], relative[-1] + 1)
-        found[term.code] = Curve(
-            first=int(relative[0]),
-            values=np.interp(every, relative, counts),
-            observed=np.isin(every, relative),
-            start=(term.starts - _anchor(settings, term)).days,
-            census=(term.census - _anchor(settings, term)).days,
-            is_opened=bool(
-                days[0] <= np.datetime64(term.registration_opens + dt.timedelta(_OPENING_DAYS))
-            ),
-            is_ended=False,
-        )
-    return found
-
-
-def _anchor(settings: Settings, term: Term) -> dt.date:
-    found: dt.date = getattr(term, settings.point_in_time.anchor)
-    return found
-
-
-@dataclass(frozen=True)
-class History:
-    """A term and those before it, the newest first, as they were known on the day `as_of`."""
-
-    term: Term
-    as_of: dt.date
-    today: int
-    now: Curve
-    earlier: tuple[Curve, ...] = ()
-
-
-def history_of(
-    settings: Settings,
-    curves: Mapping[str, Curve],
-    term: Term,
-    as_of: dt.date,
-    *,
-    is_gap_allowed: bool = False,
-) -> History | None:
-    """What was known of a term and of those before it on a day; None where it has no snapshot then.
-
-    With `is_gap_allowed` it may be older: the day is then that of the last snapshot before.
-    """
-
-    def known(of: Term) -> Curve | None:
-        curve = curves.get(of.code)
-        day = (as_of - _anchor(settings, of)).days
-        if curve is None or day < curve.first:
-            return None
-        return replace(curve.until(day), is_ended=as_of >= of.ends)
-
-    now = known(term)
-    today = (as_of - _anchor(settings, term)).days
-    if now is None:
-        return None
-    if now.last != today and not is_gap_allowed:
-        return None
-    as_of -= dt.timedelta(today - now.last)
-    today = now.last
-    earlier = (known(past) for past in settings.earlier_terms(term))
-    return History(term, as_of, today, now, tuple(curve for curve in earlier if curve))
 
 
 @dataclass(frozen=True)
@@ -209,150 +92,6 @@ class Fit:
     scores: tuple[Score, ...]
     today: int = 0
     path: FloatArray | None = None
-
-
-Method = Callable[[Curve, Sequence[Curve], IntArray, IntArray], FloatArray]
-
-
-def last_value(
-    now: Curve, _earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
-) -> FloatArray:
-    """The headcount stays. Shape of this and all others: (origins, horizons)."""
-    return np.repeat(now.at(origins)[:, None], len(horizons), axis=1)
-
-
-def drift(
-    now: Curve, _earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
-) -> FloatArray:
-    """The last week goes on; what registers before a term stops registering when it starts."""
-    slope = (now.at(origins) - now.at(origins - _DRIFT_DAYS)) / _DRIFT_DAYS
-    found: FloatArray = now.at(origins)[:, None] + slope[:, None] * _going_on(
-        now, origins, horizons
-    )
-    return found
-
-
-def _going_on(now: Curve, origins: IntArray, horizons: IntArray) -> IntArray:
-    """For how many of the days ahead a trend goes on: registration ends when the term starts."""
-    left = (now.start - origins)[:, None]
-    return np.where(left > 0, np.minimum(horizons, left), horizons)
-
-
-def moving_average(
-    now: Curve, _earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
-) -> FloatArray:
-    """The mean of the last week."""
-    week = now.at(origins[:, None] - np.arange(_DRIFT_DAYS)).mean(axis=1)
-    return np.repeat(week[:, None], len(horizons), axis=1)
-
-
-def _over(
-    earlier: Sequence[Curve],
-    origins: IntArray,
-    horizons: IntArray,
-    combine: Callable[[Curve, FloatArray, FloatArray], FloatArray],
-) -> FloatArray:
-    """The mean over the earlier terms that know both ends of each step."""
-    shape = (len(origins), len(horizons))
-    total, count = np.zeros(shape), np.zeros(shape)
-    for past in earlier:
-        found = combine(past, past.at(origins)[:, None], past.at(origins[:, None] + horizons))
-        known = ~np.isnan(found)
-        total += np.where(known, found, 0.0)
-        count += known
-    mean: FloatArray = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
-    return mean
-
-
-def pick_up(
-    now: Curve, earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
-) -> FloatArray:
-    """Adds what earlier terms added from the same relative day on."""
-    added = _over(earlier, origins, horizons, lambda _, then, later: later - then)
-    return now.at(origins)[:, None] + added
-
-
-def ratio(
-    now: Curve, earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
-) -> FloatArray:
-    """Grows as earlier terms grew from the same relative day on; unknown under a fifth of a census."""
-
-    def growth(past: Curve, then: FloatArray, later: FloatArray) -> FloatArray:
-        least = _LEAST_COMPLETION * past.at(np.array([past.census]))
-        usable = np.where((then >= least) & (then > 0), then, np.nan)
-        return later / usable
-
-    return now.at(origins)[:, None] * _over(earlier, origins, horizons, growth)
-
-
-def pace(now: Curve, earlier: Sequence[Curve], origins: IntArray, horizons: IntArray) -> FloatArray:
-    """Adds what earlier terms added, times how this term's last four weeks compare with theirs."""
-    here = now.at(origins)[:, None]
-    since = here - now.at(np.maximum(origins - _PACE_DAYS, now.first))[:, None]
-
-    def added(past: Curve, then: FloatArray, later: FloatArray) -> FloatArray:
-        before = past.at(np.maximum(origins - _PACE_DAYS, now.first))[:, None]
-        there = then - before
-        usable = (since > 0) & (there > 0)
-        factor = np.divide(since, there, out=np.ones_like(since), where=usable)
-        return np.clip(factor, *_PACE_BOUNDS) * (later - then)
-
-    return here + _over(earlier, origins, horizons, added)
-
-
-def curves(
-    now: Curve, earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
-) -> FloatArray:
-    """The mean of ratio, pick-up and pace, drawn towards the drift where it is near."""
-    parts = np.stack([method(now, earlier, origins, horizons) for method in (ratio, pick_up, pace)])
-    known = ~np.isnan(parts)
-    count = known.sum(axis=0)
-    mean = np.divide(
-        np.where(known, parts, 0.0).sum(axis=0),
-        count,
-        out=np.full(count.shape, np.nan),
-        where=count > 0,
-    )
-    going_on = drift(now, earlier, origins, horizons)
-    share = _DRIFT_SHARE * 0.5 ** (horizons / _DRIFT_HALF_LIFE)
-    found: FloatArray = share * going_on + (1 - share) * mean
-    return found
-
-
-# The simplest first.
-_ALWAYS: dict[str, Method] = {
-    "last_value": last_value,
-    "moving_average": moving_average,
-    "drift": drift,
-}
-_WITH_EARLIER: dict[str, Method] = {"pick_up": pick_up, "ratio": ratio, "curves": curves}
-
-
-def _methods(earlier: Sequence[Curve]) -> dict[str, Method]:
-    return _ALWAYS | _WITH_EARLIER if earlier else _ALWAYS
-
-
-def timing_scale(earlier: Sequence[Curve], origins: IntArray, horizons: IntArray) -> FloatArray:
-    """How far off the pick-up would be if the term ran up to two weeks ahead or behind, in students.
-
-    Root mean square over the shifts, with 0.3 % of the headcount as its floor. Shape (origins,
-    horizons); NaN where no earlier term knows.
-    """
-    shifts = np.arange(-_PHASE_DAYS, _PHASE_DAYS + 1)[:, None, None]
-    start = origins[None, :, None]
-    ends = start + horizons[None, None, :]
-
-    def spread(past: Curve, then: FloatArray, later: FloatArray) -> FloatArray:
-        moved = past.at(ends + shifts) - past.at(start + shifts)
-        squares = (moved - (later - then)) ** 2
-        known = ~np.isnan(squares)
-        count = known.sum(axis=0)
-        total = np.where(known, squares, 0.0).sum(axis=0)
-        mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
-        found: FloatArray = np.sqrt(mean) + 0.003 * then + 1.0
-        return found
-
-    return _over(earlier, origins, horizons, spread)
 
 
 def why_not(history: History) -> Refusal | None:
@@ -404,7 +143,7 @@ def try_models(history: History, horizon: int) -> Trial | None:
     if not len(origins) or history.earlier:
         return None
     horizons = np.arange(1, horizon + 1)
-    tests = _errors(now, (), origins, horizons, _ALWAYS)
+    tests = _errors(now, (), origins, horizons, ALWAYS)
     errors = np.full(tests.observed.shape, np.nan)
     for row, origin in enumerate(origins):
         path = model_path(replace(history, today=int(origin), now=now.until(int(origin))), horizon)
@@ -516,10 +255,10 @@ def _along(found: Fit, history: History, horizons: IntArray) -> FloatArray:
 
 def _back_tests(history: History, horizons: IntArray) -> _Tests:
     now, today = history.now, history.today
-    first = max(now.first + _DRIFT_DAYS, today - int(horizons[-1]) - _WINDOW)
+    first = max(now.first + DRIFT_DAYS, today - int(horizons[-1]) - _WINDOW)
     origins = np.arange(first, today)
     origins = origins[now.observed[origins - now.first]]
-    tests = _errors(now, history.earlier, origins, horizons, _methods(history.earlier))
+    tests = _errors(now, history.earlier, origins, horizons, methods_for(history.earlier))
     outside = origins[:, None] < today - horizons - _WINDOW
     for errors in tests.errors.values():
         errors[outside] = np.nan
@@ -535,13 +274,13 @@ def _phase_errors(history: History, horizons: IntArray) -> Mapping[str, FloatArr
     if not history.earlier:
         return {}
     then, before = history.earlier[0], history.earlier[1:]
-    origins = np.arange(history.today - _PHASE_DAYS, history.today + _PHASE_DAYS + 1)
+    origins = np.arange(history.today - PHASE_DAYS, history.today + PHASE_DAYS + 1)
     index = origins - then.first
-    origins = origins[(index >= _DRIFT_DAYS) & (index < len(then.values))]
+    origins = origins[(index >= DRIFT_DAYS) & (index < len(then.values))]
     if not len(origins):
         return {}
     origins = origins[then.observed[origins - then.first]]
-    tests = _errors(then, before, origins, horizons, _methods(before))
+    tests = _errors(then, before, origins, horizons, methods_for(before))
     here = float(history.now.at(np.array([history.today]))[0])
     there = float(then.at(np.array([history.today]))[0])
     size = here / there if there > 0 else np.nan
@@ -585,8 +324,8 @@ def _choose(tests: _Tests, phase: Mapping[str, FloatArray], horizons: IntArray) 
 
 def _guides(costs: Mapping[str, float]) -> bool:
     """Whether the earlier term is a guide at all: following it was not much worse than not to."""
-    followed = [cost for name, cost in costs.items() if name in _WITH_EARLIER]
-    others = [cost for name, cost in costs.items() if name not in _WITH_EARLIER]
+    followed = [cost for name, cost in costs.items() if name in WITH_EARLIER]
+    others = [cost for name, cost in costs.items() if name not in WITH_EARLIER]
     return bool(followed and others) and min(followed) <= _GUIDES_WITHIN * min(others)
 
 
@@ -743,7 +482,7 @@ def predict(found: Fit, history: History) -> Forecast:
         if name == MODELS:
             values = _along(found, history, horizons)
         else:
-            method = _methods(history.earlier)[name]
+            method = methods_for(history.earlier)[name]
             values = method(history.now, history.earlier, origin, horizons)[0]
         # Beyond what earlier terms know the curve cannot say anything: the level stays.
         unknown = rows & np.isnan(values)

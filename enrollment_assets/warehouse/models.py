@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
+from enrollment_assets.analytics import curves as term_curves
 from enrollment_assets.analytics import forecasts
 from enrollment_assets.config import Settings, Term
 from enrollment_assets.errors import ConfigurationError
@@ -21,14 +22,8 @@ from enrollment_assets.warehouse.statements import statement
 if TYPE_CHECKING:
     import pandas as pd
 
-    from enrollment_assets.analytics.forecasts import (
-        Curve,
-        Fit,
-        FloatArray,
-        History,
-        Refusal,
-        Trial,
-    )
+    from enrollment_assets.analytics.curves import Curve, FloatArray, History
+    from enrollment_assets.analytics.forecasts import Fit, Refusal, Trial
 
 ISSUED = "issued"
 
@@ -53,7 +48,7 @@ def read_curves(
         code: (days[terms == code], np.asarray(arrays["total"])[terms == code])
         for code in np.unique(terms.astype(str))
     }
-    return forecasts.read_curves(settings, totals)
+    return term_curves.read_curves(settings, totals)
 
 
 def anomalies(
@@ -132,7 +127,7 @@ class Forecasts:
         parts = []
         for day in days:
             for term in settings.open_terms(day):
-                history = forecasts.history_of(settings, curves, term, day)
+                history = term_curves.history_of(settings, curves, term, day)
                 if history is not None:
                     parts.append(self._of_day(settings, curves, history))
         columns = tables(settings)["enrollment_forecast"].column_names
@@ -190,7 +185,7 @@ class Forecasts:
         key = (history.term.code, day)
         if key not in self._fits:
             # The grid may fall on a day without a snapshot: the last one before was known then.
-            then = forecasts.history_of(settings, curves, history.term, day, is_gap_allowed=True)
+            then = term_curves.history_of(settings, curves, history.term, day, is_gap_allowed=True)
             self._fits[key] = (
                 forecasts.Refusal("no forecast: no snapshot before the week's fit")
                 if then is None
@@ -212,7 +207,7 @@ class Forecasts:
         day = history.as_of - dt.timedelta(history.today - forecasts.trial_day(history))
         key = (history.term.code, day)
         if key not in self._trials:
-            then = forecasts.history_of(settings, curves, history.term, day, is_gap_allowed=True)
+            then = term_curves.history_of(settings, curves, history.term, day, is_gap_allowed=True)
             self._trials[key] = (
                 forecasts.try_models(then, settings.forecast.horizon_days) if then else None
             )
@@ -235,7 +230,7 @@ class Forecasts:
                 else None
             )
             for day in open_days:
-                history = forecasts.history_of(settings, curves, term, day)
+                history = term_curves.history_of(settings, curves, term, day)
                 if history is None or issued is None:
                     continue
                 fit = self.fit_of(settings, curves, history)
