@@ -17,11 +17,9 @@ latest AS (
 ),
 
 places AS (
-    SELECT DISTINCT term, student_id, NULL::VARCHAR AS dimension, NULL::VARCHAR AS segment FROM latest
-{% for name in dimensions %}
-    UNION ALL
-    SELECT DISTINCT term, student_id, '{{ name }}', coalesce("{{ name }}", $blank_segment) FROM latest
-{% endfor %}
+{% set people = "latest" %}
+    {% include "places.sql" %}
+
 ),
 
 enrolled AS (

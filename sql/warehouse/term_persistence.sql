@@ -8,11 +8,9 @@ WITH members AS (
 ),
 
 places AS (
-    SELECT DISTINCT term, student_id, NULL::VARCHAR AS dimension, NULL::VARCHAR AS segment FROM members
-{% for name in dimensions %}
-    UNION ALL
-    SELECT DISTINCT term, student_id, '{{ name }}', coalesce("{{ name }}", $blank_segment) FROM members
-{% endfor %}
+{% set people = "members" %}
+    {% include "places.sql" %}
+
 ),
 
 pairs AS (
