@@ -276,6 +276,13 @@ class Email(Section):
     allowed_domains: tuple[str, ...] = ()
 
 
+class Exports(Section):
+    """Which files are made for BI tools, and whether those of single students are among them."""
+
+    formats: tuple[Literal["csv", "parquet", "hyper"], ...] = ("csv", "parquet", "hyper")
+    student_changes: bool = False
+
+
 class Alerts(Section):
     """Apprise addresses that hear of failures."""
 
@@ -334,6 +341,7 @@ class Settings(BaseSettings):
     forecast: Forecast = Forecast()
     reports: Reports = Reports()
     email: Email = Email()
+    exports: Exports = Exports()
     alerts: Alerts = Alerts()
     privacy: Privacy = Privacy()
     retention: Retention = Retention()

@@ -261,7 +261,8 @@ def _tables(dimensions: tuple[str, ...], intervals: tuple[int, ...]) -> dict[str
     core = (snapshots, log, changes, metrics, segments)
     ledgers = (attempts, restatements, reported, derivations, pruned)
     insight = (*_comparisons(), *_persistence(dimensions), *_models(intervals))
-    return {table.name: table for table in (*core, *ledgers, *insight)}
+    told = (_disclosure(), *_deliveries())
+    return {table.name: table for table in (*core, *ledgers, *insight, *told)}
 
 
 _COMPARED = (
@@ -505,6 +506,73 @@ def _models(intervals: tuple[int, ...]) -> tuple[Table, ...]:
         "as_of",
     )
     return anomalies, acknowledged, forecasts, issued, scorecard
+
+
+def _disclosure() -> Table:
+    """Which segments may be shown to everybody who sees a report or an export."""
+    return Table(
+        "segment_disclosure",
+        "One row per day, term, dimension and segment with students: whether its headcount may be shown",
+        _columns(
+            ("date", "DATE", "Day of the snapshot"),
+            ("term", "VARCHAR", "Code of the term"),
+            ("dimension", "VARCHAR", "Name of the dimension"),
+            ("segment", "VARCHAR", "Value of the dimension"),
+            ("total_enrollment", "BIGINT", "Distinct students in it, withheld or not"),
+            (
+                "withheld",
+                "VARCHAR",
+                "small: too few students; complement: it would give a small one away; empty: shown",
+            ),
+        ),
+        "date",
+    )
+
+
+def _deliveries() -> tuple[Table, ...]:
+    """Who was told what, and who took out a list of students."""
+    reports = Table(
+        "report_deliveries",
+        "One row per try to mail a day's report, or the notice that it is held, to a set of recipients",
+        _columns(
+            ("date", "DATE", "Day of the report"),
+            ("kind", "VARCHAR", "report, or held"),
+            ("recipients", "VARCHAR", "The addresses in order, with a comma between"),
+            ("message_id", "VARCHAR", "Message-ID of the mail: the same for every try"),
+            ("state", "VARCHAR", "sending, sent, or failed"),
+            ("detail", "VARCHAR", "What the server answered where it failed"),
+            ("run_id", "VARCHAR", "Dagster run that sent it"),
+            ("recorded_at", "TIMESTAMPTZ", "When"),
+        ),
+        schema=OPERATIONS,
+    )
+    alerts = Table(
+        "alert_deliveries",
+        "One row per piece of news and address that took it",
+        _columns(
+            ("news_id", "VARCHAR", "What it is about: a run, a check of a run, an anomaly, a day"),
+            ("address", "VARCHAR", "Number of the address under alerts.urls; it may hold a password"),
+            ("title", "VARCHAR", "Title of the message"),
+            ("delivered_at", "TIMESTAMPTZ", "When"),
+        ),
+        schema=OPERATIONS,
+    )
+    lists = Table(
+        "student_list_access",
+        "One row per list of students that left the warehouse",
+        _columns(
+            ("date", "DATE", "Day of the list"),
+            ("term", "VARCHAR", "Code of the term; empty for all"),
+            ("what", "VARCHAR", "Which list, such as added, dropped, moved or fact_student_change"),
+            ("row_count", "BIGINT", "Rows in it"),
+            ("place", "VARCHAR", "File that holds it, or mail"),
+            ("taken_by", "VARCHAR", "Who asked for it: a person, or the run's job"),
+            ("reason", "VARCHAR", "Why, where a person asked"),
+            ("taken_at", "TIMESTAMPTZ", "When"),
+        ),
+        schema=OPERATIONS,
+    )
+    return reports, alerts, lists
 
 
 WEEKLY_VIEW = Table(
