@@ -512,7 +512,7 @@ def _disclosure() -> Table:
     """Which segments may be shown to everybody who sees a report or an export."""
     return Table(
         "segment_disclosure",
-        "One row per day, term, dimension and segment with students: whether its headcount may be shown",
+        "One row per day, term, dimension and segment with students: whether it may be shown",
         _columns(
             ("date", "DATE", "Day of the snapshot"),
             ("term", "VARCHAR", "Code of the term"),
@@ -551,7 +551,11 @@ def _deliveries() -> tuple[Table, ...]:
         "One row per piece of news and address that took it",
         _columns(
             ("news_id", "VARCHAR", "What it is about: a run, a check of a run, an anomaly, a day"),
-            ("address", "VARCHAR", "Number of the address under alerts.urls; it may hold a password"),
+            (
+                "address",
+                "VARCHAR",
+                "Number of the address under alerts.urls; it may hold a password",
+            ),
             ("title", "VARCHAR", "Title of the message"),
             ("delivered_at", "TIMESTAMPTZ", "When"),
         ),
