@@ -118,8 +118,8 @@ def png(image: "Image.Image") -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    image.quantize(_COLORS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-        buffer, format="png", optimize=False, compress_level=9
+    image.quantize(_COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        buffer, format="png", compress_level=9
     )
     return buffer.getvalue()
 
