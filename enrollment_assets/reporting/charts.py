@@ -94,7 +94,9 @@ class _Artist:
         color = readable(self._settings.reports.primary_color, least=TEXT_CONTRAST)
         name = drawn(self._settings.institution.name, 70)
         sheet.text(0.008, 0.4, name, fontsize=17, fontweight="bold", color=color, va="center")
-        when = f"{drawn(self._settings.vocabulary.enrollment.capitalize())} as of {self._figures.day}"
+        when = (
+            f"{drawn(self._settings.vocabulary.enrollment.capitalize())} as of {self._figures.day}"
+        )
         sheet.text(0.992, 0.4, when, fontsize=13, color=INK, va="center", ha="right")
         return canvas.picture(sheet)
 
@@ -117,10 +119,10 @@ class _Artist:
         canvas.dress(axes, title)
         self._pace_axes(axes)
         self._headcount(axes, rows)
-        axes.legend(
-            frameon=False, fontsize=TICK, loc="best", labelcolor=INK, handlelength=2.8
+        axes.legend(frameon=False, fontsize=TICK, loc="best", labelcolor=INK, handlelength=2.8)
+        return f"Line chart of the headcount of {self._said} by {self._axis_words()}. " + " ".join(
+            words
         )
-        return f"Line chart of the headcount of {self._said} by {self._axis_words()}. " + " ".join(words)
 
     def _main_curve(self, axes: "Axes", rows: pd.DataFrame) -> str:
         x, totals = _with_gaps(self._x(self._main, rows["date"]), rows["total_enrollment"])
@@ -279,7 +281,9 @@ class _Artist:
                 return f"{-value:,.0f}" if value < 0 else f"+{value:,.0f}"
             return count(value)
 
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1, steps=[1, 2, 3, 5, 6, 10]))
+        axes.xaxis.set_major_locator(
+            MaxNLocator(nbins=8, integer=True, min_n_ticks=1, steps=[1, 2, 3, 5, 6, 10])
+        )
         axes.xaxis.set_major_formatter(tick)
         after = " (+ after it)" if counts_down else ""
         axes.set_xlabel(self._axis_words() + after, color=MUTED, fontsize=LABEL)
@@ -333,9 +337,7 @@ class _Artist:
             if date not in there and self._settings.why_no_snapshot(date.date()) is None
         ]
 
-    def _mark_gaps(
-        self, axes: "Axes", rows: pd.DataFrame, lacking: Sequence[pd.Timestamp]
-    ) -> None:
+    def _mark_gaps(self, axes: "Axes", rows: pd.DataFrame, lacking: Sequence[pd.Timestamp]) -> None:
         """A cross where a snapshot lacks, and over a bar that covers more days how many."""
         if lacking:
             axes.plot(
@@ -392,9 +394,7 @@ class _Artist:
         )
         if rows["dropped_students"].max() > 0:
             worst = rows.loc[rows["dropped_students"].idxmax()]
-            text += (
-                f"; most dropped on {worst['date'].date()} ({count(worst['dropped_students'])})"
-            )
+            text += f"; most dropped on {worst['date'].date()} ({count(worst['dropped_students'])})"
         if lacking:
             text += f"; {days(len(lacking))} without a snapshot"
         return text + "."
@@ -421,10 +421,18 @@ class _Artist:
         low = float(self._settings.reports.continuation_target)
         longest = 1
         curves: list[tuple[str, str, dict[str, Any]]] = [
-            (leading.code, drawn(leading.label), {"color": self._primary, "linewidth": 2.8, "zorder": 5})
+            (
+                leading.code,
+                drawn(leading.label),
+                {"color": self._primary, "linewidth": 2.8, "zorder": 5},
+            )
         ]
         curves += [
-            (term.code, drawn(term.label), {"color": self._primary, "linewidth": 1.5, "linestyle": dash})
+            (
+                term.code,
+                drawn(term.label),
+                {"color": self._primary, "linewidth": 1.5, "linestyle": dash},
+            )
             for term, dash in zip(others, _OTHERS, strict=False)
         ]
         past = leading.comparison
@@ -570,9 +578,7 @@ class _Artist:
             f"{_note(len(rows) - len(shown), withheld)}"
         ).strip()
 
-    def _bars(
-        self, axes: "Axes", names: Sequence[str], values: Any, texts: Sequence[str]
-    ) -> None:
+    def _bars(self, axes: "Axes", names: Sequence[str], values: Any, texts: Sequence[str]) -> None:
         places = range(len(names))
         bars = axes.barh(
             places,
@@ -616,7 +622,9 @@ def _note(more: int, withheld: int) -> str:
 def _middle_out(name: str) -> str:
     """A long name without its middle: many differ at the end only."""
     half = _LONG_NAME // 2
-    return name if len(name) <= _LONG_NAME else f"{name[:half].rstrip()}…{name[1 - half :].lstrip()}"
+    return (
+        name if len(name) <= _LONG_NAME else f"{name[:half].rstrip()}…{name[1 - half :].lstrip()}"
+    )
 
 
 def _with_gaps(x: Any, y: Any) -> tuple[list[float], list[float]]:

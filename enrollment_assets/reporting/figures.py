@@ -98,9 +98,7 @@ def main_term(terms: tuple[Term, ...], history: pd.DataFrame, day: dt.date) -> T
     """
     first = history.groupby("term")["date"].min()
     old_enough = [
-        term
-        for term in terms
-        if (pd.Timestamp(day) - first[term.code]).days >= _DAYS_TO_MATTER
+        term for term in terms if (pd.Timestamp(day) - first[term.code]).days >= _DAYS_TO_MATTER
     ]
     if old_enough:
         return max(old_enough, key=lambda term: term.starts)
@@ -136,7 +134,9 @@ def read_figures(
         return None
     shown = [term.code for term in terms]
     compared = [term.comparison for term in terms if term.comparison]
-    past = [earlier.code for term in terms for earlier in settings.earlier_terms(term, EARLIER_TERMS)]
+    past = [
+        earlier.code for term in terms for earlier in settings.earlier_terms(term, EARLIER_TERMS)
+    ]
     history = frame("report_history", day=day, terms=sorted({*shown, *past}))
     main = main_term(terms, history, day)
     recent = frame("report_index", first=day - dt.timedelta(_RECENT_DAYS - 1), last=day)

@@ -61,9 +61,7 @@ class IndexRow:
     terms: tuple[IndexTerm, ...]
 
 
-def refresh_site(
-    connection: duckdb.DuckDBPyConnection | None, settings: Settings
-) -> Path | None:
+def refresh_site(connection: duckdb.DuckDBPyConnection | None, settings: Settings) -> Path | None:
     """Link the pages that are there with each other, and list them; nothing where none ever was."""
     folder = settings.data_path / "reports"
     if not folder.is_dir():

@@ -1,7 +1,7 @@
 """What a day's report says, as texts: the page and the mail say the same, since both are made of this."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,7 +136,7 @@ def summary(figures: DayFigures, settings: Settings) -> DaySummary:
         main_words=_main_words(figures),
         facts=_facts(figures, settings),
         segments=tables,
-        segments_note="" if tables else _no_segments(settings),
+        segments_note=_not_shown(figures, tables, settings),
         scorecard=scores,
         scorecard_note="" if scores else _no_scores(figures),
     )
@@ -197,9 +197,7 @@ def _why_not_compared(figures: DayFigures, settings: Settings) -> str:
 
 def _headline(figures: DayFigures, settings: Settings) -> str:
     now, past = figures.latest(figures.main), figures.compared(figures.main)
-    text = (
-        f"{label(figures.main)}: {count(now['total_enrollment'])} {plain(settings.vocabulary.students)}"
-    )
+    text = f"{label(figures.main)}: {count(now['total_enrollment'])} {plain(settings.vocabulary.students)}"
     if pd.notna(now["baseline_date"]):
         text += f", {signed(now['net_change'])} since {now['baseline_date'].date()}"
     if past is not None and pd.notna(past["change_pct"]):
@@ -431,10 +429,17 @@ def _segment_row(row: pd.Series, settings: Settings) -> SegmentRow:
     )
 
 
-def _no_segments(settings: Settings) -> str:
+def _not_shown(figures: DayFigures, tables: Sequence[SegmentTable], settings: Settings) -> str:
+    """Why dimensions are not there."""
     if not settings.dimensions:
         return "No dimensions are configured."
-    return "Segments were not compared: insight was left out of this day's run."
+    if figures.segments.empty and figures.anomalies.empty:
+        return "Segments were not compared: insight was left out of this day's run."
+    shown = [table.dimension for table in tables]
+    lacking = [name for name in settings.dimensions if name not in shown]
+    if not lacking:
+        return ""
+    return f"Not shown by {' and '.join(lacking)}: the numbers are too small."
 
 
 def _at_most(remarks: Iterator[str]) -> tuple[str, ...]:
