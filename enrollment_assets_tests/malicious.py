@@ -37,7 +37,7 @@ _TRICKS = (
     "@SUM(1+1)*{m}",
     "\t=1+{m}",
     "\r=1+{m}",
-    "＝1+{m}",
+    "\uff1d1+{m}",
     # headers and lines
     "{m}\r\nBcc: victim@evil.example",
     "{m}\nSubject: owned",

@@ -6,6 +6,7 @@ import re
 import shutil
 import struct
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,11 @@ from enrollment_assets.reporting.colors import contrast, readable
 from enrollment_assets.reporting.daily import publish_day
 from enrollment_assets.reporting.figures import main_term, read_figures
 from enrollment_assets.reporting.page import render_page
-from enrollment_assets.reporting.site import index_rows, refresh_site, render_index
+from enrollment_assets.reporting.scene import Scene
+from enrollment_assets.reporting.segment_bars import segments
+from enrollment_assets.reporting.site import IndexTerm, index_rows, refresh_site, render_index
 from enrollment_assets.reporting.summary import summary
+from enrollment_assets.reporting.words import plain
 from enrollment_assets_tests.conftest import (
     CHECKOUT,
     CONFIG,
@@ -116,10 +120,10 @@ def test_the_text_of_a_chart_holds_its_figures(university):
     assert "from 1,000 on 2024-12-01 to 960 on 2024-12-03" in trend
     assert "Fall 2024 had 950 on 2024-07-16" in trend
     assert "On 2025-01-27, its census" in trend
-    assert "10 added and 50 dropped, −40 in all; most dropped on 2024-12-03 (50)" in changes
+    assert "10 added and 50 dropped, \u221240 in all; most dropped on 2024-12-03 (50)" in changes
     assert "whose census is still to come" in continuation
-    assert "led by Art with −40" in segments
-    assert dashboard == " ".join([trend, changes, continuation, segments])
+    assert "led by Art with \u221240" in segments
+    assert dashboard == f"{trend} {changes} {continuation} {segments}"
 
 
 def test_days_without_a_snapshot_are_told(university):
@@ -202,10 +206,8 @@ def test_malicious_names_are_drawn_as_they_are(university, block):
             university.settings, [9, 9], term=spring, first="2024-12-01", past=[9, 9], segments=rows
         )
         sheet = canvas.sheet()
-        from enrollment_assets.reporting.charts import _Artist
-
         axes = sheet.add_subplot()
-        _Artist(made, university.settings).segments(axes)
+        segments(Scene(made, university.settings), axes)
         canvas.picture(sheet)
         for text in axes.get_yticklabels():
             assert text._preprocess_math(text.get_text())[1] is False
@@ -215,7 +217,7 @@ def test_malicious_names_are_drawn_as_they_are(university, block):
 
 
 def test_a_malicious_term_and_institution_are_drawn(university):
-    for name in malicious_names(60)[::12] + ["$\\frac{", "_hidden", "$a$"]:
+    for name in [*malicious_names(60)[::12], "$\\frac{", "_hidden", "$a$"]:
         term = university.settings.terms[0].model_copy(update={"name": name})
         made = figures(university.settings, [5, 6, 9], term=term, with_forecast=True)
         settings = university.settings.model_copy(
@@ -330,12 +332,18 @@ def test_data_quality_names_the_probable_cause(university):
     said = told(with_rows(made, quality=rows), university).quality
     assert said == (
         "Fall 2024: the same rows as on the business day before; probable cause: an old extract.",
-        "Fall 2024: 8 rows (1.57 %) repeated a key that stood there already; one of each was kept; "
-        "probable cause: a join.",
-        "Fall 2024: 1 row (0.20 %) had no id and were set aside; probable cause: a query that reads "
-        "other people too.",
-        "3 rows of terms that are not configured were set aside; probable cause: a new term, which "
-        "enrollment.yaml does not name.",
+        (
+            "Fall 2024: 8 rows (1.57 %) repeated a key that stood there already; one of each was kept; "
+            "probable cause: a join."
+        ),
+        (
+            "Fall 2024: 1 row (0.20 %) had no id and were set aside; probable cause: a query that reads "
+            "other people too."
+        ),
+        (
+            "3 rows of terms that are not configured were set aside; probable cause: a new term, which "
+            "enrollment.yaml does not name."
+        ),
     )
 
 
@@ -437,8 +445,10 @@ def test_days_that_lack_are_remarked_on(history):
     said = summary(read(history, "2024-09-12"), history.settings)
     assert said.status == "OK"
     assert said.quality == (
-        "Fall 2024: not accepted in the last two weeks: 2024-09-10 (missing), 2024-09-11 (missing); the "
-        "next day's changes cover more than one day.",
+        (
+            "Fall 2024: not accepted in the last two weeks: 2024-09-10 (missing), 2024-09-11 (missing); the "
+            "next day's changes cover more than one day."
+        ),
     )
 
 
@@ -653,7 +663,7 @@ def test_in_a_browser_the_page_fits_shows_its_pictures_and_asks_for_nothing(
     assert serious(page) == []
     order = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(h => +h.tagName[1])")
     assert order[0] == 1
-    assert all(after - before <= 1 for before, after in zip(order, order[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(order))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -733,9 +743,6 @@ def test_five_hundred_malicious_names_change_nothing_in_page_and_list(
 def test_a_malicious_term_changes_nothing_in_the_list(university, look_at, tmp_path):
     (university.settings.data_path / "reports").mkdir(parents=True)
     rows = index_rows(None, university.settings, [day("2024-09-12")])
-    from enrollment_assets.reporting.site import IndexTerm
-    from enrollment_assets.reporting.words import plain
-
     terms = tuple(IndexTerm(plain(name), "5", "+1") for name in malicious_names(500))
     path = tmp_path / "index.html"
     path.write_text(

@@ -32,7 +32,7 @@ class DayFigures:
     `same_point`: the columns of `point_in_time`, of the day.
     `continuation`: term, date, days_since_census, continuation_pct, from each census on.
     `segments`: what `published_segments.sql` gives for the day: small cells are withheld in it.
-    `forecast`, `anomalies`, `scorecard`: their tables' rows of the day; empty where insight was left out.
+    `forecast`, `anomalies`, `scorecard`: the day's rows of these tables; empty without insight.
     `quality`: what `quality_facts.sql` says of the day.
     `log`: date, term, problem of `report_index.sql`, for the last two weeks.
     """
@@ -53,7 +53,7 @@ class DayFigures:
 
     @cached_property
     def _by_term(self) -> Mapping[str, pd.DataFrame]:
-        return dict(iter(self.history.groupby("term", sort=False)))
+        return {str(term): rows for term, rows in self.history.groupby("term", sort=False)}
 
     def of(self, term: Term) -> pd.DataFrame:
         """The term's daily figures, in order of their dates."""
@@ -111,7 +111,7 @@ def read_frame(
     """What `sql/warehouse/<name>.sql` gives, with its dates as timestamps."""
     with plain_errors(f"Reading {name}"):
         found = connection.execute(statement(name, settings), binds).df()
-    for column in found.columns.intersection(_DATES):
+    for column in found.columns.intersection(list(_DATES)):
         found[column] = pd.to_datetime(found[column])
     return found
 
