@@ -139,7 +139,7 @@ class OwnPostgres:
         hba.write_text(f"local all {user} scram-sha-256\n{hba.read_text()}")
         self.database.run("SELECT pg_reload_conf()")
         # The server reads it when it comes to it: a login without a password must fail by then.
-        uninvited = sa.make_url(self.database.url).set(username=user.split(",")[0])
+        uninvited = sa.make_url(self.database.url).set(username=user.split(",", maxsplit=1)[0])
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
