@@ -100,6 +100,7 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
         "jobs": [
             "core_job",
             "daily_enrollment_job",
+            "exports_job",
             "figures_job",
             "freshness_job",
             "insight_job",

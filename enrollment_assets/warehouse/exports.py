@@ -26,16 +26,16 @@ from enrollment_assets.warehouse.connection import (
     plain_errors,
     transaction,
 )
+from enrollment_assets.warehouse.csv_files import quoted, write_csv
 from enrollment_assets.warehouse.schema import Column, Table, platform_tables
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.student_lists import record_access
 
 KEY_VARIABLE = "ENROLLMENT_PSEUDONYM_KEY"
 STUDENT_CHANGES = "fact_student_change"
 HYPER_FILE = "enrollment.hyper"
 MANIFEST = "manifest.json"
 
-# A spreadsheet takes text that begins so for a formula.
-_FORMULA = r"^[=+\-@\t\r\n]"
 _EVER = {"first": dt.date.min, "last": dt.date.max}
 _LEAST_KEY = 16
 # Rows that are in memory at once on their way into the .hyper file.
@@ -222,7 +222,11 @@ def publish(
         with plain_errors("Noting what is exported"), transaction(connection):
             connection.execute(statement("remember_exported", settings))
             if STUDENT_CHANGES in written:
-                _record_access(connection, folder, written[STUDENT_CHANGES], taken_by)
+                newest = connection.execute(
+                    "SELECT max(snapshot_date) FROM enrollment.student_changes"
+                ).fetchall()[0][0]
+                about = (newest, None, STUDENT_CHANGES, written[STUDENT_CHANGES], str(folder))
+                record_access(connection, about, taken_by)
             return _put_in_place(settings, folder, aside, written)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -241,7 +245,7 @@ def _write(
         query = f"SELECT {_typed(table, names)} FROM ({statement(name, settings)})"
         with plain_errors(f"Exporting {name}"):
             connection.execute(
-                f"COPY ({query}) TO {_quoted(parquet)} (FORMAT parquet, COMPRESSION zstd)",
+                f"COPY ({query}) TO {quoted(parquet)} (FORMAT parquet, COMPRESSION zstd)",
                 _binds(settings, name),
             )
             found = connection.execute(
@@ -251,7 +255,7 @@ def _write(
             if "csv" in settings.exports.formats:
                 columns = {said: _type_of(table, original) for said, original in names.items()}
                 path = aside / "csv" / f"{parquet.stem}.csv"
-                write_csv(connection, f"FROM read_parquet({_quoted(parquet)})", columns, path)
+                write_csv(connection, f"FROM read_parquet({quoted(parquet)})", columns, path)
     if "hyper" in settings.exports.formats:
         _write_hyper(sorted((aside / "parquet").iterdir()), aside / "hyper" / HYPER_FILE)
     for path in aside.glob("*/*"):
@@ -272,28 +276,6 @@ def _typed(table: Table, names: Mapping[str, str]) -> str:
 
 def _type_of(table: Table, name: str) -> str:
     return next(column.type for column in table.columns if column.name == name)
-
-
-def write_csv(
-    connection: duckdb.DuckDBPyConnection,
-    source: str,
-    columns: Mapping[str, str],
-    path: Path,
-    binds: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a query's columns (names and types) as CSV that no spreadsheet takes for formulas.
-
-    Text that begins like a formula gets an apostrophe before it; numbers stay numbers.
-    """
-    parts = [
-        f"CASE WHEN regexp_matches(\"{name}\", '{_FORMULA}') THEN '''' || \"{name}\" "
-        f'ELSE "{name}" END AS "{name}"'
-        if kind == "VARCHAR"
-        else f'"{name}"'
-        for name, kind in columns.items()
-    ]
-    query = f"SELECT {', '.join(parts)} FROM ({source}) ORDER BY ALL"
-    connection.execute(f"COPY ({query}) TO {_quoted(path)} (FORMAT csv, HEADER)", binds or None)
 
 
 def _write_hyper(files: Iterable[Path], path: Path) -> None:
@@ -378,22 +360,6 @@ def _write_manifest(
     path.replace(folder / MANIFEST)
 
 
-def _record_access(
-    connection: duckdb.DuckDBPyConnection, folder: Path, rows: int, taken_by: str
-) -> None:
-    connection.execute(
-        "INSERT INTO operations.student_list_access BY NAME "
-        "SELECT max(snapshot_date) AS date, $what AS what, $row_count AS row_count, $place AS place, "
-        "$taken_by AS taken_by, now() AS taken_at FROM enrollment.student_changes",
-        {
-            "what": STUDENT_CHANGES,
-            "row_count": rows,
-            "place": str(folder),
-            "taken_by": taken_by,
-        },
-    )
-
-
 def _binds(settings: Settings, name: str) -> dict[str, Any] | None:
     """What the statement of a table binds."""
     if name in ("fact_segment_daily", "fact_anomaly", "dim_segment"):
@@ -429,7 +395,3 @@ def _pads(settings: Settings) -> dict[str, bytes | None]:
         "outer": bytes(byte ^ 0x5C for byte in block),
         "inner": bytes(byte ^ 0x36 for byte in block),
     }
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
