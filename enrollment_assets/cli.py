@@ -150,16 +150,19 @@ def _example(settings: Settings) -> Any:
 
 @cli.command()
 @click.option("--date", "day", type=_Day(), default=None, help="Day to run; today if left out.")
+@click.option("--email", is_flag=True, help="Mail the report; if it is held, tell alerts.urls.")
 @click.option("--verbose", is_flag=True, help="Show Dagster's log.")
-def run(day: dt.date | None, verbose: bool) -> None:
+def run(day: dt.date | None, email: bool, verbose: bool) -> None:
     """Run everything for one day."""
     from enrollment_assets.jobs import DAILY
+    from enrollment_assets.schedules import NOTIFY_TAG
 
     settings = load_settings()
     day = day or settings.today()
     _check_days(settings, day)
+    tags = {NOTIFY_TAG: "email"} if email else {}
     with _bars():
-        outcome = _execute(settings, DAILY, day, day, verbose=verbose)
+        outcome = _execute(settings, DAILY, day, day, tags=tags, verbose=verbose)
     failed = _tell(settings, outcome, day, day)
     if outcome.success:
         _headlines(settings, day)

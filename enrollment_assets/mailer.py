@@ -123,11 +123,11 @@ def send(
     *,
     answer_seconds: float = _ANSWER_SECONDS,
 ) -> Handover:
-    """Hand one mail over for these recipients, in one transaction.
+    """Hand one mail over for these recipients, in one transaction; it may accept some, or none.
 
     Raises:
         MailError: if nobody got it this time; `in_doubt` if it may have arrived all the same.
-        MailRefusedError: if the server will not take it for any of them.
+        MailRefusedError: if the server will not take this mail, or none from here.
     """
     with _session(server, domain_of(sender)) as smtp:
         with _in_words(server, "handing over"):
@@ -140,7 +140,7 @@ def send(
                     refused.append(Refusal(recipient, code, _code(code, text)))
             accepted = tuple(set(recipients) - {refusal.recipient for refusal in refused})
             if not accepted:
-                raise _nobody(server, refused)
+                return Handover((), tuple(refused))
             code, text = smtp.docmd("DATA")
             if code != _READY:
                 raise _refused(server, "the mail", code, text)
@@ -191,9 +191,7 @@ def _session(server: Server, name: str) -> Iterator[smtplib.SMTP]:
                     context=ssl.create_default_context(),
                 )
             else:
-                smtp = smtplib.SMTP(
-                    server.host, server.port, local_hostname=name, timeout=_SECONDS
-                )
+                smtp = smtplib.SMTP(server.host, server.port, local_hostname=name, timeout=_SECONDS)
             smtp.ehlo_or_helo_if_needed()
             if server.scheme == "smtp+starttls":
                 _expect_ok(server, "STARTTLS", *smtp.starttls(context=ssl.create_default_context()))
@@ -201,7 +199,9 @@ def _session(server: Server, name: str) -> Iterator[smtplib.SMTP]:
             if server.user:
                 smtp.login(server.user, server.password)
         yield smtp
-        with suppress(smtplib.SMTPException, OSError):  # it has the mail: a good-bye changes nothing
+        with suppress(
+            smtplib.SMTPException, OSError
+        ):  # it has the mail: a good-bye changes nothing
             smtp.quit()
     finally:
         if smtp is not None:
@@ -219,8 +219,8 @@ def _in_words(server: Server, doing: str) -> Iterator[None]:
         yield
     except ssl.SSLCertVerificationError as error:
         raise MailRefusedError(
-            f"The certificate of {server.words} does not hold: {error.verify_message}. Correct the host "
-            f"in {_KEY}, or name your own authority with the variable SSL_CERT_FILE."
+            f"The certificate of {server.words} does not hold: {error.verify_message}. Correct "
+            f"the host in {_KEY}, or name your own authority with the variable SSL_CERT_FILE."
         ) from None
     except smtplib.SMTPAuthenticationError as error:
         raise _refused(server, "user and password", error.smtp_code, error.smtp_error) from None
@@ -248,13 +248,6 @@ def _expect_ok(server: Server, what: str, code: int, text: bytes) -> None:
 def _refused(server: Server, what: str, code: int, text: bytes | str) -> MailError:
     kind = MailError if code in _TEMPORARY or code < 0 else MailRefusedError
     return kind(f"{server.words} refused {what} ({_code(code, text)}).")
-
-
-def _nobody(server: Server, refused: Sequence[Refusal]) -> MailError:
-    kind = MailError if any(refusal.is_temporary for refusal in refused) else MailRefusedError
-    codes = ", ".join(sorted({refusal.words for refusal in refused}))
-    domains = ", ".join(sorted({domain_of(refusal.recipient) for refusal in refused}))
-    return kind(f"{server.words} took none of {len(refused)} recipients at {domains} ({codes}).")
 
 
 def _code(code: int, text: bytes | str) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from enrollment_assets import delivery, mailer
 from enrollment_assets.alerts import addresses, check_addresses
-from enrollment_assets.config import Settings, Term, expand, load_settings
+from enrollment_assets.config import Settings, Term, load_settings
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.sources.base import source_for
 from enrollment_assets.warehouse.connection import Warehouse, make_private_folder, plain_errors
@@ -275,13 +276,12 @@ def _look_at_instance(_settings: Settings) -> str:
 
 
 def _look_at_mail(settings: Settings) -> str:
-    email = settings.email
-    if not email.enabled:
+    if not settings.email.enabled:
         return "off (email.enabled: false)"
-    expand(email.smtp_url, "email.smtp_url")
-    if not (email.sender and email.recipients):
-        raise EnrollmentError("email.from and email.recipients must be given to send mail.")
-    return f"to {len(email.recipients)} recipients"
+    server = delivery.check(settings)
+    mailer.look(server, settings.email.sender_domain)
+    login = ", login accepted" if server.user else ""
+    return f"to {len(settings.email.recipients)} recipients through {server.words}{login}"
 
 
 def _look_at_alerts(settings: Settings) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.mailer import Handover, Refusal
+from enrollment_assets.mailer import Handover
 from enrollment_assets.warehouse.connection import plain_errors, transaction
 
 REPORT = "report"
@@ -43,7 +43,7 @@ def outstanding(
     recipients: Sequence[str],
     kind: str = REPORT,
 ) -> list[Batch]:
-    """Who has yet to get the mail of a day: those in doubt under their old Message-ID, then the rest."""
+    """Who has yet to get the mail of a day: first those in doubt, under their old Message-ID."""
     with plain_errors("Reading the ledger of mails"):
         rows = connection.execute(
             f"SELECT recipients, message_id, state FROM {_LEDGER} "
@@ -109,7 +109,10 @@ def note_failure(
 
 
 def note_list(
-    connection: duckdb.DuckDBPyConnection, day: dt.date, counts: dict[tuple[str, str], int], job: str
+    connection: duckdb.DuckDBPyConnection,
+    day: dt.date,
+    counts: dict[tuple[str, str], int],
+    job: str,
 ) -> None:
     """Note that lists of students leave by mail: rows by term and kind of change."""
     with plain_errors("Writing the ledger of student lists"), transaction(connection):
@@ -142,15 +145,3 @@ def _append(
         "? AS message_id, ? AS state, ? AS detail, ? AS run_id, now() AS recorded_at",
         [day, kind, ",".join(recipients), batch.message_id, state, detail, run_id],
     )
-
-
-__all__ = [
-    "Batch",
-    "Refusal",
-    "message_id",
-    "note_failure",
-    "note_handover",
-    "note_list",
-    "note_sending",
-    "outstanding",
-]

@@ -533,13 +533,17 @@ def _deliveries() -> tuple[Table, ...]:
     """Who was told what, and who took out a list of students."""
     reports = Table(
         "report_deliveries",
-        "One row per try to mail a day's report, or the notice that it is held, to a set of recipients",
+        "One row per try to mail a day's report, and recipients with the same outcome",
         _columns(
             ("date", "DATE", "Day of the report"),
-            ("kind", "VARCHAR", "report, or held"),
+            ("kind", "VARCHAR", "report"),
             ("recipients", "VARCHAR", "The addresses in order, with a comma between"),
             ("message_id", "VARCHAR", "Message-ID of the mail: the same for every try"),
-            ("state", "VARCHAR", "sending, sent, or failed"),
+            (
+                "state",
+                "VARCHAR",
+                "sent, failed, or sending: it may have arrived, and is sent again",
+            ),
             ("detail", "VARCHAR", "What the server answered where it failed"),
             ("run_id", "VARCHAR", "Dagster run that sent it"),
             ("recorded_at", "TIMESTAMPTZ", "When"),
