@@ -224,7 +224,7 @@ def _retrying(first_pause: float) -> tenacity.Retrying:
     return tenacity.Retrying(
         stop=tenacity.stop_after_attempt(_TRIES),
         wait=tenacity.wait_exponential_jitter(
-            initial=first_pause, max=_LONGEST_PAUSE, jitter=first_pause / 2
+            multiplier=first_pause, max=_LONGEST_PAUSE, jitter=first_pause / 2
         ),
         retry=tenacity.retry_if_exception(
             lambda error: isinstance(error, MailError) and error.transient

@@ -1,0 +1,173 @@
+"""Mail servers for tests: one that fails on purpose, certificates, and what a mail holds."""
+
+import base64
+import datetime as dt
+import ipaddress
+import socketserver
+import threading
+from contextlib import contextmanager, suppress
+from email import message_from_bytes, policy
+from pathlib import Path
+
+from enrollment_assets.reporting.summary import DaySummary, TermRow, Tile
+from enrollment_assets_tests.conftest import day
+
+# Where a server can fail: it hangs up, or says that it cannot now.
+POINTS = ("connect", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "body", "lost", "taken", "QUIT")
+# After these nobody but the server knows whether it has the mail.
+IN_DOUBT = ("lost", "taken")
+
+SUMMARY = DaySummary(
+    institution="Test University",
+    day=day("2024-09-10"),
+    status="OK",
+    status_words="every open term has a snapshot of the day",
+    headline="Fall 2024: 1,204 students, +12 since 2024-09-09",
+    sentences=("Fall 2024 has 1,204 students.", "That is 2.1 % ahead of Fall 2023 – more or less."),
+    tiles=(Tile("Headcount", "1,204", "+25 on Fall 2023"), Tile("Net change", "+12", "")),
+    anomalies=("Drops of Fall 2024: 60, expected 5 (0 to 12): payment due",),
+    quality=("3 rows had no id.",),
+    terms=(TermRow("Fall 2024", "1,204", "+12", "1,179", "+25"),),
+)
+
+
+class FlakyServer(socketserver.ThreadingTCPServer):
+    """A mail server on loopback; `fails_at()` says for each session where it fails, if at all.
+
+    `taken` holds (recipient, message) of every mail it took, answered or not.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Session)
+        self.taken = []
+        self.sessions = 0
+        self.fails_at = lambda: (None, 0)
+        self.refuses = {}
+
+    @property
+    def url(self):
+        return f"smtp://user:password@127.0.0.1:{self.server_address[1]}"
+
+
+class _Session(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.server.sessions += 1
+        self.point, self.code = self.server.fails_at()
+        with suppress(ConnectionError, _HangUpError):
+            self.converse()
+
+    def say(self, text):
+        self.wfile.write(text.encode() + b"\r\n")
+
+    def reached(self, point):
+        """Fail here if this is where; True where the command was refused."""
+        if point != self.point:
+            return False
+        if self.code == 0:
+            raise _HangUpError
+        self.say(f"{self.code} 4.3.0 not now")
+        return True
+
+    def converse(self):
+        if self.reached("connect"):
+            return
+        self.say("220 test")
+        recipients = []
+        while line := self.rfile.readline().decode().strip():
+            verb = line.split(":")[0].split()[0].upper()
+            if self.reached(verb):
+                continue
+            if verb == "EHLO":
+                self.say("250-test")
+                self.say("250 AUTH PLAIN")
+            elif verb == "AUTH":
+                right = base64.b64encode(b"\0user\0password").decode()
+                self.say("235 ok" if line.split()[-1] == right else "535 5.7.8 no")
+            elif verb == "RCPT":
+                who = line.partition("<")[2].partition(">")[0]
+                code = self.server.refuses.get(who)
+                if code:
+                    self.say(f"{code} {str(code)[0]}.1.1 <{who}> is not here")
+                else:
+                    recipients.append(who)
+                    self.say("250 ok")
+            elif verb == "DATA":
+                self.say("354 go on")
+                self.take(recipients)
+            elif verb == "QUIT":
+                self.say("221 bye")
+                return
+            else:
+                self.say("250 ok")
+
+    def take(self, recipients):
+        lines = []
+        while (line := self.rfile.readline()) != b".\r\n":
+            if not line:
+                return
+            lines.append(line[1:] if line.startswith(b".") else line)
+            if len(lines) == 3 and self.point == "body":
+                raise _HangUpError
+        if self.reached("lost"):
+            return
+        content = b"".join(lines)
+        self.server.taken += [(who, content) for who in recipients]
+        if self.point == "taken":
+            raise _HangUpError
+        self.say("250 2.0.0 queued")
+
+
+class _HangUpError(Exception):
+    pass
+
+
+@contextmanager
+def serving(server):
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def read_mail(content):
+    return message_from_bytes(content, policy=policy.default)
+
+
+def make_certificate(folder: Path, host="localhost"):
+    """A key and a certificate of its own for a host, as two files."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = dt.datetime.now(dt.UTC)
+    names = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "key.pem", folder / "certificate.pem"
+    paths[0].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    paths[1].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return paths
