@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from enrollment_assets import delivery, mailer
-from enrollment_assets.alerts import addresses, check_addresses
+from enrollment_assets.alerts import addresses, check_addresses, waiting
 from enrollment_assets.config import Settings, Term, load_settings
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.sources.base import source_for
@@ -284,7 +284,21 @@ def _look_at_mail(settings: Settings) -> str:
     return f"to {len(settings.email.recipients)} recipients through {server.words}{login}"
 
 
+def undelivered(settings: Settings) -> str | None:
+    """That alerts wait since a time, for some address did not take them; None where all is told."""
+    news, since = waiting(settings)
+    if not news:
+        return None
+    return (
+        f"{len(news)} alerts have not been delivered since {since}, the oldest: {news[0]} Correct "
+        "alerts.urls, or mend the service behind it; the daemon tries again every half minute."
+    )
+
+
 def _look_at_alerts(settings: Settings) -> str:
     if not addresses(settings):
         return "none (set ALERT_URL to hear of failures)"
-    return f"{check_addresses(settings)} addresses"
+    number = check_addresses(settings)
+    if words := undelivered(settings):
+        raise EnrollmentError(words)
+    return f"{number} addresses, nothing waits to be delivered"

@@ -141,4 +141,6 @@ def test_a_server_that_fails_at_random_points_loses_no_mail_and_doubles_none_but
     assert killed
     assert doubled
     assert server.sessions > 150
-    print(f"{len(days)} days, {server.sessions} sessions, {len(doubts)} in doubt, {len(doubled)} doubled")
+    print(
+        f"{len(days)} days, {server.sessions} sessions, {len(doubts)} in doubt, {len(doubled)} doubled"
+    )
