@@ -76,6 +76,7 @@ def find_old(
 
 def remove(
     connection: duckdb.DuckDBPyConnection | None,
+    settings: Settings,
     instance: dg.DagsterInstance,
     old: Old,
     *,
@@ -102,6 +103,10 @@ def remove(
             connection.execute("CHECKPOINT")
     for folder in (*old.reports, *old.quarantine):
         shutil.rmtree(folder)
+    if old.reports:
+        from enrollment_assets.reporting.site import refresh_site
+
+        refresh_site(connection, settings)
     for old_run in old.runs:
         instance.delete_run(old_run)
 

@@ -61,6 +61,7 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "point_in_time",
             "programs_at_risk",
             "report_email",
+            "segment_disclosure",
             "segment_metrics",
             "segment_point_in_time",
             "snapshot_log",

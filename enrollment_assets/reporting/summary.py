@@ -71,6 +71,7 @@ class SegmentTable:
 
     dimension: str
     rows: tuple[SegmentRow, ...]
+    is_compared: bool
     note: str = ""
 
 
@@ -242,7 +243,7 @@ def _normality(figures: DayFigures, settings: Settings) -> str:
     if not unusual.empty:
         first = unusual.iloc[0]
         confirmed = ", as somebody has confirmed" if first["is_confirmed"] else ""
-        return sentence(f"this is unusual{confirmed}: {_explained(first, figures)}")
+        return sentence(f"not a usual day{confirmed}: {_explained(first, figures)}")
     if totals["expected"].isna().all():
         why = totals["explanation"].dropna()
         reason = f": {plain(why.iloc[0])}" if len(why) else ""
@@ -392,9 +393,10 @@ def _segments(figures: DayFigures, settings: Settings) -> Iterator[SegmentTable]
         if len(rows):
             listed = rows.head(MOST_SEGMENTS)
             more = len(rows) - len(listed)
-            note = f"{more} more with smaller parts in the change are not listed." if more else ""
+            note = f"{more} more are not listed." if more else ""
             texts = tuple(_segment_row(row, settings) for _, row in listed.iterrows())
-            yield SegmentTable(dimension, texts, note)
+            compared = listed[["comparison_total", "comparison_suppression"]].notna()
+            yield SegmentTable(dimension, texts, bool(compared.to_numpy().any()), note)
 
 
 def by_contribution(rows: pd.DataFrame) -> pd.DataFrame:
