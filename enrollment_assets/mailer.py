@@ -3,6 +3,7 @@
 What the server answers is told by its code alone: its words may repeat an address.
 """
 
+import base64
 import ipaddress
 import re
 import smtplib
@@ -197,7 +198,7 @@ def _session(server: Server, name: str) -> Iterator[smtplib.SMTP]:
                 _expect_ok(server, "STARTTLS", *smtp.starttls(context=ssl.create_default_context()))
                 smtp.ehlo_or_helo_if_needed()
             if server.user:
-                smtp.login(server.user, server.password)
+                _login(server, smtp)
         yield smtp
         with suppress(
             smtplib.SMTPException, OSError
@@ -206,6 +207,15 @@ def _session(server: Server, name: str) -> Iterator[smtplib.SMTP]:
     finally:
         if smtp is not None:
             smtp.close()
+
+
+def _login(server: Server, smtp: smtplib.SMTP) -> None:
+    """Log in. PLAIN carries UTF-8 (RFC 4616), which smtplib's own would not let through."""
+    if "PLAIN" not in smtp.esmtp_features.get("auth", "").upper().split():
+        smtp.login(server.user, server.password)
+        return
+    secret = base64.b64encode(f"\0{server.user}\0{server.password}".encode()).decode()
+    _expect_ok(server, "user and password", *smtp.docmd("AUTH", f"PLAIN {secret}"))
 
 
 @contextmanager

@@ -88,7 +88,8 @@ def note_handover(
     """Note who got the mail, and whom the server refused."""
     with plain_errors("Writing the ledger of mails"), transaction(connection):
         _forget_sending(connection, batch)
-        _append(connection, day, kind, batch, handover.accepted, "sent", None, run_id)
+        if handover.accepted:
+            _append(connection, day, kind, batch, handover.accepted, "sent", None, run_id)
         for refusal in handover.refused:
             words = f"refused: {refusal.words}"
             _append(connection, day, kind, batch, (refusal.recipient,), "failed", words, run_id)
