@@ -2,11 +2,17 @@
 
 import base64
 import datetime as dt
+import getpass
 import ipaddress
+import os
+import shutil
 import socket
 import socketserver
 import ssl
+import subprocess
+import tempfile
 import threading
+import time
 from contextlib import contextmanager, suppress
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -192,6 +198,94 @@ def tls_server(kind, folder, *, login=("user", "päss:w@rd%")):
         yield f"{kind}://user:${{SMTP_PASSWORD}}@localhost:{controller.port}", handler.taken
     finally:
         controller.stop()
+
+
+EXIM = shutil.which("exim4", path=f"{os.environ['PATH']}:/usr/sbin")
+_EXIM_CONFIGURATION = """
+primary_hostname = mail.example.edu
+exim_user = {user}
+spool_directory = {folder}/spool
+log_file_path = {folder}/log/%s
+deliver_drop_privilege = true
+keep_environment =
+tls_advertise_hosts = *
+tls_certificate = {folder}/certificate.pem
+tls_privatekey = {folder}/key.pem
+auth_advertise_hosts = ${{if eq{{$tls_in_cipher}}{{}}{{}}{{*}}}}
+acl_smtp_rcpt = rcpt
+begin acl
+rcpt:
+  deny !authenticated = *
+  accept domains = example.edu
+         local_parts = lsearch;{folder}/people
+  deny message = there is nobody of that name
+begin routers
+people:
+  driver = accept
+  domains = example.edu
+  local_parts = lsearch;{folder}/people
+  transport = mailbox
+begin transports
+mailbox:
+  driver = appendfile
+  maildir_format
+  directory = {folder}/mail/$local_part_data
+  create_directory
+  user = {user}
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = ${{if and{{{{eq{{$auth2}}{{user}}}}{{eq{{$auth3}}{{password}}}}}}}}
+  server_set_id = $auth2
+"""
+
+
+@contextmanager
+def exim(people):
+    """Debian's Exim with files of its own: gives its port, and the folder of mailboxes.
+
+    Its user cannot look into the folders of pytest, so that it has one beside them.
+    """
+    with tempfile.TemporaryDirectory(prefix="exim-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        make_certificate(folder)
+        for part in ("spool", "log", "mail"):
+            (folder / part).mkdir()
+        (folder / "people").write_text("".join(f"{one}: {one}\n" for one in people))
+        is_root = os.getuid() == 0
+        user = "Debian-exim" if is_root else getpass.getuser()
+        if is_root:
+            for path in (folder, *folder.rglob("*")):
+                shutil.chown(path, user)
+        configuration = folder / "exim.conf"
+        configuration.write_text(_EXIM_CONFIGURATION.format(folder=folder, user=user))
+        port = free_port()
+        process = subprocess.Popen(
+            [EXIM, "-C", configuration, "-bdf", "-oX", f"127.0.0.1:{port}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(lambda: is_open(port))
+            yield port, folder
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def is_open(port):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def read_mail(content):

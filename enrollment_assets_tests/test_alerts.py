@@ -1,9 +1,6 @@
 """Alerts: what is told and how, at least once and not twice, over a real channel that can fail."""
 
-import json
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
 import pytest
@@ -23,44 +20,16 @@ from enrollment_assets.news import (
 )
 from enrollment_assets.operations import diagnose, undelivered
 from enrollment_assets.schedules import NOTIFY_TAG, check_tags
+from enrollment_assets_tests.channels import channel
 from enrollment_assets_tests.conftest import day, student
 
 FIRST, SECOND = "2024-08-26", "2024-08-27"
 
 
-class Channel(ThreadingHTTPServer):
-    """A service that takes Apprise's JSON messages, or answers that it is out of order."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Take)
-        self.sent = []
-        self.works = True
-
-    @property
-    def address(self):
-        return f"json://127.0.0.1:{self.server_port}"
-
-
-class Take(BaseHTTPRequestHandler):
-    def do_POST(self):
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.works:
-            self.server.sent.append(f"{message['title']}\n{message['message']}")
-        self.send_response(200 if self.server.works else 503)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def channels():
-    with Channel() as one, Channel() as other:
-        for server in (one, other):
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with channel() as one, channel() as other:
         yield one, other
-        one.shutdown()
-        other.shutdown()
 
 
 @pytest.fixture
@@ -85,27 +54,27 @@ def test_alerts_arrive_once_and_nothing_is_lost_while_the_channel_is_down(
     told, dagster_instance, channels, monkeypatch
 ):
     monkeypatch.setenv("ENROLLMENT_CONFIG", str(told.config))
-    channel, _ = channels
+    service, _ = channels
     told.run(FIRST)  # history, before the first tick
     cursor = tick(told, dagster_instance, None)
-    assert channel.sent == []
+    assert service.sent == []
     freshness(told, FIRST)
     told.run(SECOND)
-    channel.works = False
+    service.works = False
     with pytest.raises(AlertError, match="An alert was not delivered: 1 of 1"):
         tick(told, dagster_instance, cursor)
     assert "2 alerts have not been delivered since" in undelivered(told.settings)
     (look,) = [found for found in diagnose() if found.subject == "alerts"]
     assert not look.ok
     assert "127.0.0.1" not in look.words
-    channel.works = True
+    service.works = True
     cursor = tick(told, dagster_instance, cursor)
-    (message,) = channel.sent
+    (message,) = service.sent
     assert message.startswith("Test University: a run failed, and 1 more\n")
     assert "core_job 2024-08-27 failed: 2024-08-27: missing. enrollment_snapshot_" in message
     assert "The snapshot of 2024-08-26 was not taken in on time: no run took it in" in message
     assert tick(told, dagster_instance, cursor) == cursor
-    assert len(channel.sent) == 1
+    assert len(service.sent) == 1
     assert undelivered(told.settings) is None
     assert told.query(
         "SELECT count(*), count(DISTINCT news_id), any_value(address[:5]) "
@@ -138,32 +107,32 @@ def test_an_address_that_took_it_is_not_told_again_because_of_another(
 
 
 def test_a_channel_that_flaps_gets_every_alert_once(told, dagster_instance, channels):
-    channel, _ = channels
+    service, _ = channels
     cursor = tick(told, dagster_instance, None)
     dates = [f"2024-08-{number}" for number in range(10, 26)]
     for number, date in enumerate(dates):
         told.run(date)
-        channel.works = number % 3 == 2
+        service.works = number % 3 == 2
         try:
             cursor = tick(told, dagster_instance, cursor)
         except AlertError:
-            assert not channel.works
-    channel.works = True
+            assert not service.works
+    service.works = True
     cursor = tick(told, dagster_instance, cursor)
-    said = "\n".join(channel.sent)
+    said = "\n".join(service.sent)
     assert [said.count(f"core_job {date} failed") for date in dates] == [1] * len(dates)
-    assert len(channel.sent) == 6
+    assert len(service.sent) == 6
 
 
 def test_a_range_of_days_is_told_in_one_line(told, dagster_instance, channels):
-    channel, _ = channels
+    service, _ = channels
     for number in range(4):
         told.write(f"2024-09-{10 + number}", [student("A"), student("A"), student(str(number))])
     cursor = tick(told, dagster_instance, None)
     told.run("2024-09-10", "2024-09-13")
     cursor = tick(told, dagster_instance, cursor)
-    (message,) = channel.sent
-    title, *lines = message.splitlines()
+    (message,) = service.sent
+    _title, *lines = message.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("core_job 2024-09-10 to 2024-09-13 ended")
 
@@ -175,13 +144,13 @@ def test_the_held_notice_goes_to_the_alert_addresses_once_a_day(
     told.change(
         email={"enabled": True, "from": "a@example.edu", "recipients": ["dean@example.edu"]}
     )
-    channel, _ = channels
+    service, _ = channels
     cursor = tick(told, dagster_instance, None)
     for _ in range(2):  # the file is missing, and missing still
         outcome = execute(told.settings, DAILY, day(FIRST), day(FIRST), tags={NOTIFY_TAG: "email"})
         assert not outcome.success
         cursor = tick(told, dagster_instance, cursor)
-    first, second = channel.sent
+    first, second = service.sent
     assert first.startswith("Test University: the mail is held, and 1 more\n")
     assert f"The mail of {FIRST} is held" in first
     assert "is held" not in second

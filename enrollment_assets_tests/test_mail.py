@@ -1,28 +1,41 @@
 """The daily mail: what it holds, how it is handed over, and that nobody gets it twice or not at all."""
 
 import datetime as dt
+import mailbox
+import os
 import random
 import re
+import subprocess
+import sys
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
+from email import message_from_binary_file, policy
 
+import dagster as dg
 import pytest
 
 from enrollment_assets import delivery
 from enrollment_assets.delivery import DayMail, send_day
 from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError
-from enrollment_assets.reporting.mail import Picture, address_to, compose
+from enrollment_assets.execution import execute
+from enrollment_assets.jobs import DAILY, REPORTS
+from enrollment_assets.reporting.mail import Picture, StudentList, StudentRow, address_to, compose
 from enrollment_assets.reporting.pictures import read_pictures, with_words, words_of
 from enrollment_assets.reporting.summary import TermRow
 from enrollment_assets.warehouse import deliveries
+from enrollment_assets_tests.channels import channel
+from enrollment_assets_tests.conftest import day, require, student
 from enrollment_assets_tests.mail_servers import (
+    EXIM,
     POINTS,
     SUMMARY,
     FlakyServer,
+    exim,
     read_mail,
     serving,
     tls_server,
+    wait_for,
 )
 from enrollment_assets_tests.malicious import malicious_names, marker
 from enrollment_assets_tests.soak import count
@@ -380,3 +393,210 @@ def test_the_words_of_a_picture_are_in_its_file(tmp_path):
     (tmp_path / "trend.png").write_bytes(told)
     (picture,) = read_pictures(tmp_path)
     assert picture == Picture("trend", "Enrollment", QUOTED, told)
+
+
+ASKED = (("enrollment/notify", "email"),)
+
+
+def run_day(university, date, *, last=None, tags=ASKED, job=REPORTS):
+    return execute(university.settings, job, day(date), day(last or date), tags=dict(tags))
+
+
+def said_of_mail(instance, outcome):
+    """What a run's `report_email` says of itself."""
+    newest = instance.fetch_materializations(dg.AssetKey("report_email"), limit=50).records
+    (metadata,) = [r.asset_materialization.metadata for r in newest if r.run_id == outcome.run_id][
+        :1
+    ]
+    return {name: value.value for name, value in metadata.items()}
+
+
+@pytest.fixture
+def three_days(mailing):
+    """Sixty marked students; two leave and one comes, day after day."""
+    people = [
+        student(f"SECRET{n:03d}", student_name=f"Hidden Person{n:03d}", program=f"P{n % 3}")
+        for n in range(70)
+    ]
+    for number, date in enumerate(("2024-09-08", "2024-09-09", "2024-09-10")):
+        mailing.write(date, people[2 * number : 60 + number])
+    return mailing
+
+
+def test_a_run_that_was_asked_to_mails_its_day_once(three_days, server, dagster_instance):
+    three_days.run("2024-09-08", "2024-09-10")
+    quiet = run_day(three_days, "2024-09-08", last="2024-09-09", tags=())
+    assert quiet.success, quiet.failures
+    assert "range of days" in said_of_mail(dagster_instance, quiet)["not_mailed"]
+    range_with_tag = run_day(three_days, "2024-09-08", last="2024-09-09")
+    assert "range of days" in said_of_mail(dagster_instance, range_with_tag)["not_mailed"]
+    backfill = run_day(
+        three_days,
+        "2024-09-09",
+        tags=(("enrollment/notify", "email"), ("dagster/backfill", "abc")),
+    )
+    assert "a backfill" in said_of_mail(dagster_instance, backfill)["not_mailed"]
+    unasked = run_day(three_days, "2024-09-10", tags=())
+    assert "was not asked to" in said_of_mail(dagster_instance, unasked)["not_mailed"]
+    assert server.taken == []
+    asked = run_day(three_days, "2024-09-10")
+    assert asked.success, asked.failures
+    assert said_of_mail(dagster_instance, asked) == {
+        "mailed": 2,
+        "had_it_already": 0,
+        "refused": "none",
+    }
+    again = run_day(three_days, "2024-09-10")
+    assert said_of_mail(dagster_instance, again)["had_it_already"] == 2
+    assert [who for who, _ in server.taken] == [DEAN, BURSAR]
+    content = server.taken[0][1]
+    message = read_mail(content)
+    kinds = [part.get_content_type() for part in message.walk()]
+    assert kinds.count("image/png") == 3
+    assert len(content) < 1_000_000
+    everything = "".join(
+        part.get_content() for part in message.walk() if part.get_content_maintype() == "text"
+    ) + str(message.items())
+    assert "58" in everything
+    assert "SECRET" not in everything
+    assert "Hidden" not in everything
+    three_days.change(email={**keys(three_days), "enabled": False})
+    off = run_day(three_days, "2024-09-10")
+    assert said_of_mail(dagster_instance, off) == {"not_mailed": "email.enabled is false"}
+
+
+def test_lists_of_students_are_in_the_mail_only_where_that_is_switched_on(three_days, server):
+    three_days.run("2024-09-08", "2024-09-10")
+    three_days.change(email={**keys(three_days), "include_student_lists": True})
+    assert run_day(three_days, "2024-09-10").success
+    message = read_mail(server.taken[0][1])
+    for kind in ("plain", "html"):
+        text = message.get_body((kind,)).get_content()
+        listed = set(re.findall(r"SECRET\d+", text))
+        assert listed == {"SECRET002", "SECRET003", "SECRET061"}
+        assert "Hidden Person061" in text
+    assert "SECRET" not in str(message.items())
+    assert three_days.query(
+        "SELECT term, what, row_count, place, taken_by FROM operations.student_list_access ORDER BY ALL"
+    ) == [("2024FA", "added", 1, "mail", REPORTS), ("2024FA", "dropped", 2, "mail", REPORTS)]
+
+
+def test_a_long_list_of_students_ends_with_a_number(mailing):
+    rows = tuple(StudentRow(str(n), "", "T") for n in range(3))
+    text = compose(SUMMARY, (), mailing.settings, [StudentList("Added students", rows, more=17)])
+    assert "and 17 more" in text.plain
+    assert "and 17 more" in text.html
+
+
+def test_a_day_that_is_missing_is_mailed_to_nobody(three_days, server):
+    three_days.run("2024-09-08", "2024-09-09")
+    assert not run_day(three_days, "2024-09-11", job=DAILY).success
+    assert server.sessions == 0
+
+
+def test_figures_with_an_error_are_not_mailed(three_days, server, monkeypatch):
+    from enrollment_assets.analytics import quality
+    from enrollment_assets.checks import changes
+
+    three_days.run("2024-09-08", "2024-09-09")
+    wrong = quality.Finding("changes_reconcile", False, is_error=True, figures={})
+    monkeypatch.setattr(changes, "changes_reconcile", lambda _: wrong)
+    outcome = run_day(three_days, "2024-09-10", job=DAILY)
+    assert not outcome.success
+    assert "The mail of 2024-09-10 is held: changes_reconcile found an error" in outcome.failures[0]
+    assert server.sessions == 0
+
+
+def test_a_mail_server_that_is_down_fails_the_run_in_words(three_days, server, monkeypatch):
+    three_days.run("2024-09-08", "2024-09-10")
+    monkeypatch.setattr(delivery, "_TRIES", 2)
+    monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.01)
+    server.fails_at = lambda: ("connect", 0)
+    outcome = run_day(three_days, "2024-09-10")
+    (words,) = outcome.failures
+    assert words.startswith("The report of 2024-09-10 was not mailed to 2 recipients: 127.0.0.1:")
+    assert "password" not in words
+    assert "dean" not in words
+    server.fails_at = lambda: (None, 0)
+    assert run_day(three_days, "2024-09-10").success
+    assert len(server.taken) == 2
+
+
+def enrollment(university, *arguments):
+    """The command as a process; its words on one line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "enrollment_assets.cli", *arguments],
+        env={**os.environ, "ENROLLMENT_CONFIG": str(university.config)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def test_a_command_mails_over_a_real_mail_server_into_mailboxes(three_days, monkeypatch):
+    require(EXIM is not None, "exim4 (exim4-daemon-light) is not installed")
+    three_days.run("2024-09-08", "2024-09-09")
+    recipients = [DEAN, BURSAR, "nobody@example.edu"]
+    with exim(["dean", "bursar"]) as (port, folder):
+        monkeypatch.setenv("SMTP_URL", f"smtp+starttls://user:password@localhost:{port}")
+        monkeypatch.setenv("SSL_CERT_FILE", str(folder / "certificate.pem"))
+        three_days.change(email={**keys(three_days), "recipients": recipients})
+        code, words = enrollment(three_days, "doctor")
+        assert f"mail: to 3 recipients through localhost:{port} (STARTTLS), login accepted" in words
+        assert code == 0, words
+        code, words = enrollment(three_days, "run", "--date", "2024-09-10", "--email")
+        assert code == 0, words
+        assert (
+            "mailed to 2 recipients; the mail server refused 1 recipient at example.edu (550)"
+            in words
+        )
+        wait_for(
+            lambda: all(
+                list((folder / "mail" / who / "new").glob("*")) for who in ("dean", "bursar")
+            )
+        )
+        code, words = enrollment(three_days, "run", "--date", "2024-09-10", "--email")
+        assert "2 recipients had it already" in words
+        boxes = [
+            list(mailbox.Maildir(folder / "mail" / who, factory=parse))
+            for who in ("dean", "bursar")
+        ]
+    assert [len(box) for box in boxes] == [1, 1]
+    (message,) = boxes[0]
+    assert message["Received"]
+    assert message["Message-ID"] == boxes[1][0]["Message-ID"]
+    assert message["Subject"].startswith("[Enrollment] Test University 2024-09-10: ")
+    kinds = [part.get_content_type() for part in message.walk()]
+    assert kinds == [*PARTS[:-1], *["image/png"] * 3]
+    html = message.get_body(("html",))
+    assert html.get_content_charset() == "utf-8"
+    images = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    for image in images:
+        assert f"cid:{image['Content-ID'].strip('<>')}" in html.get_content()
+        published = three_days.settings.report_path(DAY) / image.get_filename()
+        assert image.get_content() == published.read_bytes()
+    assert all(words_of(image.get_content())[1] in html.get_content() for image in images)
+
+
+def parse(file):
+    return message_from_binary_file(file, policy=policy.default)
+
+
+def test_a_command_that_fails_tells_the_alert_addresses_and_nobody_else(three_days, server):
+    three_days.run("2024-09-08", "2024-09-09")
+    with channel() as service:
+        three_days.change(alerts={"urls": [service.address]})
+        code, words = enrollment(three_days, "run", "--date", "2024-09-11", "--email")
+        assert code == 1
+        assert "alerts.urls were told." in words
+        (message,) = service.sent
+        assert message.startswith("Test University: the mail is held, and 1 more\n")
+        assert "daily_enrollment_job 2024-09-11 failed: 2024-09-11: missing" in message
+        service.works = False
+        code, words = enrollment(three_days, "run", "--date", "2024-09-12", "--email")
+        assert code == 1
+        assert "Alert: An alert was not delivered: 1 of 1 addresses" in words
+        code, words = enrollment(three_days, "status")
+        assert "2 alerts have not been delivered since" in words
+    assert server.sessions == 0
