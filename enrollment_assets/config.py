@@ -6,7 +6,7 @@ Nothing here talks to a source, a database or Dagster.
 import datetime as dt
 import os
 import re
-from email.utils import formataddr, parseaddr
+from email.utils import parseaddr
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -130,10 +130,11 @@ def _mailbox(value: str) -> str:
 
 
 def _sender(value: str) -> str:
-    name, address = parseaddr(value)
+    address = parseaddr(value)[1]
     if not address or not value.isprintable():
         raise ValueError("give an address, or a name with one: Registrar <registrar@example.edu>")
-    return formataddr((name, _mailbox(address)), charset="utf-8") if name else _mailbox(address)
+    _mailbox(address)
+    return value.strip()
 
 
 Day = Annotated[dt.date, BeforeValidator(_calendar_date)]

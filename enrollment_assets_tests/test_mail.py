@@ -296,6 +296,27 @@ def test_what_is_no_address_is_refused(mailing, address):
         _ = mailing.settings
 
 
+@pytest.mark.parametrize(
+    ("sender", "shown"),
+    [
+        ("registrar@example.edu", "registrar@example.edu"),
+        ("B\u00fcro, Zentrale <registrar@example.edu>", None),
+        ('"B\u00fcro, Zentrale" <registrar@EXAMPLE.edu>', '"B\u00fcro, Zentrale" <registrar@EXAMPLE.edu>'),
+        ("Registrar <registrar>", None),
+        ("x\r\nBcc: y@example.edu <registrar@example.edu>", None),
+    ],
+)
+def test_a_sender_is_an_address_with_or_without_a_name(mailing, sender, shown):
+    mailing.change(email={**keys(mailing), "from": sender})
+    if shown is None:
+        with pytest.raises(ConfigurationError, match=r"email\.from"):
+            _ = mailing.settings
+        return
+    text = compose(SUMMARY, (), mailing.settings)
+    message = address_to(text, mailing.settings, [DEAN], "<x@y>", DAY, NOW)
+    assert read_mail(message.as_bytes())["From"] == shown
+
+
 def test_a_mail_holds_the_same_in_plain_text_and_html_with_its_pictures(mailing, server):
     settings = mailing.settings
     pictures = [Picture("trend", "Enrollment", 'Alt "text" & more', PIXEL)]
