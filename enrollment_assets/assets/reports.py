@@ -23,7 +23,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             dg.AssetSpec(
                 "enrollment_charts",
                 deps=["enrollment_metrics", "segment_metrics", "metric_restatements"],
-                description="Five pictures a day: trend, daily changes, continuation, segments, dashboard.",
+                description="Pictures of a day: trend, changes, continuation, segments, dashboard.",
                 group_name="reports",
                 owners=list(OWNERS),
                 kinds={"matplotlib"},

@@ -7,12 +7,12 @@ import calendar
 import datetime as dt
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from enrollment_assets.reporting.colors import INK
-from enrollment_assets.reporting.words import plain, shortened
+from enrollment_assets.reporting.words import count, plain, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,8 @@ _COLORS = 128
 # So many days each get a tick of their own.
 _FEW_DAYS, _MOST_TICKS = 10, 8
 _EPOCH = dt.date(1970, 1, 1)
+# A gap of more days than this is no weekend: a line stops, and begins again.
+_LONG_GAP = 10
 # How far panels are apart in the dashboard, in pixels.
 _MARGIN = 14
 
@@ -106,11 +108,11 @@ def picture(figure: "Figure") -> "Image.Image":
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)  # noqa: S101 - `sheet` made it
     with _glyphs_may_lack():
-        canvas.draw()
+        canvas.draw()  # type: ignore[no-untyped-call]
     width, height = canvas.get_width_height()
-    return Image.frombuffer("RGBA", (width, height), canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert(
-        "RGB"
-    )
+    seen = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    whole = Image.frombuffer("RGBA", (width, height), seen, "raw", "RGBA", 0, 1)
+    return whole.convert("RGB")
 
 
 def png(image: "Image.Image") -> bytes:
@@ -156,3 +158,24 @@ def scaled(image: "Image.Image", width: int) -> "Image.Image":
         (width, round(image.size[1] * width / image.size[0])), Image.Resampling.LANCZOS
     )
 
+
+def with_gaps(x: Iterable[float], y: Iterable[float]) -> tuple[list[float], list[float]]:
+    """The points of a line that stops where days lack, and begins again after them."""
+    places, values = [float(v) for v in x], [float(v) for v in y]
+    found_x: list[float] = []
+    found_y: list[float] = []
+    for place, value in zip(places, values, strict=True):
+        if found_x and place - found_x[-1] > _LONG_GAP:
+            found_x.append(place)
+            found_y.append(float("nan"))
+        found_x.append(place)
+        found_y.append(value)
+    return found_x, found_y
+
+
+def whole_numbers(axes: "Axes", show: Callable[[float], str] = count) -> None:
+    """Ticks at whole numbers only, also where there are few."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_formatter(lambda value, _: show(value))

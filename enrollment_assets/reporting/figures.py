@@ -32,7 +32,7 @@ class DayFigures:
     `same_point`: the columns of `point_in_time`, of the day.
     `continuation`: term, date, days_since_census, continuation_pct, from each census on.
     `segments`: what `published_segments.sql` gives for the day: small cells are withheld in it.
-    `forecast`, `anomalies`, `scorecard`: their tables' rows of the day; empty where insight was left out.
+    `forecast`, `anomalies`, `scorecard`: the day's rows of these tables; empty without insight.
     `quality`: what `quality_facts.sql` says of the day.
     `log`: date, term, problem of `report_index.sql`, for the last two weeks.
     """
@@ -53,7 +53,7 @@ class DayFigures:
 
     @cached_property
     def _by_term(self) -> Mapping[str, pd.DataFrame]:
-        return dict(iter(self.history.groupby("term", sort=False)))
+        return {str(term): rows for term, rows in self.history.groupby("term", sort=False)}
 
     def of(self, term: Term) -> pd.DataFrame:
         """The term's daily figures, in order of their dates."""
@@ -98,9 +98,7 @@ def main_term(terms: tuple[Term, ...], history: pd.DataFrame, day: dt.date) -> T
     """
     first = history.groupby("term")["date"].min()
     old_enough = [
-        term
-        for term in terms
-        if (pd.Timestamp(day) - first[term.code]).days >= _DAYS_TO_MATTER
+        term for term in terms if (pd.Timestamp(day) - first[term.code]).days >= _DAYS_TO_MATTER
     ]
     if old_enough:
         return max(old_enough, key=lambda term: term.starts)
@@ -113,7 +111,7 @@ def read_frame(
     """What `sql/warehouse/<name>.sql` gives, with its dates as timestamps."""
     with plain_errors(f"Reading {name}"):
         found = connection.execute(statement(name, settings), binds).df()
-    for column in found.columns.intersection(_DATES):
+    for column in found.columns.intersection(list(_DATES)):
         found[column] = pd.to_datetime(found[column])
     return found
 
@@ -136,7 +134,9 @@ def read_figures(
         return None
     shown = [term.code for term in terms]
     compared = [term.comparison for term in terms if term.comparison]
-    past = [earlier.code for term in terms for earlier in settings.earlier_terms(term, EARLIER_TERMS)]
+    past = [
+        earlier.code for term in terms for earlier in settings.earlier_terms(term, EARLIER_TERMS)
+    ]
     history = frame("report_history", day=day, terms=sorted({*shown, *past}))
     main = main_term(terms, history, day)
     recent = frame("report_index", first=day - dt.timedelta(_RECENT_DAYS - 1), last=day)

@@ -129,9 +129,7 @@ def look(settings: Settings) -> dict[str, Any]:
         "accent": settings.reports.accent_color,
         "heading": {name: readable(primary, card) for name, card in _CARDS.items()},
         "cards": _CARDS,
-        "words": {
-            name: plain(word) for name, word in settings.vocabulary.model_dump().items()
-        },
+        "words": {name: plain(word) for name, word in settings.vocabulary.model_dump().items()},
     }
 
 

@@ -26,17 +26,18 @@ _MARKS = ("<!-- neighbours -->", "<!-- /neighbours -->")
 # The links stand behind the styles and before everything that can be long.
 _HEAD_BYTES = 16_384
 _SEARCH = """
-const rows = [...document.querySelectorAll("tbody tr")].map(row => [row, row.textContent.toLowerCase()]);
+const rows = [...document.querySelectorAll("tbody tr")];
+const texts = rows.map(row => row.textContent.toLowerCase());
 const box = document.getElementById("search"), found = document.getElementById("found");
 if (box) {
   document.getElementById("finder").hidden = false;
   box.addEventListener("input", () => {
     const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
     let count = 0;
-    for (const [row, text] of rows) {
-      row.hidden = !words.every(word => text.includes(word));
+    rows.forEach((row, place) => {
+      row.hidden = !words.every(word => texts[place].includes(word));
       count += !row.hidden;
-    }
+    });
     found.textContent = `${count} of ${rows.length} reports`;
   });
 }
@@ -61,9 +62,7 @@ class IndexRow:
     terms: tuple[IndexTerm, ...]
 
 
-def refresh_site(
-    connection: duckdb.DuckDBPyConnection | None, settings: Settings
-) -> Path | None:
+def refresh_site(connection: duckdb.DuckDBPyConnection | None, settings: Settings) -> Path | None:
     """Link the pages that are there with each other, and list them; nothing where none ever was."""
     folder = settings.data_path / "reports"
     if not folder.is_dir():
@@ -86,7 +85,7 @@ def report_days(folder: Path) -> list[dt.date]:
 
 
 def _link(folder: Path, days: Sequence[dt.date]) -> None:
-    """Link each page with those before and after it; the time of a page stays, since it says the same."""
+    """Link each page with those before and after it; its time stays, since it says the same."""
     template = environment().get_template("neighbours.html.j2")
     for previous, day, following in zip([None, *days], days, [*days[1:], None], strict=False):
         block = template.render(previous=previous, next=following).strip()

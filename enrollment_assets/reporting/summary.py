@@ -1,7 +1,7 @@
-"""What a day's report says, as texts: the page and the mail say the same, since both are made of this."""
+"""What a day's report says, as texts: page and mail say the same, since both are made of them."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,17 +126,17 @@ def summary(figures: DayFigures, settings: Settings) -> DaySummary:
         sentences=(
             _now(figures, settings),
             _same_point(figures, settings),
-            _normality(figures, settings),
+            _normality(figures),
         ),
         tiles=_tiles(figures, settings),
         anomalies=_at_most(_anomalies(figures, settings)),
         quality=_at_most(_remarks(figures, settings)),
-        terms=tuple(_term_row(figures, term, settings) for term in figures.terms),
+        terms=tuple(_term_row(figures, term) for term in figures.terms),
         main=label(main),
         main_words=_main_words(figures),
         facts=_facts(figures, settings),
         segments=tables,
-        segments_note="" if tables else _no_segments(settings),
+        segments_note=_not_shown(figures, tables, settings),
         scorecard=scores,
         scorecard_note="" if scores else _no_scores(figures),
     )
@@ -146,8 +146,8 @@ def _main_words(figures: DayFigures) -> str:
     if len(figures.terms) == 1:
         return f"{label(figures.main)} is the only term with a snapshot on this day."
     return (
-        f"This report is mostly about {label(figures.main)}: of the terms with a snapshot on this day it "
-        "starts last, once it has been seen for two weeks."
+        f"This report is mostly about {label(figures.main)}: of the terms with a snapshot on this day "
+        "and two weeks before, it starts last."
     )
 
 
@@ -176,7 +176,7 @@ def _facts(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:
     main, now = figures.main, figures.latest(figures.main)
     past = figures.compared(main)
     if past is None:
-        compared = Tile("Compared with", "nothing yet", _why_not_compared(figures, settings))
+        compared = Tile("Compared with", "nothing yet", _why_not_compared(figures))
     else:
         note = plain(past["note"]) if pd.notna(past["note"]) else ""
         name = label_of(past["comparison_term"], settings)
@@ -189,7 +189,7 @@ def _facts(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:
     )
 
 
-def _why_not_compared(figures: DayFigures, settings: Settings) -> str:
+def _why_not_compared(figures: DayFigures) -> str:
     notes = figures.same_point.loc[figures.same_point["term"] == figures.main.code, "note"].dropna()
     text = plain(notes.iloc[0]) if len(notes) else "no earlier snapshot to compare with"
     return text.replace(figures.main.code, label(figures.main))
@@ -197,9 +197,8 @@ def _why_not_compared(figures: DayFigures, settings: Settings) -> str:
 
 def _headline(figures: DayFigures, settings: Settings) -> str:
     now, past = figures.latest(figures.main), figures.compared(figures.main)
-    text = (
-        f"{label(figures.main)}: {count(now['total_enrollment'])} {plain(settings.vocabulary.students)}"
-    )
+    students = plain(settings.vocabulary.students)
+    text = f"{label(figures.main)}: {count(now['total_enrollment'])} {students}"
     if pd.notna(now["baseline_date"]):
         text += f", {signed(now['net_change'])} since {now['baseline_date'].date()}"
     if past is not None and pd.notna(past["change_pct"]):
@@ -226,7 +225,7 @@ def _now(figures: DayFigures, settings: Settings) -> str:
 def _same_point(figures: DayFigures, settings: Settings) -> str:
     past = figures.compared(figures.main)
     if past is None:
-        return f"There is no same point to compare with: {_why_not_compared(figures, settings)}."
+        return f"There is no same point to compare with: {_why_not_compared(figures)}."
     name = label_of(past["comparison_term"], settings)
     then = f"which had {count(past['comparison_total'])} on {past['comparison_date'].date()}"
     if pd.isna(past["change_pct"]):
@@ -234,12 +233,12 @@ def _same_point(figures: DayFigures, settings: Settings) -> str:
     return f"That is {_ahead(past['change_pct'])} {name} at the same point, {then}."
 
 
-def _normality(figures: DayFigures, settings: Settings) -> str:
+def _normality(figures: DayFigures) -> str:
     rows = figures.anomalies[figures.anomalies["term"] == figures.main.code]
     totals = rows[rows["dimension"].isna()]
     if totals.empty:
         return "Whether the day is usual was not examined: insight was left out of this day's run."
-    unusual = rows[rows["is_anomaly"]]
+    unusual = totals[totals["is_anomaly"]]
     if not unusual.empty:
         first = unusual.iloc[0]
         confirmed = ", as somebody has confirmed" if first["is_confirmed"] else ""
@@ -248,6 +247,8 @@ def _normality(figures: DayFigures, settings: Settings) -> str:
         why = totals["explanation"].dropna()
         reason = f": {plain(why.iloc[0])}" if len(why) else ""
         return sentence(f"what is usual cannot be said yet{reason}")
+    if rows["is_anomaly"].any():
+        return "The total is within the normal range; a part of it is not, as told below."
     return "What came and went on this day is within the normal range."
 
 
@@ -357,7 +358,7 @@ def _why_no_forecast(figures: DayFigures, term: Term, settings: Settings) -> str
     )
 
 
-def _term_row(figures: DayFigures, term: Term, settings: Settings) -> TermRow:
+def _term_row(figures: DayFigures, term: Term) -> TermRow:
     now, past = figures.latest(term), figures.compared(term)
     row = _at_census(figures, term)
     total = _census_total(figures, term)
@@ -431,10 +432,17 @@ def _segment_row(row: pd.Series, settings: Settings) -> SegmentRow:
     )
 
 
-def _no_segments(settings: Settings) -> str:
+def _not_shown(figures: DayFigures, tables: Sequence[SegmentTable], settings: Settings) -> str:
+    """Why dimensions are not there."""
     if not settings.dimensions:
         return "No dimensions are configured."
-    return "Segments were not compared: insight was left out of this day's run."
+    if figures.segments.empty and figures.anomalies.empty:
+        return "Segments were not compared: insight was left out of this day's run."
+    shown = [table.dimension for table in tables]
+    lacking = [name for name in settings.dimensions if name not in shown]
+    if not lacking:
+        return ""
+    return f"Not shown by {' and '.join(lacking)}: the numbers are too small."
 
 
 def _at_most(remarks: Iterator[str]) -> tuple[str, ...]:
@@ -456,8 +464,8 @@ def _anomalies(figures: DayFigures, settings: Settings) -> Iterator[str]:
         if pd.isna(row["dimension"]):
             yield (
                 sentence(f"{name}: {_explained(row, figures)}")
-                + f" {_figure(row['observed'])} a day, where {_figure(row['expected'])} were expected and "
-                f"{_figure(row['lower'])} to {_figure(row['upper'])} are usual.{confirmed}"
+                + f" {_figure(row['observed'])} a day, where {_figure(row['expected'])} were expected "
+                f"and {_figure(row['lower'])} to {_figure(row['upper'])} are usual.{confirmed}"
             )
         elif (row["term"], row["dimension"], row["segment"]) in public:
             what = f"{plain(row['dimension'])} {plain(row['segment'])}"
@@ -466,7 +474,7 @@ def _anomalies(figures: DayFigures, settings: Settings) -> Iterator[str]:
             hidden[name] = hidden.get(name, 0) + 1
     for name, number in hidden.items():
         segments = "a small segment" if number == 1 else f"{number} small segments"
-        yield f"{name}: an unusual change in {segments}, which the rule for small numbers does not name."
+        yield f"{name}: an unusual change in {segments}, not named since its numbers are small."
 
 
 def _figure(value: float) -> str:
@@ -525,7 +533,8 @@ def _remarks(figures: DayFigures, settings: Settings) -> Iterator[str]:
             if pd.notna(row[column]) and row[column] > 0:
                 share = 100 * row[column] / max(row["row_count"], row[column])
                 yield (
-                    f"{name}: {_rows(row[column])} ({percent(share, 2)}) {words}; probable cause: {cause}."
+                    f"{name}: {_rows(row[column])} ({percent(share, 2)}) {words}; probable cause: "
+                    f"{cause}."
                 )
     earlier = figures.log[figures.log["date"] < pd.Timestamp(figures.day)]
     for term, rows in earlier.groupby("term", sort=False):
