@@ -14,8 +14,9 @@ from enrollment_assets.config import Settings, domain_of
 from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError
 from enrollment_assets.mailer import Refusal, Server
 from enrollment_assets.warehouse import deliveries
-from enrollment_assets.warehouse.connection import plain_errors
+from enrollment_assets.warehouse.connection import plain_errors, transaction
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.student_lists import record_access
 
 if TYPE_CHECKING:
     from enrollment_assets.reporting.mail import MailText, StudentList
@@ -163,8 +164,9 @@ def send_day(
 
     before = without_it()
     had_it = len(recipients) - before
-    if mail.listed:
-        deliveries.note_list(connection, day, mail.listed, job)
+    with plain_errors("Writing the ledger of student lists"), transaction(connection):
+        for (term, change), rows in mail.listed.items():
+            record_access(connection, (day, term, change, rows, "mail"), job)
     refused: dict[str, Refusal] = {}
     try:
         for attempt in _retrying(first_pause):

@@ -142,15 +142,12 @@ def _of_checks(run: RunFacts) -> Iterator[News]:
 
 
 def _of_anomalies(day: str, figures: Mapping[str, Any]) -> Iterator[News]:
-    """Each unusual series with its cause. The check gives only those that everybody may see."""
+    """Each unusual series with its cause. The check names no segment that is withheld."""
     series = [
         (name, words)
         for name, words in figures.items()
         if isinstance(words, str) and " Acknowledged by " not in words
     ]
-    small = figures.get("unusual_small_segments")
-    if small:
-        series.append(("small segments", f"an unusual change in {small} of them"))
     for name, words in series[:_MOST_ANOMALIES]:
         yield News(f"anomaly {day} {name}", "unusual", f"{day}, {name}: {words}")
     if len(series) > _MOST_ANOMALIES:

@@ -195,14 +195,14 @@ def test_what_a_run_has_to_tell(run, expected):
 def test_anomalies_are_told_with_their_cause_and_acknowledged_ones_are_not():
     figures = {
         "unusual_series": 3,
-        "unusual_small_segments": 2,
         "2024FA dropped_students": "60 a day, expected 5 (0 to 12), score 9.1: payment due",
+        "2024FA withheld": "an unusual change in a small segment",
         "2024FA net_change": "-60 a day: x Acknowledged by ana: known",
     }
     found = news_of_run(a_run(checks=(check("no_anomalies", **figures),)))
     assert [piece.words for piece in found] == [
         f"{FIRST}, 2024FA dropped_students: 60 a day, expected 5 (0 to 12), score 9.1: payment due",
-        f"{FIRST}, small segments: an unusual change in 2 of them",
+        f"{FIRST}, 2024FA withheld: an unusual change in a small segment",
     ]
 
 

@@ -304,24 +304,17 @@ def interval_coverage(facts: Sequence[Facts]) -> Finding:
 def no_anomalies(facts: Sequence[Facts]) -> Finding:
     """Nothing moved in an unusual way, or a person has said why.
 
-    The figures go into alerts: of segments that are not shown, only the number is in them.
+    The figures go into alerts: segments that are withheld have no name and no number in them.
     """
     open_ones = [row for row in facts if row["reason"] is None]
     figures: dict[str, Any] = {"unusual_series": len(facts)}
-    hidden = [row for row in facts if row["dimension"] is not None and not row["is_public"]]
-    if hidden:
-        figures["unusual_small_segments"] = len({(r["term"], r["segment"]) for r in hidden})
     for row in facts:
-        if row in hidden:
-            continue
-        explanation = row["explanation"]
-        if not row["is_public"]:
-            before = explanation.partition(" than usual")[0]
-            explanation = f"{before} than usual: most of it lies in one small segment"
-        words = (
-            f"{row['observed']:,.0f} a day, expected {row['expected']:,.0f} "
-            f"({row['lower']:,.0f} to {row['upper']:,.0f}), score {row['score']:.1f}: {explanation}"
-        )
+        words = row["explanation"]
+        if row["observed"] is not None:
+            words = (
+                f"{row['observed']:,.0f} a day, expected {row['expected']:,.0f} "
+                f"({row['lower']:,.0f} to {row['upper']:,.0f}), score {row['score']:.1f}: {words}"
+            )
         if row["reason"] is not None:
             words += f" Acknowledged by {row['acknowledged_by']}: {row['reason']}"
         figures[f"{row['term']} {row['series']}"] = words

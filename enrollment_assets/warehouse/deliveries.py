@@ -109,22 +109,6 @@ def note_failure(
         _append(connection, day, kind, batch, batch.recipients, "failed", words, run_id)
 
 
-def note_list(
-    connection: duckdb.DuckDBPyConnection,
-    day: dt.date,
-    counts: dict[tuple[str, str], int],
-    job: str,
-) -> None:
-    """Note that lists of students leave by mail: rows by term and kind of change."""
-    with plain_errors("Writing the ledger of student lists"), transaction(connection):
-        for (term, what), rows in counts.items():
-            connection.execute(
-                "INSERT INTO operations.student_list_access BY NAME SELECT ? AS date, ? AS term, "
-                "? AS what, ? AS row_count, 'mail' AS place, ? AS taken_by, now() AS taken_at",
-                [day, term, what, rows, job],
-            )
-
-
 def _forget_sending(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     connection.execute(
         f"DELETE FROM {_LEDGER} WHERE message_id = ? AND state = 'sending'", [batch.message_id]
