@@ -49,7 +49,8 @@ def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, *, mail_is_on: b
         if tag in run.tags
     ]
     restated = _metadata(instance, run, "metric_restatements")
-    refused = str(_metadata(instance, run, "report_email").get("refused", "none"))
+    mail = _metadata(instance, run, "report_email")
+    refused = str(mail.get("refused", "none"))
     return RunFacts(
         run_id=run.run_id,
         job=run.job_name,
@@ -58,7 +59,10 @@ def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, *, mail_is_on: b
         is_range=len(bounds) > 1,
         is_daily=run.job_name in (DAILY, CORE, FIGURES) if bounds else run.job_name == DAILY,
         in_backfill=BACKFILL_ID_TAG in run.tags,
-        mails=mail_is_on and run.tags.get(NOTIFY_TAG) == "email" and not bounds,
+        mails=mail_is_on
+        and run.tags.get(NOTIFY_TAG) == "email"
+        and not bounds
+        and "mailed" not in mail,
         failures=tuple(failures(_events(instance, run.run_id, _FAILURES))),
         checks=tuple(_checks(instance, run.run_id)),
         restated_figures=int(restated.get("restated_figures") or 0),

@@ -53,8 +53,8 @@ class CheckFacts:
 class RunFacts:
     """What a run that ended left behind.
 
-    `days` is its partition or range in words. `mails` says that it was to mail its day. A run that is
-    part of a backfill is told of with the backfill.
+    `days` is its partition or range in words. `mails` says that it was to mail its day, and has not. A
+    run that is part of a backfill is told of with the backfill.
     """
 
     run_id: str

@@ -528,6 +528,34 @@ def test_figures_with_an_error_are_not_mailed(three_days, server, monkeypatch):
     assert server.sessions == 0
 
 
+def test_nothing_is_mailed_where_an_asset_of_the_run_failed(three_days, server, tmp_path):
+    three_days.run("2024-09-08", "2024-09-09")
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    (folder / "broken.sql").write_text(BROKEN)
+    three_days.change(metrics_dir="metrics")
+    outcome = run_day(three_days, "2024-09-10", job=DAILY)
+    assert not outcome.success
+    assert "The mail of 2024-09-10 is held: broken failed." in outcome.failures
+    assert server.sessions == 0
+    assert (three_days.settings.report_path(DAY) / "report.html").exists()
+
+
+BROKEN = """-- name: broken
+-- grain: one row per day and term
+-- description: A metric that fails.
+-- key: date, term
+-- columns:
+--   date: DATE - Day
+--   term: VARCHAR - Term
+--   number: BIGINT - A number
+-- binds: $first, $last
+SELECT date, term, error('no')::BIGINT AS number
+FROM enrollment.enrollment_metrics
+WHERE date BETWEEN $first AND $last
+"""
+
+
 def test_a_mail_server_that_is_down_fails_the_run_in_words(three_days, server, monkeypatch):
     three_days.run("2024-09-08", "2024-09-10")
     monkeypatch.setattr(delivery, "_TRIES", 2)

@@ -29,7 +29,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         partitions_def=daily_partitions(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
-        # After every check that could run before it: some of them hold the mail.
+        # After everything else that can run: what fails there holds the mail.
         op_tags={"dagster/priority": "-10"},
     )
     def report_email(
@@ -44,11 +44,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             if NOTIFY_TAG in context.run.tags:
                 progress.note(f"No mail: {why}.")
             return dg.MaterializeResult(metadata={"not_mailed": why})
-        if found := _errors(context, days[0]):
-            raise dg.Failure(
-                f"The mail of {days[0]} is held: {', '.join(found)} found an error in its figures.",
-                allow_retries=False,
-            )
+        if held := _why_held(context, days[0]):
+            raise dg.Failure(f"The mail of {days[0]} is held: {held}.", allow_retries=False)
         with warehouse.connect() as connection:
             mailed = mail_report(
                 connection,
@@ -82,19 +79,23 @@ def why_no_mail(settings: Settings, tags: Mapping[str, str], days: int) -> str |
     return None
 
 
-def _errors(context: dg.AssetExecutionContext, day: dt.date) -> list[str]:
-    """The checks of this run that found an error in the figures of the day."""
-    records = context.instance.get_records_for_run(
-        context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    ).records
-    found = set()
+def _why_held(context: dg.AssetExecutionContext, day: dt.date) -> str | None:
+    """What failed in this run, or which check found an error in the figures of the day."""
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    records = context.instance.get_records_for_run(context.run.run_id, of_type=kinds).records
+    failed, wrong = set(), set()
     for record in records:
         event = record.event_log_entry.dagster_event
         if event is None:
+            continue
+        if event.is_step_failure:
+            failed.add(str(event.step_key))
             continue
         check = event.asset_check_evaluation_data
         is_of_day = check.partition in (None, day.isoformat())
         is_error = not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
         if check.check_name in HOLDING_CHECKS and is_of_day and is_error:
-            found.add(check.check_name)
-    return sorted(found)
+            wrong.add(check.check_name)
+    if failed:
+        return f"{', '.join(sorted(failed))} failed"
+    return f"{', '.join(sorted(wrong))} found an error in its figures" if wrong else None
