@@ -142,17 +142,20 @@ def record_deliveries(settings: Settings) -> None:
         if not rows:
             return
         try:
-            with (
-                writer_lock(settings.warehouse_path, "the ledger of alerts", wait=0),
-                Warehouse(settings).connect() as connection,
-                plain_errors("Writing the ledger of alerts"),
-                transaction(connection),
-            ):
-                connection.executemany(
-                    "INSERT INTO operations.alert_deliveries BY NAME SELECT ? AS news_id, "
-                    "? AS address, ? AS title, ?::TIMESTAMPTZ AS delivered_at",
-                    [[row["news"], row["address"], row["title"], row["at"]] for row in rows],
-                )
+            with writer_lock(settings.warehouse_path, "the ledger of alerts", wait=0) as has_died:
+                warehouse = Warehouse(settings)
+                if has_died:  # whoever takes the lock looks after the one who died with it
+                    warehouse.make_good()
+                with (
+                    warehouse.connect() as connection,
+                    plain_errors("Writing the ledger of alerts"),
+                    transaction(connection),
+                ):
+                    connection.executemany(
+                        "INSERT INTO operations.alert_deliveries BY NAME SELECT ? AS news_id, "
+                        "? AS address, ? AS title, ?::TIMESTAMPTZ AS delivered_at",
+                        [[row["news"], row["address"], row["title"], row["at"]] for row in rows],
+                    )
         except WarehouseBusyError:
             return
         for row in rows:

@@ -13,7 +13,7 @@ from dagster._core.storage.tags import (
 )
 
 from enrollment_assets.execution import failures
-from enrollment_assets.jobs import CORE, DAILY, FIGURES
+from enrollment_assets.jobs import DAILY, INSIGHT, RESTATE
 from enrollment_assets.news import BackfillFacts, CheckFacts, RunFacts
 from enrollment_assets.schedules import NOTIFY_TAG
 
@@ -57,7 +57,7 @@ def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, *, mail_is_on: b
         days=run.tags.get(PARTITION_NAME_TAG) or " to ".join(bounds),
         status=_ENDS.get(run.status, "cancelled"),
         is_range=len(bounds) > 1,
-        is_daily=run.job_name in (DAILY, CORE, FIGURES) if bounds else run.job_name == DAILY,
+        is_daily=run.job_name not in (RESTATE, INSIGHT) if bounds else run.job_name == DAILY,
         in_backfill=BACKFILL_ID_TAG in run.tags,
         mails=mail_is_on
         and run.tags.get(NOTIFY_TAG) == "email"

@@ -53,8 +53,9 @@ class CheckFacts:
 class RunFacts:
     """What a run that ended left behind.
 
-    `days` is its partition or range in words. `mails` says that it was to mail its day, and has not. A
-    run that is part of a backfill is told of with the backfill.
+    `days` is its partition or range in words. `is_daily`: it is the morning's run, or a range that
+    somebody asked for, and not one that only brings figures up to date. `mails`: it was to mail its
+    day, and has not. A run that is part of a backfill is told of with the backfill.
     """
 
     run_id: str
@@ -93,7 +94,9 @@ def news_of_run(run: RunFacts) -> list[News]:
 
 
 def _named(run: RunFacts) -> str:
-    return f"{run.job} {run.days}".strip()
+    # Dagster's own names begin so: somebody clicked on Materialize.
+    job = "A run from Dagster's UI" if run.job.startswith("__") else run.job
+    return f"{job} {run.days}".strip()
 
 
 def _of_end(run: RunFacts) -> Iterator[News]:
@@ -161,12 +164,14 @@ def _of_metadata(run: RunFacts) -> Iterator[News]:
     if run.refused:
         yield News(f"refused {run.days} {run.refused}", "refused", f"{run.days}: {run.refused}")
     if run.restated_figures:
-        yield News(
-            f"restated {run.run_id}",
-            "restated",
-            f"{run.restated_figures:,} figures that had been reported changed, of {run.restated_days}; "
-            "their reports say so.",
-        )
+        yield News(f"restated {run.run_id}", "restated", _restated(run))
+
+
+def _restated(run: RunFacts) -> str:
+    return (
+        f"{run.restated_figures:,} figures that had been reported changed, of {run.restated_days}; their "
+        "reports say so"
+    )
 
 
 def _of_range(run: RunFacts) -> Iterator[News]:
@@ -177,7 +182,7 @@ def _of_range(run: RunFacts) -> Iterator[News]:
     if failed:
         parts.append(f"errors of {', '.join(failed)}")
     if run.restated_figures:
-        parts.append(f"{run.restated_figures:,} figures that had been reported changed")
+        parts.append(_restated(run))
     if run.status == "success" and not run.is_daily and not parts:
         return
     end = {"success": "ended", "failure": "failed"}.get(run.status, "was cancelled")

@@ -7,8 +7,8 @@ import pytest
 
 from enrollment_assets.definitions import build_defs
 from enrollment_assets.errors import AlertError
-from enrollment_assets.execution import execute
-from enrollment_assets.jobs import DAILY, FRESHNESS
+from enrollment_assets.execution import execute, execute_and_restate
+from enrollment_assets.jobs import CORE, DAILY, FRESHNESS, REPORTS
 from enrollment_assets.news import (
     BackfillFacts,
     CheckFacts,
@@ -22,6 +22,7 @@ from enrollment_assets.operations import diagnose, undelivered
 from enrollment_assets.schedules import NOTIFY_TAG, check_tags
 from enrollment_assets_tests.channels import channel
 from enrollment_assets_tests.conftest import day, student
+from enrollment_assets_tests.mail_servers import FlakyServer, serving
 
 FIRST, SECOND = "2024-08-26", "2024-08-27"
 
@@ -238,3 +239,32 @@ def test_notes_are_for_their_owner_only(told, dagster_instance, channels):
     notes = told.settings.data_path / "alerts.json"
     assert notes.stat().st_mode & 0o077 == 0
     assert "127.0.0.1" not in notes.read_text()
+
+
+def test_restated_figures_and_refused_recipients_are_told_without_a_student(
+    told, dagster_instance, channels, monkeypatch
+):
+    service, _ = channels
+    people = [student(f"SECRET{n:03d}", student_name=f"Hidden{n:03d}") for n in range(70)]
+    dates = ("2024-09-09", "2024-09-10", "2024-09-11")
+    for number, date in enumerate(dates):
+        told.write(date, people[number : 60 + number])
+    cursor = tick(told, dagster_instance, None)
+    told.run(*dates[::2])
+    with serving(FlakyServer()) as server:
+        monkeypatch.setenv("SMTP_URL", server.url)
+        server.refuses = {"gone@example.edu": 550}
+        recipients = ["dean@example.edu", "gone@example.edu"]
+        told.change(email={"enabled": True, "from": "ir@example.edu", "recipients": recipients})
+        mailed = execute(
+            told.settings, REPORTS, day(dates[1]), day(dates[1]), tags={NOTIFY_TAG: "email"}
+        )
+        assert mailed.success
+    told.write(dates[0], people[5:40])
+    assert execute_and_restate(told.settings, CORE, day(dates[0]), day(dates[0])).success
+    tick(told, dagster_instance, cursor)
+    said = "\n".join(service.sent)
+    assert "2024-09-10: the mail server refused 1 recipient at example.edu (550 5.1.1)" in said
+    assert "figures that had been reported changed, of 2024-09-10; their reports say so" in said
+    for secret in ("SECRET", "Hidden", "gone@", "dean@"):
+        assert secret not in said

@@ -301,7 +301,10 @@ def test_what_is_no_address_is_refused(mailing, address):
     [
         ("registrar@example.edu", "registrar@example.edu"),
         ("B\u00fcro, Zentrale <registrar@example.edu>", None),
-        ('"B\u00fcro, Zentrale" <registrar@EXAMPLE.edu>', '"B\u00fcro, Zentrale" <registrar@EXAMPLE.edu>'),
+        (
+            '"B\u00fcro, Zentrale" <registrar@EXAMPLE.edu>',
+            '"B\u00fcro, Zentrale" <registrar@EXAMPLE.edu>',
+        ),
         ("Registrar <registrar>", None),
         ("x\r\nBcc: y@example.edu <registrar@example.edu>", None),
     ],
@@ -381,7 +384,8 @@ def test_500_malicious_names_change_nothing_in_a_mail(mailing):
         )
         email = plain.email.model_copy(update={"subject_prefix": name})
         settings = plain.model_copy(update={"email": email})
-        text = compose(summary, [Picture("trend", name, name, PIXEL)], settings)
+        listed = StudentList(name, (StudentRow(name, name, name),), 3)
+        text = compose(summary, [Picture("trend", name, name, PIXEL)], settings, [listed])
         content = address_to(text, settings, [DEAN], "<x@example.edu>", DAY, NOW).as_bytes()
         message = read_mail(content)
         assert message.keys() == HEADERS, name

@@ -7,7 +7,7 @@ by itself. The footer says who can.
 import datetime as dt
 import email.policy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -92,7 +92,7 @@ def compose(
             {"cid": _cid(p, summary.day), "title": plain(p.title), "alt": plain(p.alt)}
             for p in kept
         ],
-        "lists": lists,
+        "lists": _cleaned(tuple(lists)),
         "footer": f"Sent each morning to those whom the platform of {plain(summary.institution)} has "
         "in its configuration; who runs it can take you off. Small groups are withheld in it.",
     }
@@ -161,9 +161,7 @@ def _small_enough(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
 
 
 def _cleaned(value: Any) -> Any:
-    """The texts of a summary without control characters, which XML cannot hold."""
-    from dataclasses import fields, is_dataclass, replace
-
+    """The texts of a summary, or of lists, without control characters, which XML cannot hold."""
     if isinstance(value, str):
         return plain(value)
     if isinstance(value, tuple):

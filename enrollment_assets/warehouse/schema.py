@@ -555,11 +555,7 @@ def _deliveries() -> tuple[Table, ...]:
         "One row per piece of news and address that took it",
         _columns(
             ("news_id", "VARCHAR", "What it is about: a run, a check of a run, an anomaly, a day"),
-            (
-                "address",
-                "VARCHAR",
-                "Number of the address under alerts.urls; it may hold a password",
-            ),
+            ("address", "VARCHAR", "Kind of the address and a mark; it may hold a password itself"),
             ("title", "VARCHAR", "Title of the message"),
             ("delivered_at", "TIMESTAMPTZ", "When"),
         ),
