@@ -61,3 +61,9 @@ class AlertError(EnrollmentError):
     """An alert did not arrive."""
 
     transient = True
+
+
+class ExportError(EnrollmentError):
+    """An exported table is not there, or cannot be read."""
+
+    transient = True
