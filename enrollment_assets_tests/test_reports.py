@@ -1,7 +1,6 @@
 """Charts and the page: drawn from odd histories, and looked at in a real browser."""
 
 import datetime as dt
-import shutil
 import struct
 
 import numpy as np
@@ -12,7 +11,7 @@ from enrollment_assets.reporting.charts import draw_charts
 from enrollment_assets.reporting.daily import publish_day
 from enrollment_assets.reporting.figures import DayFigures, read_figures
 from enrollment_assets.reporting.page import render_page
-from enrollment_assets_tests.conftest import day, require, student
+from enrollment_assets_tests.conftest import day, student
 
 
 def figures(settings, totals, *, segments=(), census_past=False, first="2024-04-02"):
@@ -177,26 +176,6 @@ def test_the_same_point_last_year_is_shown_with_its_date(university):
     found = read(university, str(date))
     page = render_page(found, draw_charts(found, university.settings), university.settings)
     assert f"That is 20.0 % behind Fall 2024 at the same point, which had 50 on {then}." in page
-
-
-@pytest.fixture
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium")
-    require(chromium is not None, "there is no chromium (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=chromium,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--disable-background-networking",
-            ],
-        )
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("width", [360, 1280])

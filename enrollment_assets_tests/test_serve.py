@@ -21,9 +21,10 @@ import duckdb
 import pytest
 import requests
 
+from enrollment_assets.jobs import DAILY
 from enrollment_assets.serving.exported import Exports
 from enrollment_assets.serving.tables import exported_tables
-from enrollment_assets_tests.conftest import day
+from enrollment_assets_tests.conftest import day, student
 
 TOKEN = "a-token-of-more-than-sixteen-signs"
 PAGE = "<!DOCTYPE html><html lang=en><title>Report</title><main><h1>Report</h1></main></html>"
@@ -535,3 +536,95 @@ def test_help_and_other_commands_load_no_server():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     code = "import sys, enrollment_assets.serving.server; sys.exit('dagster' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Watched:
+    """A page of a browser with what it asked for and complained of."""
+
+    def __init__(self, browser, width, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        self.page = context.new_page()
+        self.asked, self.complaints = [], []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def open(self, address):
+        answer = self.page.goto(address, wait_until="networkidle")
+        assert answer.status == 200
+        return self.page
+
+    def outside(self, address):
+        return [url for url in self.asked if not url.startswith((address, "data:"))]
+
+    def violations(self):
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
+        return {v["id"] for v in found if v["impact"] in ("serious", "critical")}
+
+
+# Swagger UI shows an answer in a box that scrolls, which the keyboard reaches only in newer browsers.
+SWAGGERS_OWN = {"scrollable-region-focusable"}
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_documentation_is_all_at_hand_and_everybody_can_use_it(filled, browser, width):
+    filled.change(
+        institution={"name": "<img src=x onerror=alert(1)> & Søn", "timezone": "America/New_York"}
+    )
+    with served(filled) as running:
+        watched = Watched(browser, width)
+        page = watched.open(f"{running.address}/docs")
+        page.wait_for_selector(".opblock")
+        assert page.locator(".opblock").count() == 8
+        page.locator(".opblock-summary-control", has_text="/api/v1/metrics").click()
+        page.wait_for_selector(".try-out__btn")
+        assert watched.violations() == set()
+        page.click(".try-out__btn")
+        page.fill("tr[data-param-name=term] input", "2024FA")
+        page.click(".execute")
+        page.wait_for_selector(".live-responses-table")
+        assert '"total_enrollment": 100' in page.inner_text(".live-responses-table")
+        assert watched.violations() == SWAGGERS_OWN
+        assert page.title() == "<img src=x onerror=alert(1)> & Søn: enrollment, interface"
+        assert watched.outside(running.address) == []
+        assert watched.complaints == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_browser_gets_in_with_the_token_as_its_password(filled, browser):
+    with served(filled, ENROLLMENT_API_TOKEN=TOKEN) as running:
+        watched = Watched(
+            browser, 1280, http_credentials={"username": "anybody", "password": TOKEN}
+        )
+        page = watched.open(f"{running.address}/docs")
+        page.locator(".opblock-summary-control", has_text="/api/v1/terms").click()
+        page.click(".try-out__btn")
+        page.click(".execute")
+        page.wait_for_selector(".live-responses-table")
+        assert "2024FA" in page.inner_text(".live-responses-table")
+
+
+@pytest.fixture
+def reported(university):
+    """Two days that ran to their reports, before a browser's event loop runs beside them."""
+    for date, number in (("2024-09-03", 40), ("2024-09-04", 45)):
+        university.write(date, [student(f"{n:03d}") for n in range(number)])
+        assert university.run(date, job=DAILY).success
+    return university
+
+
+def test_a_report_shows_all_of_itself(reported, browser):
+    """The policy that comes with a page lets its own pictures and styles through."""
+    with served(reported) as running:
+        watched = Watched(browser, 1280)
+        page = watched.open(f"{running.address}/2024-09-04/report.html")
+        shown = page.evaluate("[...document.images].map(i => i.naturalWidth > 0)")
+        assert shown
+        assert all(shown)
+        style = "getComputedStyle(document.querySelector('h1')).fontFamily"
+        assert "system-ui" in page.evaluate(style)
+        assert watched.outside(running.address) == []
+        assert watched.complaints == []
+        assert watched.violations() == set()

@@ -46,11 +46,13 @@ class Answers:
 
     def router(self) -> APIRouter:
         """The endpoints under /api/v1."""
-        router = APIRouter(prefix="/api/v1", responses=_PROBLEMS)
+        router = APIRouter(prefix="/api/v1", responses=_PROBLEMS, tags=["enrollment"])
 
         def add(path: str, row: str, table: str, endpoint: Callable[..., dict[str, Any]]) -> None:
             model = page_model(row, self._tables[table])
-            router.add_api_route(path, endpoint, methods=["GET"], response_model=model)
+            router.add_api_route(
+                path, endpoint, response_model=model, summary=self._tables[table].grain
+            )
 
         add("/terms", "Term", "terms", self.terms)
         add("/metrics", "DailyMetrics", "metrics", self.metrics)

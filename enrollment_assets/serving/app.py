@@ -4,7 +4,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
@@ -13,26 +12,25 @@ from starlette.types import ASGIApp
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ExportError
 from enrollment_assets.serving import answers, site
+from enrollment_assets.serving.docs import STATIC, docs_page
 from enrollment_assets.serving.guard import HEALTH, Guard, ProblemResponse
 from enrollment_assets.serving.models import Health
 
-_STATIC = "/static-offline-docs"
-_ABOUT = """Enrollment from day to day, read-only: what the exports of {name} hold.
+_ABOUT = """Enrollment from day to day, read-only: what the exports hold.
 
-Institution totals are exact. Of segments, figures of few {students} are withheld: null, and a
-`suppression` beside them says why. Nothing of a single {student} is served.
+Totals of a term are exact. Of segments, small figures are withheld: they are null, and a `suppression`
+beside them says why. Nothing of a single person is served.
 """
 
 
 def create_app(settings: Settings, token: str | None = None) -> ASGIApp:
     """The whole interface as an ASGI application."""
-    name = settings.institution.name
     api = FastAPIOffline(
         docs_url=None,
         redoc_url=None,
-        static_url=_STATIC,
-        title=f"{name}: enrollment",
-        description=_ABOUT.format(name=name, **settings.vocabulary.model_dump()),
+        static_url=STATIC,
+        title=f"{settings.institution.name}: enrollment",
+        description=_ABOUT,
         version="1",
         redirect_slashes=False,
     )
@@ -41,34 +39,19 @@ def create_app(settings: Settings, token: str | None = None) -> ASGIApp:
     api.add_exception_handler(ExportError, _no_export)
     api.add_exception_handler(Exception, _broken)
 
-    @api.get(HEALTH, response_model=Health)
+    @api.get(HEALTH, response_model=Health, tags=["server"], summary="Whether it answers")
     def health() -> Health:
-        """Whether the server answers; needs no token."""
+        """Needs no token."""
         return Health()
 
     @api.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
-        return _docs_page(api)
+        return HTMLResponse(docs_page(api.title))
 
     api.include_router(answers.Answers(settings).router())
     api.include_router(site.build_router(settings))
     api.openapi = lambda: _description(api, has_token=token is not None)  # type: ignore[method-assign]
     return Guard(api, token)
-
-
-def _docs_page(api: FastAPI) -> HTMLResponse:
-    """Swagger UI from files that are at hand."""
-    page = get_swagger_ui_html(
-        openapi_url=str(api.openapi_url),
-        title=f"{api.title}, interface",
-        swagger_js_url=f"{_STATIC}/swagger-ui-bundle.js",
-        swagger_css_url=f"{_STATIC}/swagger-ui.css",
-        swagger_favicon_url=f"{_STATIC}/favicon.png",
-        # The validator is a site elsewhere.
-        swagger_ui_parameters={"validatorUrl": None, "docExpansion": "list"},
-    )
-    text = bytes(page.body).decode()
-    return HTMLResponse(text.replace("<html>", '<html lang="en">', 1))
 
 
 def _description(api: FastAPI, *, has_token: bool) -> dict[str, Any]:

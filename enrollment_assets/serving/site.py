@@ -30,6 +30,10 @@ def build_router(settings: Settings) -> APIRouter:
         found = _file(root / "index.html", request)
         return found or _nothing("There is no report yet. `enrollment run` writes that of a day.")
 
+    @router.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(status_code=204)  # browsers ask for one
+
     @router.get("/{day}")
     @router.get("/{day}/")
     def folder(day: str) -> Response:
