@@ -453,6 +453,33 @@ def acknowledge(day: dt.date, term: str, reason: str, by: str) -> None:
 
 
 @cli.command()
+@click.option("--date", "day", type=_Day(), required=True, help="Day of the changes.")
+@click.option("--term", default=None, help="Code of the term; all of the day if left out.")
+@click.option("--reason", required=True, help="Why; kept in operations.student_list_access.")
+@click.option("--by", default=getpass.getuser, help="Who asks for it; your login if left out.")
+def students(day: dt.date, term: str | None, reason: str, by: str) -> None:
+    """Write lists of a day's added, dropped and moved students, with names, for you alone."""
+    from enrollment_assets.resources import writing
+    from enrollment_assets.warehouse.student_lists import write_lists
+
+    settings = load_settings()
+    _check_days(settings, day)
+    if term is not None:
+        settings.term(term)
+    with _bars(), writing(settings, f"lists of {day}") as warehouse:
+        lists = write_lists(warehouse, day, term, reason=reason, by=by)
+    table = _table(
+        _plain(f"{settings.vocabulary.students.capitalize()} of {day}"), ("file", "rows")
+    )
+    for written in lists:
+        table.add_row(_plain(written.path.name), f"{written.rows:,}")
+    console.print(table)
+    console.print(
+        f"In {lists[0].path.parent}, for you alone; operations.student_list_access says who took them."
+    )
+
+
+@cli.command()
 @click.option("--term", required=True, help="Code of the term whose dates were edited.")
 @click.option("--by", default=getpass.getuser, help="Who asks for it; your login if left out.")
 def rebuild(term: str, by: str) -> None:

@@ -14,7 +14,7 @@ DAYS = 200
 FIRST = dt.date(2024, 11, 1)
 TABLES = (
     *("point_in_time", "segment_point_in_time", "enrollment_anomalies", "enrollment_forecast"),
-    "forecast_scorecard",
+    *("segment_disclosure", "forecast_scorecard"),
 )
 
 

@@ -17,7 +17,7 @@ from enrollment_assets.partitions import daily_partitions, days_of
 from enrollment_assets.warehouse import cohorts
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import COMPARISONS, Computed, Statement
-from enrollment_assets.warehouse.models import Forecasts, acknowledge, anomalies
+from enrollment_assets.warehouse.models import Forecasts, acknowledge, anomalies, disclosures
 from enrollment_assets.warehouse.schema import MONTHLY_VIEW, TREND_VIEW, tables
 
 GROUP = "insight"
@@ -55,6 +55,20 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def segment_point_in_time() -> Statement:
         """One row per day, term, dimension and segment: the same point in time, and what it adds."""
         return COMPARISONS["segment_point_in_time"]
+
+    @table_asset(
+        settings,
+        declared["segment_disclosure"],
+        GROUP,
+        ["segment_metrics", "enrollment_snapshots"],
+        language="python",
+    )
+    def segment_disclosure() -> Computed:
+        """One row per day, term, dimension and segment: whether its headcount may be published.
+
+        Small ones are withheld, and with them what would give them away.
+        """
+        return Computed("segment_disclosure", disclosures, reads_snapshots=True)
 
     @table_asset(
         settings,
@@ -142,5 +156,5 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         )
         for view in (MONTHLY_VIEW, TREND_VIEW)
     ]
-    daily = [point_in_time, segment_point_in_time, enrollment_anomalies, forecast_enrollment]
-    return [*daily, follow_cohorts, *views]
+    compared = [point_in_time, segment_point_in_time, segment_disclosure]
+    return [*compared, enrollment_anomalies, forecast_enrollment, follow_cohorts, *views]

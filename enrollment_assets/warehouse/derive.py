@@ -55,12 +55,14 @@ class Computed:
     """Rows that Python computes from stored figures: a function of the days to compute.
 
     The frame that it gives has the columns of the table `name`, for these days alone. `then` names
-    statements that go over the same days (`$first`, `$last`, `$run_id`) in the same transaction.
+    statements that go over the same days (`$first`, `$last`, `$run_id`) in the same transaction. One
+    that `reads_snapshots`, too, leaves days alone whose snapshots were pruned.
     """
 
     name: str
     compute: Compute
     then: tuple[str, ...] = ()
+    reads_snapshots: bool = False
 
 
 # In the order in which they depend on each other.
@@ -130,6 +132,7 @@ def write_computed(
         WarehouseError: if a chunk cannot be written; earlier chunks stand, this one is as it was.
     """
     table = tables(settings)[source.name]
+    keeps_frozen = source.reads_snapshots and any_frozen(connection)
     for start in range(0, len(days), _CHUNK_DAYS):
         chunk = days[start : start + _CHUNK_DAYS]
         first, last = chunk[0], chunk[-1]
@@ -137,7 +140,7 @@ def write_computed(
         check_columns(table, list(frame.columns))
         with plain_errors(f"Writing {table.name}"), transaction(connection):
             connection.register("computed_rows", frame)
-            replace_rows(connection, table, chunk, "computed_rows")
+            replace_rows(connection, table, chunk, "computed_rows", keep_frozen=keeps_frozen)
             connection.unregister("computed_rows")
             record_derivations(connection, settings, table, first, last, run_id)
             for name in source.then:

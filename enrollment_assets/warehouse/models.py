@@ -13,9 +13,11 @@ import numpy as np
 
 from enrollment_assets.analytics import curves as term_curves
 from enrollment_assets.analytics import forecasts
+from enrollment_assets.analytics.disclosure import Cell, Place, withhold
 from enrollment_assets.config import Settings, Term
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.warehouse.connection import plain_errors
+from enrollment_assets.warehouse.derive import BLANK_SEGMENT
 from enrollment_assets.warehouse.schema import tables
 from enrollment_assets.warehouse.statements import statement
 
@@ -70,6 +72,32 @@ def anomalies(
         connection, "SELECT date, term FROM operations.acknowledged_anomalies", {}
     ).fetchall()
     return detect(metrics, segments, days, settings, set(known))
+
+
+def disclosures(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, days: Sequence[dt.date]
+) -> "pd.DataFrame":
+    """The rows of `segment_disclosure`: each day by itself, from that day's snapshot alone."""
+    import pandas as pd
+
+    small_cell = settings.privacy.small_cell
+    span = {"first": days[0], "last": days[-1]}
+    counts: dict[tuple[dt.date, str], dict[Cell, int]] = {}
+    for day, term, dimension, segment, count in _read(
+        connection, statement("disclosure_counts", settings), span
+    ).fetchall():
+        counts.setdefault((day, term), {})[(dimension, segment)] = count
+    places: dict[tuple[dt.date, str], list[Place]] = {}
+    binds = {**span, "small_cell": small_cell, "blank_segment": BLANK_SEGMENT}
+    for day, term, dimension, segment, other, segments in _read(
+        connection, statement("disclosure_places", settings), binds
+    ).fetchall():
+        places.setdefault((day, term), []).append(((dimension, segment), other, segments))
+    rows = []
+    for key, cells in counts.items():
+        withheld = withhold(cells, places.get(key, []), small_cell)
+        rows += [(*key, *cell, count, withheld.get(cell)) for cell, count in cells.items()]
+    return pd.DataFrame(rows, columns=list(tables(settings)["segment_disclosure"].column_names))
 
 
 def acknowledge(

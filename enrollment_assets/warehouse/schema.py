@@ -522,7 +522,7 @@ def _disclosure() -> Table:
             (
                 "withheld",
                 "VARCHAR",
-                "small: too few students; complement: it would give a small one away; empty: shown",
+                "small, complement (tells a small one), unlisted (the mere list tells); empty: shown",
             ),
         ),
         "date",

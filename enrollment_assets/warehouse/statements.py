@@ -1,7 +1,7 @@
 """Reads the platform's own SQL files from `sql/warehouse/`.
 
-One file is one statement. Values are bound; the only thing a template puts in are column names,
-which the configuration restricts to lower-case identifiers.
+One file is one statement. Values are bound; all that a template puts in are column names, which the
+configuration restricts to lower-case identifiers, and the bound of small cells, a whole number.
 """
 
 from functools import lru_cache
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     import jinja2
 
 # Daily tables that depend on the figures of all terms, and are restated after them.
-INSIGHT = ("point_in_time", "segment_point_in_time", "enrollment_anomalies", "enrollment_forecast")
+INSIGHT = (
+    *("point_in_time", "segment_point_in_time", "segment_disclosure"),
+    *("enrollment_anomalies", "enrollment_forecast"),
+)
 
 SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
 
@@ -41,7 +44,16 @@ def statement(name: str, settings: Settings, *, dedupe: bool = False) -> str:
     excluded = tuple(rule.column for rule in settings.exclude)
     anchor = settings.point_in_time.anchor
     insight = (*INSIGHT, *custom_metrics(settings))
-    return _render(name, settings.dimensions, settings.grain, excluded, dedupe, anchor, insight)
+    return _render(
+        name,
+        settings.dimensions,
+        settings.grain,
+        excluded,
+        dedupe,
+        anchor,
+        insight,
+        settings.privacy.small_cell,
+    )
 
 
 @lru_cache(maxsize=128)
@@ -53,6 +65,7 @@ def _render(
     dedupe: bool,
     anchor: Anchor,
     insight: tuple[str, ...],
+    small_cell: int,
 ) -> str:
     template = _environment().get_template(f"{name}.sql")
     return template.render(
@@ -62,4 +75,5 @@ def _render(
         dedupe=dedupe,
         anchor=anchor.value,
         insight=insight,
+        small_cell=small_cell,
     )

@@ -43,7 +43,9 @@ SELECT
             SELECT hex(bit_xor(md5_number(concat_ws(chr(31), date, term))))
             FROM operations.acknowledged_anomalies AS known
             WHERE known.date < history.date
-        ) END
+        ) END,
+        CASE WHEN derived.table_name = 'segment_disclosure' THEN
+            '{{ small_cell }} {{ dimensions | join(" ") }}{{ " by program" if by_program }}' END
     )) AS lineage
 FROM (
     SELECT
