@@ -16,7 +16,7 @@ from enrollment_assets.jobs import DAILY
 from enrollment_assets_tests.conftest import CHECKOUT, student
 
 FINE, ODD = "2024-09-03", "2024-09-04"
-GROUPS = ("ingest", "changes", "metrics", "insight", "reports", "custom")
+GROUPS = ("ingest", "changes", "metrics", "insight", "reports", "exports", "custom")
 PATIENCE = 30
 
 

@@ -22,8 +22,8 @@ import pytest
 import requests
 
 from enrollment_assets.jobs import DAILY
-from enrollment_assets.serving.exported import Exports
-from enrollment_assets.serving.tables import exported_tables
+from enrollment_assets.vocabulary import translated
+from enrollment_assets.warehouse.exports import export_path, export_tables
 from enrollment_assets_tests.conftest import day, student
 
 TOKEN = "a-token-of-more-than-sixteen-signs"
@@ -113,39 +113,35 @@ def fill(university, **changed):
     ]
     write(
         university,
-        terms=[
+        dim_term=[
             {"code": term.code, "name": term.label, "starts": term.starts}
             for term in settings.terms
         ],
-        daily=daily,
-        segments=segments,
-        forecast=forecast,
-        anomalies=anomalies,
-        dates=[{"date": d, "year": d.year} for d in days],
+        fact_enrollment_daily=daily,
+        fact_segment_daily=segments,
+        fact_forecast=forecast,
+        fact_anomaly=anomalies,
+        dim_date=[{"date": d, "year": d.year} for d in days],
     )
 
 
 def write(university, **rows):
     """Write each table aside and rename it, as the pipeline does."""
     settings = university.settings
-    tables = exported_tables(settings)
-    tables["daily"] = tables["metrics"]
     for name, content in rows.items():
-        table = tables[name]
-        columns = {column.name: column.type for column in table.columns}
-        if name == "daily":
-            columns |= {c.name: c.type for c in tables["point_in_time"].columns}
-        path = Exports(settings).path(table)
+        table = export_tables(settings)[name]
+        path = export_path(settings, "parquet", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect() as connection:
-            names = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
-            connection.execute(f"CREATE TABLE t ({names})")
-            marks = ", ".join("?" for _ in columns)
+            names = [translated(column.name, settings.vocabulary) for column in table.columns]
+            columns = zip(names, table.columns, strict=True)
+            declared = ", ".join(f'"{said}" {column.type}' for said, column in columns)
+            connection.execute(f"CREATE TABLE t ({declared})")
             connection.executemany(
-                f"INSERT INTO t VALUES ({marks})",
-                [[row.get(column) for column in columns] for row in content],
+                f"INSERT INTO t VALUES ({', '.join('?' for _ in names)})",
+                [[row.get(column) for column in table.column_names] for row in content],
             )
-            aside = path.with_name(f".{path.name}.{threading.get_ident()}.part")
+            aside = path.with_name(f".{path.name}.part")
             connection.execute(f"COPY t TO '{aside}' (FORMAT parquet)")
         aside.replace(path)
 
@@ -191,6 +187,17 @@ def test_each_table_is_answered_from_its_export(server):
     assert [row["date"] for row in server.rows("/anomalies")] == ["2024-09-02"]
     assert len(server.rows("/anomalies", all="true")) == 3
     assert [row["year"] for row in server.rows("/dates")] == [2024] * 3
+
+
+def test_exports_in_words_of_another_population_are_read_all_the_same(university):
+    words = {"student": "customer", "students": "customers", "enrollment": "subscription"}
+    university.change(vocabulary=words)
+    fill(university)
+    folder = university.settings.data_path / "exports" / "parquet"
+    assert (folder / "fact_subscription_daily.parquet").exists()
+    with served(university) as running:
+        (first, *_) = running.rows("/metrics")
+        assert (first["total_enrollment"], first["new_students"]) == (100, None)
 
 
 def test_what_is_withheld_is_null_and_says_why(server):
@@ -251,8 +258,8 @@ def test_without_exports_it_says_what_to_do(university):
 
 
 def test_a_damaged_export_is_told_and_holds_nothing_up(server, filled):
-    exports, tables = Exports(filled.settings), exported_tables(filled.settings)
-    exports.path(tables["metrics"]).write_bytes(b"PAR1 no more")
+    path = export_path(filled.settings, "parquet", "fact_enrollment_daily")
+    path.write_bytes(b"PAR1 no more")
     assert server.get("/api/v1/metrics").status_code == 503
     assert len(server.rows("/segments")) == 9
     fill(filled)
@@ -618,6 +625,13 @@ def reported(university):
 def test_a_report_shows_all_of_itself(reported, browser):
     """The policy that comes with a page lets its own pictures and styles through."""
     with served(reported) as running:
+        assert [row["total_enrollment"] for row in running.rows("/metrics")] == [40, 45]
+        assert [
+            row["total_enrollment"] for row in running.rows("/segments", dimension="level")
+        ] == [
+            40,
+            45,
+        ]
         watched = Watched(browser, 1280)
         page = watched.open(f"{running.address}/2024-09-04/report.html")
         shown = page.evaluate("[...document.images].map(i => i.naturalWidth > 0)")

@@ -16,7 +16,7 @@ from enrollment_assets.serving.models import (
     Problem,
     page_model,
 )
-from enrollment_assets.serving.tables import exported_tables
+from enrollment_assets.serving.tables import views
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     404: {
@@ -42,25 +42,23 @@ class Answers:
     def __init__(self, settings: Settings) -> None:
         self._dimensions = settings.dimensions
         self._exports = Exports(settings)
-        self._tables = exported_tables(settings)
+        self._views = views(settings)
 
     def router(self) -> APIRouter:
         """The endpoints under /api/v1."""
         router = APIRouter(prefix="/api/v1", responses=_PROBLEMS, tags=["enrollment"])
 
-        def add(path: str, row: str, table: str, endpoint: Callable[..., dict[str, Any]]) -> None:
-            model = page_model(row, self._tables[table])
-            router.add_api_route(
-                path, endpoint, response_model=model, summary=self._tables[table].grain
-            )
+        def add(name: str, row: str, endpoint: Callable[..., dict[str, Any]]) -> None:
+            model, words = page_model(row, self._views[name]), self._views[name].grain
+            router.add_api_route(f"/{name}", endpoint, response_model=model, summary=words)
 
-        add("/terms", "Term", "terms", self.terms)
-        add("/metrics", "DailyMetrics", "metrics", self.metrics)
-        add("/segments", "Segment", "segments", self.segments)
-        add("/point-in-time", "SamePoint", "point_in_time", self.point_in_time)
-        add("/forecast", "Forecast", "forecast", self.forecast)
-        add("/anomalies", "Anomaly", "anomalies", self.anomalies)
-        add("/dates", "CalendarDay", "dates", self.dates)
+        add("terms", "Term", self.terms)
+        add("metrics", "DailyMetrics", self.metrics)
+        add("segments", "Segment", self.segments)
+        add("point-in-time", "SamePoint", self.point_in_time)
+        add("forecast", "Forecast", self.forecast)
+        add("anomalies", "Anomaly", self.anomalies)
+        add("dates", "CalendarDay", self.dates)
         return router
 
     def terms(self, asked: Annotated[Asked, Query()]) -> dict[str, Any]:
@@ -84,13 +82,13 @@ class Answers:
 
     def point_in_time(self, asked: Annotated[AskedDays, Query()]) -> dict[str, Any]:
         """The headcount of each day beside that of the comparison term at the same point."""
-        return self._of_days("point_in_time", asked)
+        return self._of_days("point-in-time", asked)
 
     def forecast(self, asked: Annotated[AskedForecast, Query()]) -> dict[str, Any]:
         """The headcount that was expected on a day, for each day to the horizon."""
         self._check_term(asked.term)
         conditions = [Condition("term", "=", asked.term)]
-        with self._exports.open(self._tables["forecast"]) as opened:
+        with self._exports.open(self._views["forecast"]) as opened:
             as_of = asked.as_of or opened.newest("as_of", conditions)
             conditions.append(Condition("as_of", "=", as_of))
             return _page(opened.rows(conditions, asked.limit, asked.offset), asked)
@@ -105,7 +103,7 @@ class Answers:
         return self._of_days("dates", asked)
 
     def _check_term(self, code: str) -> None:
-        with self._exports.open(self._tables["terms"]) as terms:
+        with self._exports.open(self._views["terms"]) as terms:
             known = terms.values("code")
         if code not in known:
             raise UnknownNameError("term", known)
@@ -122,7 +120,7 @@ class Answers:
         return self._rows(name, asked, conditions)
 
     def _rows(self, name: str, asked: Asked, conditions: Sequence[Condition]) -> dict[str, Any]:
-        with self._exports.open(self._tables[name]) as opened:
+        with self._exports.open(self._views[name]) as opened:
             return _page(opened.rows(conditions, asked.limit, asked.offset), asked)
 
 

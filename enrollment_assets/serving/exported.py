@@ -6,17 +6,17 @@ so that a request sees the old file or the new one, whole, also where it is repl
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ExportError
-from enrollment_assets.serving.tables import Exported
+from enrollment_assets.serving.tables import View
+from enrollment_assets.warehouse.exports import export_path
 from enrollment_assets.warehouse.schema import Column
 
 _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
@@ -52,33 +52,26 @@ class Condition:
 class OpenTable:
     """One table's file, opened; what is asked of it comes from the same version."""
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        table: Exported,
-        file: int,
-        names: Mapping[str, str],
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, view: View, file: int) -> None:
         self._connection = connection
-        self._table = table
+        self._view = view
         self._file = file
-        self._names = names
 
     def rows(self, conditions: Sequence[Condition], limit: int, offset: int) -> Rows:
-        """The rows that meet all conditions, in the order of the table's key."""
+        """The rows that meet all conditions, in the order of the view's key."""
         where, binds = self._where(conditions)
         order = ", ".join(
-            f"{self._name(name)} NULLS FIRST" for name in (*self._table.key, *self._table.then)
+            f"{self._name(name)} NULLS FIRST" for name in (*self._view.key, *self._view.then)
         )
         shown = ", ".join(
-            f'{self._value(column)} AS "{column.name}"' for column in self._table.columns
+            f'{self._value(column)} AS "{column.name}"' for column in self._view.columns
         )
         (total,) = self._all(f"SELECT count(*) FROM read_parquet(?) {where}", binds)[0]
         found = self._all(
             f"SELECT {shown} FROM read_parquet(?) {where} ORDER BY {order} LIMIT ? OFFSET ?",
             [*binds, limit, offset],
         )
-        names = [column.name for column in self._table.columns]
+        names = [column.name for column in self._view.columns]
         published = dt.datetime.fromtimestamp(os.fstat(self._file).st_mtime, dt.UTC)
         return Rows([dict(zip(names, row, strict=True)) for row in found], total, published)
 
@@ -104,7 +97,7 @@ class OpenTable:
         return f"WHERE {words}", [c.value for c in conditions]
 
     def _name(self, column: str) -> str:
-        return f'"{self._names[column]}"'
+        return f'"{self._view.in_file[column]}"'
 
     def _value(self, column: Column) -> str:
         name = self._name(column.name)
@@ -118,7 +111,7 @@ class OpenTable:
             return self._connection.execute(sql, [f"/dev/fd/{self._file}", *binds]).fetchall()
         except duckdb.Error as error:
             raise ExportError(
-                f"The export of {self._table.name} cannot be read ({type(error).__name__}): it is "
+                f"The export of {self._view.table} cannot be read ({type(error).__name__}): it is "
                 f"damaged, or of another version. {_WRITE_THEM}"
             ) from None
 
@@ -130,43 +123,33 @@ class Exports:
         self._settings = settings
         self._database = duckdb.connect(":memory:", config=_OPTIONS)
 
-    def path(self, table: Exported) -> Path:
-        """Where a table's file is."""
-        name = exported_name(table.name, self._settings)
-        return self._settings.data_path / "exports" / "parquet" / f"{name}.parquet"
-
     @contextmanager
-    def open(self, table: Exported) -> Iterator[OpenTable]:
+    def open(self, view: View) -> Iterator[OpenTable]:
         """Open a table's file as it is now.
 
         Raises:
             ExportError: if it is not there, or cannot be opened.
         """
         try:
-            file = os.open(self.path(table), os.O_RDONLY | os.O_CLOEXEC)
+            file = os.open(
+                export_path(self._settings, "parquet", view.table), os.O_RDONLY | os.O_CLOEXEC
+            )
         except FileNotFoundError:
-            raise ExportError(self._why_missing(table)) from None
+            raise ExportError(self._why_missing(view)) from None
         except OSError as error:
             raise ExportError(
-                f"The export of {table.name} cannot be opened ({error.strerror})."
+                f"The export of {view.table} cannot be opened ({error.strerror})."
             ) from None
-        names = {name: exported_name(name, self._settings) for name in table.all_names}
         try:
             with self._database.cursor() as connection:
-                yield OpenTable(connection, table, file, names)
+                yield OpenTable(connection, view, file)
         finally:
             os.close(file)
 
-    def _why_missing(self, table: Exported) -> str:
+    def _why_missing(self, view: View) -> str:
         if "parquet" not in self._settings.exports.formats:
             return (
                 "exports.formats leaves parquet out, and this interface reads it: add parquet to "
                 "exports.formats in enrollment.yaml, and write the exports again."
             )
-        return f"There is no export of {table.name} yet. {_WRITE_THEM}"
-
-
-def exported_name(name: str, settings: Settings) -> str:
-    """The name that a table or column has in the exports."""
-    del settings
-    return name
+        return f"There is no export of {view.table} yet. {_WRITE_THEM}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
-from enrollment_assets.serving.tables import Exported
+from enrollment_assets.serving.tables import View
 
 _TYPES: dict[str, type] = {
     "DATE": dt.date,
@@ -116,13 +116,13 @@ class Health(BaseModel):
     status: str = "ok"
 
 
-def page_model(name: str, table: Exported) -> Any:
-    """The model of a page of this table's rows; `name` is that of a row."""
+def page_model(name: str, view: View) -> Any:
+    """The model of a page of a view; `name` is that of a row."""
     fields: dict[str, Any] = {}
-    for column in table.columns:
+    for column in view.columns:
         kind: Any = _TYPES[column.type]
-        if column.name not in table.key:
+        if column.name not in view.key:
             kind = kind | None
         fields[column.name] = (kind, Field(description=column.description))
-    row = create_model(name, __doc__=f"{table.grain}.", **fields)
+    row = create_model(name, __doc__=f"{view.grain}.", **fields)
     return Page[row]
