@@ -156,6 +156,7 @@ def played(scene, channel, dagster_instance):  # noqa: F811
     assert scene.command("run", "--date", NO_HEADER, "--verbose") == 1
     assert scene.command("accept", "--date", REFUSED, "--reason", "to look at it") == 0
     assert scene.command("explain", "--term", "2024FA", "--from", FINE, "--to", LAST) == 0
+    assert scene.command("students", "--date", LAST, "--reason", "the registrar asks") == 0
     assert scene.command("status") == 0
     assert scene.command("doctor") == 1  # the newest file has no header
     assert scene.command("prune", "--dry-run") == 0
@@ -196,13 +197,18 @@ def files_of_data(scene: Scene) -> Output:
             yield str(path), path.read_bytes()
 
 
-def parquet(scene: Scene) -> Output:
-    """Exports in Parquet, as they are read: their pages are compressed."""
-    data = scene.university.settings.data_path
-    for path in files_under(data / "exports"):
-        if path.suffix == ".parquet":
-            rows = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
-            yield f"{path}, read", repr(rows).encode()
+def exports(scene: Scene) -> Output:
+    """Exports as they are read: what Parquet and Tableau's files hold is compressed."""
+    import pantab
+
+    folder = scene.university.settings.data_path / "exports"
+    for path in folder.glob("parquet/*"):
+        rows = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+        yield f"{path}, read", repr(rows).encode()
+    for path in folder.glob("hyper/*"):
+        tables = pantab.frames_from_hyper(path, process_params={"log_config": ""})
+        for name, frame in tables.items():
+            yield f"{path}, {name}", frame.to_csv().encode()
 
 
 def alerts(scene: Scene) -> Output:
@@ -227,7 +233,7 @@ OUTPUTS: tuple[Callable[[Scene], Output], ...] = (
     commands,
     dagster_home,
     files_of_data,
-    parquet,
+    exports,
     alerts,
     interface,
 )
@@ -281,12 +287,16 @@ def test_nothing_of_a_student_is_anywhere_but_where_it_should_be(played):
         f"{data}/reports/{LAST}/report.html",
         f"{data}/quarantine/{ODD}/reasons.json",
     } <= searched
+    assert f"{data}/exports/csv/fact_segment_daily.csv" in searched
+    assert not list(data.rglob("fact_student_change*"))
     assert len(played.alerts) == 1
     assert sum(label.endswith(".db, read") for label in searched) >= 3
     (count,) = played.university.query(
         "SELECT count(*) FROM enrollment.enrollment_snapshots WHERE student_name LIKE ?", f"{MARK}%"
     )
     assert count > (500,)
+    (asked_for,) = {path.parent.name for path in data.glob("student_lists/*/*.csv")}
+    assert asked_for == LAST
     kept = duckdb.execute(f"FROM '{data}/quarantine/{REFUSED}/*.parquet'").fetchall()
     assert found_in(repr(kept).encode()) == ["plain"]
     assert open_to_others(data) == []
