@@ -138,6 +138,16 @@ class OwnPostgres:
         hba = self._folder / "pg_hba.conf"
         hba.write_text(f"local all {user} scram-sha-256\n{hba.read_text()}")
         self.database.run("SELECT pg_reload_conf()")
+        # The server reads it when it comes to it: a login without a password must fail by then.
+        uninvited = sa.make_url(self.database.url).set(username=user.split(",", maxsplit=1)[0])
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                sa.create_engine(uninvited, poolclass=sa.NullPool).connect().close()
+            except sa.exc.OperationalError:
+                return
+            time.sleep(0.05)
+        raise TimeoutError("PostgreSQL did not read its new rules")
 
     def start(self) -> None:
         self._server.ensure_postgres_running()

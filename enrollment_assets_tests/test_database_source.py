@@ -455,8 +455,10 @@ def test_a_server_killed_in_the_middle_of_a_read_is_asked_again_and_no_row_comes
             SourceUnavailableError, match="did not answer, or the connection broke off"
         ):
             list(extract.rows)
-    threading.Timer(1.0, own_server.start).start()
+    restart = threading.Timer(1.0, own_server.start)
+    restart.start()
     assert university.run("2024-09-03").success
+    restart.join()
     assert university.query(
         "SELECT count(*), count(DISTINCT student_id) FROM enrollment.enrollment_snapshots"
     ) == [(MANY, MANY)]

@@ -130,8 +130,15 @@ FROM enrollment.enrollment_snapshots WHERE snapshot_date BETWEEN $first AND $las
 
 
 @pytest.fixture
-def scene(university, capfd, caplog):
+def scene(university, capfd, caplog, monkeypatch):
+    working_directory(university).mkdir()
+    monkeypatch.chdir(working_directory(university))
     return Scene(university, capfd, caplog)
+
+
+def working_directory(university: University) -> Path:
+    """Where commands are run, and should leave nothing."""
+    return university.folder / "anywhere"
 
 
 @pytest.fixture
@@ -206,7 +213,7 @@ def exports(scene: Scene) -> Output:
         rows = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
         yield f"{path}, read", repr(rows).encode()
     for path in folder.glob("hyper/*"):
-        tables = pantab.frames_from_hyper(path, process_params={"log_config": ""})
+        tables = pantab.frames_from_hyper(path, process_params={"log_dir": str(path.parent)})
         for name, frame in tables.items():
             yield f"{path}, {name}", frame.to_csv().encode()
 
@@ -300,6 +307,7 @@ def test_nothing_of_a_student_is_anywhere_but_where_it_should_be(played):
     kept = duckdb.execute(f"FROM '{data}/quarantine/{REFUSED}/*.parquet'").fetchall()
     assert found_in(repr(kept).encode()) == ["plain"]
     assert open_to_others(data) == []
+    assert list(working_directory(played.university).iterdir()) == []
 
 
 def open_to_others(data: Path) -> list[str]:

@@ -276,16 +276,21 @@ class DatabaseSource:
         compiled: Any = self._query.clause().compile(dialect=connection.dialect)
         values = {name: _as_driver_wants(value, connection) for name, value in binds.items()}
         cursor = _streaming_cursor(connection)
-        cursor.execute(
-            str(compiled),
-            tuple(values[name] for name in compiled.positiontup) if compiled.positional else values,
-        )
-        places = self._places([column[0] for column in cursor.description])
-        while rows := cursor.fetchmany(_BATCH_ROWS):
-            columns = list(zip(*rows, strict=True))
-            yield pa.RecordBatch.from_arrays(
-                [as_text(columns[place]) for place in places.values()], names=list(places)
+        try:
+            cursor.execute(
+                str(compiled),
+                tuple(values[name] for name in compiled.positiontup)
+                if compiled.positional
+                else values,
             )
+            places = self._places([column[0] for column in cursor.description])
+            while rows := cursor.fetchmany(_BATCH_ROWS):
+                columns = list(zip(*rows, strict=True))
+                yield pa.RecordBatch.from_arrays(
+                    [as_text(columns[place]) for place in places.values()], names=list(places)
+                )
+        finally:
+            _forget_the_rest(cursor)
 
     def _copy(self, connection: sa.Connection, binds: dict[str, Any]) -> Iterator[pa.RecordBatch]:
         """The rows as PostgreSQL's COPY sends them.
@@ -354,6 +359,17 @@ def _streaming_cursor(connection: sa.Connection) -> Any:
     )
     cursor.arraysize = _BATCH_ROWS
     return cursor
+
+
+def _forget_the_rest(cursor: Any) -> None:
+    """Tell PyMySQL that nobody will read on.
+
+    Its results read to their end when they are thrown away, which fails on a closed connection and
+    leaves a traceback on the screen.
+    """
+    result: Any = getattr(cursor, "_result", None)
+    if getattr(result, "unbuffered_active", False):
+        result.unbuffered_active = False
 
 
 def _as_driver_wants(value: Any, connection: sa.Connection) -> Any:

@@ -289,9 +289,12 @@ def _write_hyper(files: Iterable[Path], path: Path) -> None:
             parquet.schema_arrow, parquet.iter_batches(_BATCH_ROWS)
         )
 
-    # Without this Tableau's process leaves its log, with what it was told, in the working directory.
+    # Tableau's process writes a log of what it is told: into the working directory, if not told where,
+    # and with a place of its own none at all.
     pantab.frames_to_hyper(
-        {file.stem: batches(file) for file in files}, path, process_params={"log_config": ""}
+        {file.stem: batches(file) for file in files},
+        path,
+        process_params={"log_dir": str(path.parent)},
     )
 
 

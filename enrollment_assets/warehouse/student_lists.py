@@ -111,7 +111,7 @@ def file_name(code: str) -> str:
     '2026-0ab9e8ab'
     """
     plain = re.sub(r"[^A-Za-z0-9]+", "-", code).strip("-")[:40]
-    if plain == code:
+    if plain == code and code:
         return code
     # Two codes must not share a file.
     mark = hashlib.sha256(code.encode()).hexdigest()[:8]
