@@ -20,11 +20,12 @@ from itertools import product
 import duckdb
 import pytest
 import requests
+import yaml
 
 from enrollment_assets.jobs import DAILY
 from enrollment_assets.vocabulary import translated
 from enrollment_assets.warehouse.exports import export_path, export_tables
-from enrollment_assets_tests.conftest import day, student
+from enrollment_assets_tests.conftest import CONFIG, University, day, student
 
 TOKEN = "a-token-of-more-than-sixteen-signs"
 PAGE = "<!DOCTYPE html><html lang=en><title>Report</title><main><h1>Report</h1></main></html>"
@@ -153,8 +154,7 @@ def publish(university, date, name="report.html", content=PAGE):
     return folder
 
 
-@pytest.fixture
-def filled(university):
+def furnish(university):
     fill(university)
     publish(university, "2024-09-01")
     (university.settings.data_path / "reports" / "index.html").write_text(PAGE)
@@ -162,8 +162,24 @@ def filled(university):
 
 
 @pytest.fixture
-def server(filled):
+def filled(university):
+    return furnish(university)
+
+
+@pytest.fixture
+def own_server(filled):
+    """For tests that change what is served."""
     with served(filled) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """For tests that only ask."""
+    folder = tmp_path_factory.mktemp("served")
+    config = folder / "enrollment.yaml"
+    config.write_text(yaml.safe_dump(CONFIG, sort_keys=False))
+    with served(furnish(University(folder, config))) as running:
         yield running
 
 
@@ -257,16 +273,16 @@ def test_without_exports_it_says_what_to_do(university):
         assert "leaves parquet out" in running.get("/api/v1/metrics").json()["detail"]
 
 
-def test_a_damaged_export_is_told_and_holds_nothing_up(server, filled):
+def test_a_damaged_export_is_told_and_holds_nothing_up(own_server, filled):
     path = export_path(filled.settings, "parquet", "fact_enrollment_daily")
     path.write_bytes(b"PAR1 no more")
-    assert server.get("/api/v1/metrics").status_code == 503
-    assert len(server.rows("/segments")) == 9
+    assert own_server.get("/api/v1/metrics").status_code == 503
+    assert len(own_server.rows("/segments")) == 9
     fill(filled)
-    assert len(server.rows("/metrics")) == 3
+    assert len(own_server.rows("/metrics")) == 3
 
 
-def test_the_site_gives_reports_and_nothing_else_of_data(server, filled):
+def test_the_site_gives_reports_and_nothing_else_of_data(own_server, filled):
     data = filled.settings.data_path
     folder = publish(filled, "2024-09-01", "trend.png", "picture")
     publish(filled, "2024-09-01", ".report.html.part", "half")
@@ -283,13 +299,13 @@ def test_the_site_gives_reports_and_nothing_else_of_data(server, filled):
         "/2024-09-01",
         "/2024-09-01/trend.png",
     ):
-        assert server.get(path).status_code == 200, path
+        assert own_server.get(path).status_code == 200, path
     for path in (
         *("/2024-09-01/.report.html.part", "/2024-09-01/students.csv", "/notes.html"),
         *("/2024-09-02/report.html", "/2024-09-01/dashboard.png", "/2024-09-09/report.html"),
         *("/warehouse.duckdb", "/exports/parquet/dim_term.parquet", "/2024-09-01/"),
     ):
-        answer = server.get(path, allow_redirects=False)
+        answer = own_server.get(path, allow_redirects=False)
         assert "secret" not in answer.text, path
         assert answer.status_code in (307, 404), path
 
@@ -307,7 +323,7 @@ def ask_raw(server, target):
     return answer
 
 
-def test_tricks_with_paths_lead_nowhere(server, filled):
+def test_tricks_with_paths_lead_nowhere(own_server, filled):
     (filled.settings.data_path / "warehouse.duckdb").write_text("secret")
     for target in (
         *(b"/../warehouse.duckdb", b"/2024-09-01/../../warehouse.duckdb", b"//etc/passwd"),
@@ -320,20 +336,24 @@ def test_tricks_with_paths_lead_nowhere(server, filled):
         *(b"/2024-09-01\xef\xbc\x8freport.html", b"http://other/2024-09-01/../x"),
         *(b"/2024-09-01/report.html\n", "/٢٠٢٤-09-01/report.html".encode()),
     ):
-        answer = ask_raw(server, target)
+        answer = ask_raw(own_server, target)
         assert re.match(rb"HTTP/1.1 (400|404|421)", answer), (target, answer[:200])
         assert b"secret" not in answer
         assert b"root:" not in answer
-    assert b"200 OK" in ask_raw(server, b"/2024-09-01/report.html")
+    assert b"200 OK" in ask_raw(own_server, b"/2024-09-01/report.html")
 
 
-def test_a_page_that_the_browser_has_is_not_sent_again(server, filled):
-    first = server.get("/2024-09-01/report.html")
-    same = server.get("/2024-09-01/report.html", headers={"If-None-Match": first.headers["etag"]})
+def test_a_page_that_the_browser_has_is_not_sent_again(own_server, filled):
+    first = own_server.get("/2024-09-01/report.html")
+    same = own_server.get(
+        "/2024-09-01/report.html", headers={"If-None-Match": first.headers["etag"]}
+    )
     assert (same.status_code, same.content) == (304, b"")
     assert first.headers["last-modified"]
     publish(filled, "2024-09-01", content=PAGE.replace("Report", "Restated"))
-    new = server.get("/2024-09-01/report.html", headers={"If-None-Match": first.headers["etag"]})
+    new = own_server.get(
+        "/2024-09-01/report.html", headers={"If-None-Match": first.headers["etag"]}
+    )
     assert "Restated" in new.text
 
 
@@ -435,8 +455,8 @@ def serve_refused(university, *arguments, **environment):
     )
 
 
-def test_a_port_that_is_taken_is_told(server, filled):
-    port = server.address.rpartition(":")[2]
+def test_a_port_that_is_taken_is_told(own_server, filled):
+    port = own_server.address.rpartition(":")[2]
     done = serve_refused(filled, "--port", port)
     assert done.returncode == 2
     assert "give another --port" in done.stderr
@@ -451,7 +471,7 @@ def test_it_ends_when_it_is_told_to(filled, number):
     assert "Traceback" not in (filled.folder / "serve.log").read_text()
 
 
-def test_two_hundred_ask_while_the_exports_are_replaced(server, filled):
+def test_two_hundred_ask_while_the_exports_are_replaced(own_server, filled):
     stop = threading.Event()
 
     def replace():
@@ -466,7 +486,7 @@ def test_two_hundred_ask_while_the_exports_are_replaced(server, filled):
             *("/api/v1/metrics?term=2024FA", "/api/v1/segments?dimension=program"),
             *("/api/v1/forecast?term=2024FA", "/2024-09-01/report.html"),
         )[number % 4]
-        return path, server.get(path)
+        return path, own_server.get(path)
 
     writer = threading.Thread(target=replace)
     writer.start()
@@ -567,6 +587,8 @@ class Watched:
     def violations(self):
         from axe_playwright_python.sync_playwright import Axe
 
+        while self.page.evaluate("document.getAnimations().length"):
+            self.page.wait_for_timeout(50)  # what fades in is pale for a moment
         found = Axe().run(self.page).response["violations"]
         return {v["id"] for v in found if v["impact"] in ("serious", "critical")}
 
