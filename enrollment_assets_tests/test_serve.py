@@ -23,6 +23,8 @@ import requests
 import yaml
 
 from enrollment_assets.jobs import DAILY
+from enrollment_assets.serving.exported import Exports
+from enrollment_assets.serving.tables import views
 from enrollment_assets.vocabulary import translated
 from enrollment_assets.warehouse.exports import export_path, export_tables
 from enrollment_assets_tests.conftest import CONFIG, University, day, student
@@ -469,6 +471,20 @@ def test_it_ends_when_it_is_told_to(filled, number):
         running.process.send_signal(number)
         assert running.process.wait(10) == 0
     assert "Traceback" not in (filled.folder / "serve.log").read_text()
+
+
+def test_what_a_request_has_opened_stays_as_it_was(filled):
+    exports, view = Exports(filled.settings), views(filled.settings)["metrics"]
+
+    def totals(opened):
+        return [row["total_enrollment"] for row in opened.rows([], 10, 0).items]
+
+    with exports.open(view) as opened:
+        fill(filled, total=5000)
+        assert totals(opened) == [100, 101, 102]
+        with exports.open(view) as later:
+            assert totals(later) == [5000, 5001, 5002]
+        assert totals(opened) == [100, 101, 102]
 
 
 def test_two_hundred_ask_while_the_exports_are_replaced(own_server, filled):
