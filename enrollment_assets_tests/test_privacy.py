@@ -213,7 +213,7 @@ def exports(scene: Scene) -> Output:
         rows = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
         yield f"{path}, read", repr(rows).encode()
     for path in folder.glob("hyper/*"):
-        tables = pantab.frames_from_hyper(path, process_params={"log_dir": str(path.parent)})
+        tables = pantab.frames_from_hyper(path)
         for name, frame in tables.items():
             yield f"{path}, {name}", frame.to_csv().encode()
 

@@ -289,13 +289,8 @@ def _write_hyper(files: Iterable[Path], path: Path) -> None:
             parquet.schema_arrow, parquet.iter_batches(_BATCH_ROWS)
         )
 
-    # Tableau's process writes a log of what it is told: into the working directory, if not told where,
-    # and with a place of its own none at all.
-    pantab.frames_to_hyper(
-        {file.stem: batches(file) for file in files},
-        path,
-        process_params={"log_dir": str(path.parent)},
-    )
+    # Given no parameters, pantab keeps Tableau's process from logging what it is told where we stand.
+    pantab.frames_to_hyper({file.stem: batches(file) for file in files}, path)
 
 
 def _put_in_place(
