@@ -113,7 +113,7 @@ def _prune_job(settings: "Settings") -> JobDefinition:
         as_of = dt.date.fromisoformat(context.op_config["as_of"])
         with context.resources.warehouse.connect() as connection:
             old = find_old(connection, settings, context.instance, as_of)
-            remove(connection, context.instance, old, run_id=context.run_id)
+            remove(connection, settings, context.instance, old, run_id=context.run_id)
         if old.snapshots:
             context.resources.warehouse.forget_damaged()
         context.add_output_metadata(old.in_words() or {"nothing": "is too old"})

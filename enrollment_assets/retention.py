@@ -82,6 +82,7 @@ def find_old(
 
 def remove(
     connection: duckdb.DuckDBPyConnection | None,
+    settings: Settings,
     instance: dg.DagsterInstance,
     old: Old,
     *,
@@ -108,6 +109,10 @@ def remove(
             connection.execute("CHECKPOINT")
     for folder in (*old.reports, *old.quarantine, *old.lists):
         shutil.rmtree(folder)
+    if old.reports:
+        from enrollment_assets.reporting.site import refresh_site
+
+        refresh_site(connection, settings)
     for old_run in old.runs:
         instance.delete_run(old_run)
 

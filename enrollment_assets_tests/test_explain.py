@@ -266,7 +266,7 @@ def pruned(university):
     take_in(university, "2024-10-01", "2024-10-08")
     with university.warehouse().connect() as connection:
         old = find_old(connection, university.settings, None, day("2024-10-08"))
-        remove(connection, None, old, run_id="test")
+        remove(connection, university.settings, None, old, run_id="test")
     return university
 
 

@@ -23,7 +23,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             dg.AssetSpec(
                 "enrollment_charts",
                 deps=["enrollment_metrics", "segment_metrics", "metric_restatements"],
-                description="Four pictures a day: trend, daily changes, continuation, dashboard.",
+                description="Pictures of a day: trend, changes, continuation, segments, dashboard.",
                 group_name="reports",
                 owners=list(OWNERS),
                 kinds={"matplotlib"},
@@ -32,7 +32,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             dg.AssetSpec(
                 "enrollment_report",
                 deps=["enrollment_charts"],
-                description="One self-contained HTML page a day: figures, charts, definitions.",
+                description="One self-contained HTML page a day, and the list of all of them.",
                 group_name="reports",
                 owners=list(OWNERS),
                 kinds={"html", "jinja"},
@@ -48,6 +48,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.MaterializeResult[None]]:
         """Draws the charts of each day and writes its page; a day without figures gets none."""
         from enrollment_assets.reporting.daily import publish_day
+        from enrollment_assets.reporting.site import refresh_site
 
         days = days_of(context)
         if is_strict(context) and (held := why_held(warehouse, days[0], context.run.run_id)):
@@ -68,6 +69,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 for key in ("enrollment_charts", "enrollment_report"):
                     context.add_asset_metadata(about, asset_key=key, partition_key=day.isoformat())
                 advance(1)
+            refresh_site(connection, settings)  # once for the whole range
         yield dg.MaterializeResult(asset_key="enrollment_charts")
         yield dg.MaterializeResult(asset_key="enrollment_report")
 

@@ -8,51 +8,60 @@ from pathlib import Path
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.reporting.charts import draw_charts
+from enrollment_assets.reporting.charts import Chart, draw_charts
 from enrollment_assets.reporting.figures import read_figures, read_frame
 from enrollment_assets.reporting.page import Restated, render_page, restated_figures, with_restated
 from enrollment_assets.reporting.publish import publish
+from enrollment_assets.reporting.site import refresh_site
+from enrollment_assets.reporting.summary import DaySummary, summary
 from enrollment_assets.warehouse.connection import transaction
 from enrollment_assets.warehouse.restatements import remember_reported
 
 
 @dataclass(frozen=True)
 class Published:
-    """Where the page of a day is, and a small picture of its dashboard."""
+    """Where the page of a day is, what it says and shows, and a small picture of its dashboard."""
 
     page: Path
     preview: bytes
     alt: str
+    charts: tuple[Chart, ...]
+    summary: DaySummary
 
 
 def publish_day(
     connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
 ) -> Published | None:
-    """Write the charts and the page of a day, or nothing where no snapshot of it stands."""
+    """Write the charts and the page of a day, or nothing where no snapshot of it stands.
+
+    The list of reports, and the links between them, follow with `refresh_site`, once for many days.
+    """
     figures = read_figures(connection, settings, day)
     if figures is None:
         return None
+    told = summary(figures, settings)
     charts = draw_charts(figures, settings)
     for chart in charts:
         publish(settings, day, f"{chart.name}.png", chart.png)
-    text = render_page(figures, charts, settings, _restated(connection, settings, day))
+    text = render_page(told, charts, settings, _restated(connection, settings, day))
     # The figures count as reported from the moment at which the page is there.
     with transaction(connection):
         remember_reported(connection, settings, day)
         page = publish(settings, day, "report.html", text.encode())
     dashboard = charts[-1]
-    return Published(page, dashboard.preview, dashboard.alt)
+    return Published(page, dashboard.preview, dashboard.alt, tuple(charts), told)
 
 
 def mark_restated(
     connection: duckdb.DuckDBPyConnection, settings: Settings, days: Iterable[dt.date]
 ) -> None:
-    """Say on the pages of these days that they were overtaken."""
+    """Say on the pages of these days, and in the list, that they were overtaken."""
     for day in days:
         path = settings.report_path(day) / "report.html"
         restated = _restated(connection, settings, day)
         page = with_restated(path.read_text(encoding="utf-8"), restated)
         publish(settings, day, path.name, page.encode())
+    refresh_site(connection, settings)
 
 
 def _restated(

@@ -10,29 +10,12 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from enrollment_assets.config import Settings, Term
+from enrollment_assets.config import Anchor, Grain, Settings
+from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.reporting.charts import Chart
-from enrollment_assets.reporting.figures import DayFigures
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One figure with what it is compared with."""
-
-    label: str
-    value: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class TermSection:
-    """What the page says of one open term."""
-
-    term: Term
-    sentences: tuple[str, ...]
-    tiles: tuple[Tile, ...]
-    row: dict[str, Any]
-
+from enrollment_assets.reporting.colors import readable, text_on
+from enrollment_assets.reporting.summary import DaySummary
+from enrollment_assets.reporting.words import count, label_of, plain
 
 # What a page says of restated figures; rates follow from these.
 _RESTATED = {
@@ -44,7 +27,24 @@ _RESTATED = {
     "net_change": "Net change",
     "gross_enrollment": "Gross",
 }
-_MARKS = ("<!-- restated -->", "<!-- /restated -->")
+_RESTATED_MARKS = ("<!-- restated -->", "<!-- /restated -->")
+# What cards are made of, in a light room and in a dark one.
+_CARDS = {"light": "#ffffff", "dark": "#1c242d"}
+_LOGO_KINDS = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".svg": "image/svg+xml",
+}
+# A page of 600 KB is to hold it beside four charts.
+_LARGEST_LOGO = 150_000
+_ANCHORS = {
+    Anchor.starts: "its start",
+    Anchor.census: "its census",
+    Anchor.registration_opens: "the opening of its registration",
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def restated_figures(found: pd.DataFrame, settings: Settings) -> Restated | None
     columns = ["term", "metric", "reported", "restated"]
     rows = [
         {
-            "term": settings.terms_by_code[term].label if term in settings.terms_by_code else term,
+            "term": label_of(term, settings),
             "figure": _RESTATED[metric],
             "reported": _shown(reported),
             "restated": _shown(restated),
@@ -76,59 +76,103 @@ def restated_figures(found: pd.DataFrame, settings: Settings) -> Restated | None
 
 
 def _shown(value: float | None) -> str:
-    """A figure with a true minus; a day that was thrown out has none."""
-    return "none" if pd.isna(value) else f"{value:,.0f}".replace("-", "\u2212")
+    """A figure; a day that was thrown out has none."""
+    return "none" if pd.isna(value) else count(value)
 
 
 def with_restated(page: str, restated: Restated | None) -> str:
     """A page that was written earlier, with what was restated since."""
-    block = _environment().get_template("restated.html.j2").render(restated=restated)
-    head, _, rest = page.partition(_MARKS[0])
-    _, mark, tail = rest.partition(_MARKS[1])
+    block = environment().get_template("restated.html.j2").render(restated=restated)
+    return with_block(page, _RESTATED_MARKS, block)
+
+
+def with_block(page: str, marks: tuple[str, str], block: str) -> str:
+    """A page with other text between two marks, which the block brings along."""
+    head, _, rest = page.partition(marks[0])
+    _, mark, tail = rest.partition(marks[1])
     return head + block.strip() + tail if mark else page
 
 
-def signed(value: float) -> str:
-    """A number with its sign, and a true minus."""
-    text = f"{abs(value):,.0f}"
-    return f"+{text}" if value > 0 else f"\u2212{text}" if value < 0 else "0"
-
-
 def render_page(
-    figures: DayFigures,
+    told: DaySummary,
     charts: Sequence[Chart],
     settings: Settings,
     restated: Restated | None = None,
 ) -> str:
     """The page of one day; nothing in it comes from outside of it."""
-    pictures = [
-        {
-            "title": chart.title,
-            "alt": chart.alt,
-            "data": base64.b64encode(chart.png).decode("ascii"),
-        }
+    pictures = {
+        chart.name: {"alt": chart.alt, "data": base64.b64encode(chart.png).decode("ascii")}
         for chart in charts
-        if chart.name != "dashboard"
-    ]
+    }
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
-            institution=settings.institution.name,
-            day=figures.day,
-            words=settings.vocabulary,
-            primary=settings.reports.primary_color,
-            accent=settings.reports.accent_color,
-            sections=[_section(figures, term, settings) for term in reversed(figures.terms)],
+            told=told,
             pictures=pictures,
             restated=restated,
+            logo=logo(settings),
+            levels=settings.forecast.intervals,
+            anchor=_ANCHORS[settings.point_in_time.anchor],
+            counts_programs=settings.grain is Grain.registration,
             small_cell=settings.privacy.small_cell,
+            **look(settings),
         )
     )
 
 
+def look(settings: Settings) -> dict[str, Any]:
+    """Colours and words of the institution, for a template; the colours can be read on their cards."""
+    primary = settings.reports.primary_color
+    return {
+        "primary": primary,
+        "on_primary": text_on(primary),
+        "accent": settings.reports.accent_color,
+        "heading": {name: readable(primary, card) for name, card in _CARDS.items()},
+        "cards": _CARDS,
+        "words": {name: plain(word) for name, word in settings.vocabulary.model_dump().items()},
+    }
+
+
+def logo(settings: Settings) -> str:
+    """The institution's logo as an address that holds it; no report waits for one that is wrong."""
+    try:
+        return read_logo(settings)
+    except ConfigurationError:
+        return ""
+
+
+def read_logo(settings: Settings) -> str:
+    """The same, or nothing where none is configured.
+
+    Raises:
+        ConfigurationError: if it cannot be shown, with what to do.
+    """
+    if settings.reports.logo is None:
+        return ""
+    path = settings.base / settings.reports.logo
+    kind = _LOGO_KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise ConfigurationError(
+            f"reports.logo is {path}; use a picture that ends in {', '.join(_LOGO_KINDS)}."
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"reports.logo is {path}, which cannot be read ({error.strerror}); reports go without."
+        ) from None
+    if len(content) > _LARGEST_LOGO:
+        raise ConfigurationError(
+            f"reports.logo is {path} with {len(content):,} bytes; use one of {_LARGEST_LOGO:,} at most, "
+            "since every report holds it."
+        )
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
 @lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates; every text that goes into one is escaped."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("enrollment_assets", "reporting/templates"),
         autoescape=True,
@@ -136,86 +180,3 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def _section(figures: DayFigures, term: Term, settings: Settings) -> TermSection:
-    now = figures.latest(term)
-    same_point = figures.same_point[figures.same_point["term"] == term.code]
-    past = None if same_point.empty else same_point.iloc[0]
-    since = "" if pd.isna(now["baseline_date"]) else f"since {now['baseline_date'].date()}"
-    words = settings.vocabulary
-    tiles = [
-        Tile("Headcount", f"{now['total_enrollment']:,}", _compared(now, past, settings)),
-        Tile("Net change", signed(now["net_change"]), since),
-        Tile(f"New {words.students}", f"{now['new_students']:,}", _returning(now)),
-        Tile(f"Dropped {words.students}", f"{now['dropped_students']:,}", since),
-        Tile("Continuation", f"{now['retention_rate']:.2f} %", "day over day"),
-    ]
-    return TermSection(
-        term=term,
-        sentences=_sentences(now, past, term, settings),
-        tiles=tuple(tiles),
-        row={
-            "total": f"{now['total_enrollment']:,}",
-            "net": signed(now["net_change"]),
-            "moved": f"{now['moved_students']:,}",
-            "gross": f"{now['gross_enrollment']:,}",
-            "starts": term.starts,
-            "census": term.census,
-            "past": "" if past is None else f"{past['comparison_total']:,}",
-        },
-    )
-
-
-def _compared(now: pd.Series, past: pd.Series | None, settings: Settings) -> str:
-    if past is None:
-        return ""
-    difference = signed(now["total_enrollment"] - past["comparison_total"])
-    label = settings.terms_by_code[past["comparison_term"]].label
-    return f"{difference} on {label} at the same point"
-
-
-def _returning(now: pd.Series) -> str:
-    return f"{now['returning_students']:,} of them returning" if now["returning_students"] else ""
-
-
-def _sentences(
-    now: pd.Series, past: pd.Series | None, term: Term, settings: Settings
-) -> tuple[str, ...]:
-    """What a reader should know, computed."""
-    words = settings.vocabulary
-    said = []
-    if pd.isna(now["baseline_date"]):
-        said.append(f"This is the first snapshot of {term.label}: there is nothing to compare yet.")
-    else:
-        gap = int(now["days_since_baseline"])
-        before = now["baseline_date"].date()
-        said.append(
-            f"{term.label} has {now['total_enrollment']:,} {words.students}, "
-            f"{signed(now['net_change'])} since {before}"
-            + (f" ({gap} days earlier)." if gap > 1 else ".")
-        )
-    if past is not None:
-        share = 100 * (now["total_enrollment"] / past["comparison_total"] - 1)
-        label = settings.terms_by_code[past["comparison_term"]].label
-        direction = "ahead of" if share >= 0 else "behind"
-        said.append(
-            f"That is {abs(share):.1f} % {direction} {label} at the same point, "
-            f"which had {past['comparison_total']:,} on {past['comparison_date'].date()}."
-        )
-    said.append(_distance(int(now["days_to_start"]), int(now["days_to_census"]), term))
-    return tuple(said)
-
-
-def _distance(to_start: int, to_census: int, term: Term) -> str:
-    def days(count: int, what: str, date: object) -> str:
-        unit = "day" if abs(count) == 1 else "days"
-        if count > 0:
-            return f"{what} is in {count} {unit}, on {date}"
-        return f"{what} was {-count} {unit} ago, on {date}" if count else f"{what} is today"
-
-    first, second = (
-        days(to_start, "the start", term.starts),
-        days(to_census, "the census", term.census),
-    )
-    return f"{first[0].upper()}{first[1:]}; {second}."

@@ -38,11 +38,13 @@ moves AS (
 SELECT
     log.term,
     log.snapshot_date AS date,
+    (log.snapshot_date - terms.census)::INTEGER AS days_since_census,
     100.0 * (
         sizes.cohort_size
         + coalesce(sum(moves.net_change) OVER (PARTITION BY log.term ORDER BY log.snapshot_date), 0)
     ) / sizes.cohort_size AS continuation_pct
 FROM enrollment.snapshot_log AS log
+JOIN terms ON log.term = terms.code
 JOIN (SELECT term, census_date, count(*) AS cohort_size FROM members GROUP BY ALL) AS sizes
     ON sizes.term = log.term AND sizes.census_date <= log.snapshot_date
 LEFT JOIN moves ON moves.term = log.term AND moves.date = log.snapshot_date

@@ -1,0 +1,6 @@
+-- How the forecasts that were issued turned out, as known on a day. Grain: one row per term and horizon.
+-- Binds: $day.
+SELECT *
+FROM enrollment.forecast_scorecard
+WHERE as_of = $day AND method = 'issued' AND n > 0
+ORDER BY term, horizon_days
