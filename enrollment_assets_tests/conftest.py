@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,8 +168,8 @@ def dagster_instance(dagster_home: Path) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-@pytest.fixture
-def browser() -> Iterator["Browser"]:
+@contextmanager
+def open_browser() -> Iterator["Browser"]:
     """A headless Chromium that talks to nobody by itself."""
     from playwright.sync_api import sync_playwright
 
@@ -179,6 +180,13 @@ def browser() -> Iterator["Browser"]:
         opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *quiet])
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def browser() -> Iterator["Browser"]:
+    """One for each test: its event loop ends before the next one runs a job."""
+    with open_browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
