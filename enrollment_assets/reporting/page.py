@@ -164,8 +164,8 @@ def read_logo(settings: Settings) -> str:
         ) from None
     if len(content) > _LARGEST_LOGO:
         raise ConfigurationError(
-            f"reports.logo is {path} with {len(content):,} bytes; use one of {_LARGEST_LOGO:,} at most, "
-            "since every report holds it."
+            f"reports.logo is {path} with {len(content):,} bytes; use one of {_LARGEST_LOGO:,} at "
+            "most, since every report holds it."
         )
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
