@@ -150,20 +150,59 @@ def _example(settings: Settings) -> Any:
 
 @cli.command()
 @click.option("--date", "day", type=_Day(), default=None, help="Day to run; today if left out.")
+@click.option("--email", is_flag=True, help="Mail the report; if it is held, tell alerts.urls.")
 @click.option("--verbose", is_flag=True, help="Show Dagster's log.")
-def run(day: dt.date | None, verbose: bool) -> None:
+def run(day: dt.date | None, email: bool, verbose: bool) -> None:
     """Run everything for one day."""
     from enrollment_assets.jobs import DAILY
+    from enrollment_assets.schedules import NOTIFY_TAG
 
     settings = load_settings()
     day = day or settings.today()
     _check_days(settings, day)
-    with _bars():
-        outcome = _execute(settings, DAILY, day, day, verbose=verbose)
+    if not email:
+        with _bars():
+            outcome = _execute(settings, DAILY, day, day, verbose=verbose)
+    else:
+        try:
+            with _bars():
+                tags = {NOTIFY_TAG: "email"}
+                outcome = _execute(settings, DAILY, day, day, tags=tags, verbose=verbose)
+        except EnrollmentError as error:  # before there was a run: nobody else would tell of it
+            _tell_alerts(settings, day, str(error))
+            raise
+        _tell_alerts(settings, day, outcome)
     failed = _tell(settings, outcome, day, day)
     if outcome.success:
         _headlines(settings, day)
     sys.exit(1 if failed else 0)
+
+
+def _tell_alerts(settings: Settings, day: dt.date, ended: "Outcome | str") -> None:
+    """Tell alerts.urls what a run with mail left behind, or why it never began; no daemon is needed.
+
+    A daemon that looks at the same run finds that it was told.
+    """
+    from enrollment_assets import alerts
+    from enrollment_assets.execution import instance
+    from enrollment_assets.history import run_facts
+    from enrollment_assets.news import News, held, news_of_run
+
+    mail_is_on = settings.email.enabled
+    try:
+        news: list[News] = []
+        if isinstance(ended, str):
+            news = [held(str(day), ended)] if mail_is_on else []
+        else:
+            with instance() as found:
+                run = found.get_run_by_id(ended.run_id)
+                if run is not None:
+                    news = news_of_run(run_facts(found, run, mail_is_on=mail_is_on))
+        if alerts.deliver(settings, news):
+            console.print("alerts.urls were told.")
+        alerts.record_deliveries(settings)
+    except EnrollmentError as error:  # what became of the run is told next, and decides on the exit
+        console.print(f"[bold red]Alert:[/] {_plain(str(error))}")
 
 
 @cli.command()
@@ -195,7 +234,7 @@ def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, ver
 @cli.command()
 def status() -> None:
     """Show which dates are there, missing, refused or stale."""
-    from enrollment_assets.operations import days_status
+    from enrollment_assets.operations import days_status, undelivered
 
     settings = load_settings()
     with _bars():
@@ -223,6 +262,8 @@ def status() -> None:
             "Stale days depend on a snapshot that changed since: the daemon computes them again, and "
             "so does every `enrollment run`."
         )
+    if words := undelivered(settings):
+        console.print(f"[bold red]Alerts:[/] {_plain(words)}")
 
 
 @cli.command()
@@ -453,6 +494,33 @@ def acknowledge(day: dt.date, term: str, reason: str, by: str) -> None:
 
 
 @cli.command()
+@click.option("--date", "day", type=_Day(), required=True, help="Day of the changes.")
+@click.option("--term", default=None, help="Code of the term; all of the day if left out.")
+@click.option("--reason", required=True, help="Why; kept in operations.student_list_access.")
+@click.option("--by", default=getpass.getuser, help="Who asks for it; your login if left out.")
+def students(day: dt.date, term: str | None, reason: str, by: str) -> None:
+    """Write lists of a day's added, dropped and moved students, with names, for you alone."""
+    from enrollment_assets.resources import writing
+    from enrollment_assets.warehouse.student_lists import write_lists
+
+    settings = load_settings()
+    _check_days(settings, day)
+    if term is not None:
+        settings.term(term)
+    with _bars(), writing(settings, f"lists of {day}") as warehouse:
+        lists = write_lists(warehouse, day, term, reason=reason, by=by)
+    table = _table(
+        _plain(f"{settings.vocabulary.students.capitalize()} of {day}"), ("file", "rows")
+    )
+    for written in lists:
+        table.add_row(_plain(written.path.name), f"{written.rows:,}")
+    console.print(table)
+    console.print(
+        f"In {lists[0].path.parent}, for you alone; operations.student_list_access says who took them."
+    )
+
+
+@cli.command()
 @click.option("--term", required=True, help="Code of the term whose dates were edited.")
 @click.option("--by", default=getpass.getuser, help="Who asks for it; your login if left out.")
 def rebuild(term: str, by: str) -> None:
@@ -491,6 +559,19 @@ def prune(dry_run: bool) -> None:
     if not dry_run:
         outcome = execute(settings, PRUNE, ops={"prune": {"as_of": today.isoformat()}})
         sys.exit(1 if _tell_outcome(outcome, today) else 0)
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8350, show_default=True)
+def serve(host: str, port: int) -> None:
+    """Serve the reports, and the exports as read-only JSON, until Ctrl-C."""
+    from enrollment_assets.serving.server import serve as serve_on
+
+    def told(address: str) -> None:
+        console.print(f"Reports: {address}/  Interface: {address}/docs  Ctrl-C ends it.")
+
+    serve_on(load_settings(), host, port, told)
 
 
 def _execute(settings: Settings, job: str, first: dt.date, last: dt.date, **options: Any) -> Any:

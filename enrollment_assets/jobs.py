@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DAILY = "daily_enrollment_job"
 CORE = "core_job"
 REPORTS = "reports_job"
+EXPORTS = "exports_job"
 FIGURES = "figures_job"
 INSIGHT = "insight_job"
 RESTATE = "restatement_job"
@@ -42,7 +43,8 @@ RESTATED_ASSETS = CORE_ASSETS[2:]
 ON_TIME_CHECK = AssetCheckKey(AssetKey("enrollment_snapshots"), "snapshot_on_time")
 CUSTOM_GROUP = "custom"
 _INSIGHT_GROUPS = ("insight", CUSTOM_GROUP)
-_REPORT_GROUPS = ("reports", "exports")
+_EXPORT_GROUP = "exports"
+_REPORT_GROUPS = ("reports", _EXPORT_GROUP)
 
 
 Job = UnresolvedAssetJobDefinition | JobDefinition
@@ -77,6 +79,11 @@ def build_jobs(settings: "Settings") -> dict[str, Job]:
             REPORTS,
             AssetSelection.groups(*_REPORT_GROUPS),
             description="Charts and reports of days that have their figures.",
+        ),
+        define_asset_job(
+            EXPORTS,
+            AssetSelection.groups(_EXPORT_GROUP),
+            description="The files for BI tools alone.",
         ),
         define_asset_job(
             RESTATE,

@@ -3,7 +3,8 @@
 A run holds the writer's lock from its first step to its last.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,24 @@ from enrollment_assets.locking import close_dead_runs, process_tags, writer_lock
 from enrollment_assets.sources.base import Source, source_for
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.io_manager import build_io_manager
+
+
+@contextmanager
+def writing(
+    settings: Settings, doing: str, *, tell: Callable[[str], None] = progress.note
+) -> Iterator[Warehouse]:
+    """The warehouse, with the writer's lock held from here to the end of the block.
+
+    Raises:
+        WarehouseBusyError: if another writer kept it.
+    """
+    with writer_lock(settings.warehouse_path, doing, tell=tell) as has_died:
+        found = Warehouse(settings)
+        if has_died and found.path.exists():
+            found.make_good()
+        with found.kept_open():
+            yield found
+        found.keep_copy()
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
@@ -33,13 +52,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             if context.log:
                 context.log.info(text)
 
-        with writer_lock(settings.warehouse_path, doing, tell=tell) as has_died:
-            found = Warehouse(settings)
-            if has_died and found.path.exists():
-                found.make_good()
-            with found.kept_open():
-                yield found
-            found.keep_copy()
+        with writing(settings, doing, tell=tell) as found:
+            yield found
 
     @dg.io_manager(
         required_resource_keys={"warehouse"},

@@ -18,13 +18,14 @@ from enrollment_assets.warehouse.statements import statement
 
 @dataclass
 class Old:
-    """What is too old: snapshots by term, folders of reports and of refused rows, runs of Dagster."""
+    """What is too old: snapshots by term, folders of reports, refused rows and lists, runs."""
 
     snapshots: dict[str, list[dt.date]] = field(default_factory=dict)
     kept_from: dict[str, dt.date] = field(default_factory=dict)
     rows: int = 0
     reports: list[Path] = field(default_factory=list)
     quarantine: list[Path] = field(default_factory=list)
+    lists: list[Path] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
 
     def in_words(self) -> dict[str, str]:
@@ -36,7 +37,11 @@ class Old:
         }
         if self.rows:
             words["snapshot rows"] = f"{self.rows:,}"
-        for what, folders in (("reports", self.reports), ("refused rows", self.quarantine)):
+        for what, folders in (
+            ("reports", self.reports),
+            ("refused rows", self.quarantine),
+            ("student lists", self.lists),
+        ):
             if folders:
                 words[what] = f"{len(folders)} days from {folders[0].name} to {folders[-1].name}"
         if self.runs:
@@ -65,6 +70,7 @@ def find_old(
                 old.kept_from[term] = kept_from
                 old.rows += rows
         old.quarantine = list(_folders(settings.data_path / "quarantine", cutoff))
+        old.lists = list(_folders(settings.data_path / "student_lists", cutoff))
     if periods.reports_days:
         cutoff = as_of - dt.timedelta(periods.reports_days)
         old.reports = list(_folders(settings.data_path / "reports", cutoff))
@@ -101,7 +107,7 @@ def remove(
                 )
         with plain_errors("Writing the smaller warehouse"):
             connection.execute("CHECKPOINT")
-    for folder in (*old.reports, *old.quarantine):
+    for folder in (*old.reports, *old.quarantine, *old.lists):
         shutil.rmtree(folder)
     if old.reports:
         from enrollment_assets.reporting.site import refresh_site

@@ -13,7 +13,7 @@ from enrollment_assets.warehouse.derive import (
     write_computed,
     write_statement,
 )
-from enrollment_assets.warehouse.models import Forecasts, anomalies
+from enrollment_assets.warehouse.models import Forecasts, anomalies, disclosures
 from enrollment_assets.warehouse.restatements import append_restatements
 from enrollment_assets.warehouse.snapshots import store_days
 from enrollment_assets_tests.conftest import day
@@ -39,6 +39,7 @@ def gain_insight(connection, found, dates):
         write_statement(connection, found, compared, dates, run_id="test")
     models = Forecasts()
     for computed in (
+        Computed("segment_disclosure", disclosures, reads_snapshots=True),
         Computed("enrollment_anomalies", anomalies),
         Computed("enrollment_forecast", models.forecast, ("issue_forecasts",)),
         Computed("forecast_scorecard", models.scorecard),

@@ -13,11 +13,13 @@ from enrollment_assets.definitions import build_defs
 from enrollment_assets.schedules import NOTIFY_TAG
 from enrollment_assets_tests.conftest import CHECKOUT
 
-GROUPS = {"ingest", "changes", "metrics", "insight", "custom", "reports"}
+GROUPS = {"ingest", "changes", "metrics", "insight", "custom", "reports", "exports"}
 # Views and ledgers over all days.
 WITHOUT_DAYS = {
     *("weekly_enrollment_summary", "monthly_enrollment_summary", "enrollment_trend"),
     *("metric_restatements", "term_persistence", "deposit_melt", "term_survival"),
+    *("dim_date", "dim_segment", "dim_term", "fact_anomaly", "fact_enrollment_daily"),
+    *("fact_forecast", "fact_segment_daily"),
 }
 
 
@@ -47,6 +49,9 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
     } == {
         "assets": [
             "deposit_melt",
+            "dim_date",
+            "dim_segment",
+            "dim_term",
             "enrollment_anomalies",
             "enrollment_charts",
             "enrollment_forecast",
@@ -54,12 +59,17 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "enrollment_report",
             "enrollment_snapshots",
             "enrollment_trend",
+            "fact_anomaly",
+            "fact_enrollment_daily",
+            "fact_forecast",
+            "fact_segment_daily",
             "forecast_scorecard",
             "headcount_by_program",
             "metric_restatements",
             "monthly_enrollment_summary",
             "point_in_time",
             "programs_at_risk",
+            "report_email",
             "segment_disclosure",
             "segment_metrics",
             "segment_point_in_time",
@@ -91,6 +101,7 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
         "jobs": [
             "core_job",
             "daily_enrollment_job",
+            "exports_job",
             "figures_job",
             "freshness_job",
             "insight_job",

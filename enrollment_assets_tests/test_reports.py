@@ -32,7 +32,7 @@ from enrollment_assets_tests.conftest import (
     CONFIG,
     University,
     day,
-    require,
+    open_browser,
     student,
 )
 from enrollment_assets_tests.day_figures import (
@@ -626,22 +626,8 @@ def test_two_thousand_days_are_listed_in_moments(university):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium")
-    require(chromium is not None, "there is no chromium (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=chromium,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--disable-background-networking",
-            ],
-        )
+    with open_browser() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -1,0 +1,9 @@
+-- Export: headcount, movement and rates of each day, with the same point of the comparison term.
+-- Grain: one row per day and term with an accepted snapshot. No binds.
+SELECT
+    metrics.*,
+    compared.* EXCLUDE (date, term, days_to_start, total_enrollment, note),
+    compared.note AS comparison_note
+FROM enrollment.enrollment_metrics AS metrics
+LEFT JOIN enrollment.point_in_time AS compared USING (date, term)
+ORDER BY metrics.date, metrics.term
