@@ -561,6 +561,19 @@ def prune(dry_run: bool) -> None:
         sys.exit(1 if _tell_outcome(outcome, today) else 0)
 
 
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8350, show_default=True)
+def serve(host: str, port: int) -> None:
+    """Serve the reports, and the exports as read-only JSON, until Ctrl-C."""
+    from enrollment_assets.serving.server import serve as serve_on
+
+    def told(address: str) -> None:
+        console.print(f"Reports: {address}/  Interface: {address}/docs  Ctrl-C ends it.")
+
+    serve_on(load_settings(), host, port, told)
+
+
 def _execute(settings: Settings, job: str, first: dt.date, last: dt.date, **options: Any) -> Any:
     from enrollment_assets.execution import execute_and_restate
 

@@ -80,3 +80,9 @@ class MailRefusedError(MailError):
     """The mail server will not take it as things are; trying again changes nothing."""
 
     transient = False
+
+
+class ExportError(EnrollmentError):
+    """An exported table is not there, or cannot be read."""
+
+    transient = True

@@ -217,6 +217,7 @@ def diagnose() -> Iterator[Diagnosis]:
         ("source", _look_at_source),
         ("warehouse", _look_at_warehouse),
         ("instance", _look_at_instance),
+        ("reports", _look_at_reports),
         ("mail", _look_at_mail),
         ("alerts", _look_at_alerts),
     )
@@ -273,6 +274,13 @@ def _look_at_instance(_settings: Settings) -> str:
         "" if kind != "SqliteEventLogStorage" else "; copy dagster.yaml there: range runs are slow"
     )
     return f"{home}: {runs} runs, events in {kind}{slow}"
+
+
+def _look_at_reports(settings: Settings) -> str:
+    from enrollment_assets.reporting.page import read_logo
+
+    shown = "with the logo" if read_logo(settings) else "without a logo"
+    return f"{settings.data_path / 'reports'}, {shown}"
 
 
 def _look_at_mail(settings: Settings) -> str:

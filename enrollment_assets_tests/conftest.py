@@ -2,10 +2,12 @@
 
 import datetime as dt
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
@@ -16,6 +18,9 @@ from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.execution import Outcome, execute
 from enrollment_assets.jobs import CORE
 from enrollment_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED = CHECKOUT.parent / "shared" / "data"
@@ -161,6 +166,27 @@ def university(tmp_path: Path, dagster_home: Path) -> University:
 def dagster_instance(dagster_home: Path) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.get() as instance:
         yield instance
+
+
+@contextmanager
+def open_browser() -> Iterator["Browser"]:
+    """A headless Chromium that talks to nobody by itself."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    require(chromium is not None, "there is no chromium (Debian: apt-get install chromium)")
+    quiet = ("--disable-gpu", "--disable-quic", "--disable-background-networking")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *quiet])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def browser() -> Iterator["Browser"]:
+    """One for each test: its event loop ends before the next one runs a job."""
+    with open_browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

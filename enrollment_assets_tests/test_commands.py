@@ -48,7 +48,8 @@ def test_a_day_is_run_to_its_report(two_days):
     done = enrollment(two_days, "run", "--date", D2)
     assert done.returncode == 0, said(done)
     folder = two_days.settings.data_path / "reports" / D2
-    names = {"report.html", "trend.png", "daily_changes.png", "continuation.png", "dashboard.png"}
+    names = {"report.html", "trend.png", "daily_changes.png", "continuation.png"}
+    names |= {"segments.png", "dashboard.png"}
     assert {path.name for path in folder.iterdir()} == names
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

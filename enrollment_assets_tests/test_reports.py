@@ -14,13 +14,14 @@ import pytest
 import yaml
 from PIL import Image
 
+from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.jobs import DAILY, FIGURES
 from enrollment_assets.reporting import canvas
 from enrollment_assets.reporting.charts import draw_charts
 from enrollment_assets.reporting.colors import contrast, readable
 from enrollment_assets.reporting.daily import publish_day
 from enrollment_assets.reporting.figures import main_term, read_figures
-from enrollment_assets.reporting.page import render_page
+from enrollment_assets.reporting.page import read_logo, render_page
 from enrollment_assets.reporting.scene import Scene
 from enrollment_assets.reporting.segment_bars import segments
 from enrollment_assets.reporting.site import IndexTerm, index_rows, refresh_site, render_index
@@ -31,7 +32,7 @@ from enrollment_assets_tests.conftest import (
     CONFIG,
     University,
     day,
-    require,
+    open_browser,
     student,
 )
 from enrollment_assets_tests.day_figures import (
@@ -190,6 +191,22 @@ def test_every_configured_colour_can_be_read(university, color):
     page = render_page(summary(made, settings), [], settings)
     ground, text = (re.search(rf"--{name}: (#\w+);", page)[1] for name in ("primary", "on-primary"))
     assert contrast(ground, text) >= 4.5
+
+
+def test_a_logo_is_in_the_page_and_one_that_cannot_be_shown_is_told(university):
+    picture = io.BytesIO()
+    Image.new("RGB", (40, 10), "#2e4057").save(picture, "png")
+    (university.folder / "logo.png").write_bytes(picture.getvalue())
+    university.change(reports={"logo": "logo.png"})
+    made = figures(university.settings, [5, 6])
+    page = render_page(summary(made, university.settings), [], university.settings)
+    assert '<img class="logo" alt="" src="data:image/png;base64,' in page
+    for name, words in (("gone.png", "cannot be read"), ("logo.exe", "use a picture")):
+        university.change(reports={"logo": name})
+        page = render_page(summary(made, university.settings), [], university.settings)
+        assert '<img class="logo"' not in page
+        with pytest.raises(ConfigurationError, match=words):
+            read_logo(university.settings)
 
 
 @pytest.mark.parametrize("block", range(5))
@@ -598,22 +615,8 @@ def test_two_thousand_days_are_listed_in_moments(university):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium")
-    require(chromium is not None, "there is no chromium (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=chromium,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--disable-background-networking",
-            ],
-        )
+    with open_browser() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def png(image: "Image.Image") -> bytes:
 
     buffer = io.BytesIO()
     image.quantize(_COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-        buffer, format="png", compress_level=9
+        buffer, format="png", compress_level=6
     )
     return buffer.getvalue()
 

@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 
 from enrollment_assets.config import Anchor, Grain, Settings
+from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.reporting.charts import Chart
 from enrollment_assets.reporting.colors import readable, text_on
 from enrollment_assets.reporting.summary import DaySummary
@@ -134,17 +135,38 @@ def look(settings: Settings) -> dict[str, Any]:
 
 
 def logo(settings: Settings) -> str:
-    """The institution's logo as an address that holds it, or nothing where it cannot be shown."""
+    """The institution's logo as an address that holds it; no report waits for one that is wrong."""
+    try:
+        return read_logo(settings)
+    except ConfigurationError:
+        return ""
+
+
+def read_logo(settings: Settings) -> str:
+    """The same, or nothing where none is configured.
+
+    Raises:
+        ConfigurationError: if it cannot be shown, with what to do.
+    """
     if settings.reports.logo is None:
         return ""
     path = settings.base / settings.reports.logo
     kind = _LOGO_KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise ConfigurationError(
+            f"reports.logo is {path}; use a picture that ends in {', '.join(_LOGO_KINDS)}."
+        )
     try:
-        content = path.read_bytes() if kind else b""
-    except OSError:
-        return ""
-    if not content or len(content) > _LARGEST_LOGO:
-        return ""
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"reports.logo is {path}, which cannot be read ({error.strerror}); reports go without."
+        ) from None
+    if len(content) > _LARGEST_LOGO:
+        raise ConfigurationError(
+            f"reports.logo is {path} with {len(content):,} bytes; use one of {_LARGEST_LOGO:,} at "
+            "most, since every report holds it."
+        )
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 

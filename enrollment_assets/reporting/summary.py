@@ -260,6 +260,8 @@ def _tiles(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:
     def against(column: str) -> str:
         if then is None or pd.isna(then["baseline_date"]):
             return ""
+        if now[column] == then[column]:
+            return f"also {count(then[column])} at the same point"
         difference = signed(now[column] - then[column])
         return f"{difference} on {count(then[column])} at the same point"
 
@@ -296,7 +298,7 @@ def _continuation(figures: DayFigures, settings: Settings) -> Tile:
             return Tile("Continuation", "none", "first snapshot")
         note = "day over day, before the census"
         if then is not None and pd.notna(then["baseline_date"]):
-            note += f"; {_points(now['retention_rate'] - then['retention_rate'])} on the same point"
+            note += _points(now["retention_rate"] - then["retention_rate"])
         return Tile("Continuation", percent(now["retention_rate"], 2), note)
     value = since["continuation_pct"].iloc[-1]
     note = f"of the census cohort; target {settings.reports.continuation_target:g} %"
@@ -304,12 +306,14 @@ def _continuation(figures: DayFigures, settings: Settings) -> Tile:
         rows = figures.continuation_of(past["comparison_term"])
         rows = rows[rows["date"] <= past["comparison_date"]]
         if len(rows):
-            note += f"; {_points(value - rows['continuation_pct'].iloc[-1])} on the same point"
+            note += _points(value - rows["continuation_pct"].iloc[-1])
     return Tile("Continuation", percent(value), note)
 
 
 def _points(difference: float) -> str:
-    return signed_percent(difference).replace(" %", " points")
+    if round(difference, 1) == 0:
+        return "; the same at the same point"
+    return f"; {signed_percent(difference).replace(' %', ' points')} on the same point"
 
 
 def _census(figures: DayFigures, settings: Settings) -> Tile:

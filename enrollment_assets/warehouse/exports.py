@@ -289,10 +289,8 @@ def _write_hyper(files: Iterable[Path], path: Path) -> None:
             parquet.schema_arrow, parquet.iter_batches(_BATCH_ROWS)
         )
 
-    # Without this Tableau's process leaves its log, with what it was told, in the working directory.
-    pantab.frames_to_hyper(
-        {file.stem: batches(file) for file in files}, path, process_params={"log_config": ""}
-    )
+    # Given no parameters, pantab keeps Tableau's process from logging what it is told where we stand.
+    pantab.frames_to_hyper({file.stem: batches(file) for file in files}, path)
 
 
 def _put_in_place(

@@ -108,10 +108,10 @@ def file_name(code: str) -> str:
     >>> file_name("2026FA")
     '2026FA'
     >>> file_name("../2026")
-    '2026-0ab9e8ab'
+    '2026-24234323'
     """
     plain = re.sub(r"[^A-Za-z0-9]+", "-", code).strip("-")[:40]
-    if plain == code:
+    if plain == code and code:
         return code
     # Two codes must not share a file.
     mark = hashlib.sha256(code.encode()).hexdigest()[:8]

@@ -4,6 +4,13 @@
 -- What `segment_disclosure` withholds is NULL, and its suppression column says why: small, or complement (it
 -- would give a small one away). A day whose disclosure is not known, or is of other counts than stand now,
 -- is withheld whole; so is a dimension whose mere list would tell. A segment without students that day is 0.
+{% set sides = (
+    ("own", "date", "term"),
+    ("baseline", "baseline_date", "term"),
+    ("comparison", "comparison_date", "comparison_term"),
+    ("census", "census_date", "comparison_term"),
+    ("final", "final_date", "comparison_term"),
+) %}
 WITH asked AS (
     SELECT
         segments.date,
@@ -78,13 +85,7 @@ opened AS (
 standing AS (
     SELECT
         asked.*,
-{% for side, day, term in (
-    ("own", "date", "term"),
-    ("baseline", "baseline_date", "term"),
-    ("comparison", "comparison_date", "comparison_term"),
-    ("census", "census_date", "comparison_term"),
-    ("final", "final_date", "comparison_term"),
-) %}
+{% for side, day, term in sides %}
         CASE WHEN asked.{{ day }} IS NOT NULL THEN coalesce({{ side }}.total_enrollment, 0) END
             AS {{ side }}_total,
         coalesce({{ side }}_opened.is_unlisted, false) AS {{ side }}_is_unlisted,
@@ -96,13 +97,7 @@ standing AS (
         END AS {{ side }}_suppression{{ "," if not loop.last }}
 {% endfor %}
     FROM asked
-{% for side, day, term in (
-    ("own", "date", "term"),
-    ("baseline", "baseline_date", "term"),
-    ("comparison", "comparison_date", "comparison_term"),
-    ("census", "census_date", "comparison_term"),
-    ("final", "final_date", "comparison_term"),
-) %}
+{% for side, day, term in sides %}
     LEFT JOIN opened AS {{ side }}_opened
         ON {{ side }}_opened.date = asked.{{ day }}
         AND {{ side }}_opened.term = asked.{{ term }}
