@@ -150,20 +150,59 @@ def _example(settings: Settings) -> Any:
 
 @cli.command()
 @click.option("--date", "day", type=_Day(), default=None, help="Day to run; today if left out.")
+@click.option("--email", is_flag=True, help="Mail the report; if it is held, tell alerts.urls.")
 @click.option("--verbose", is_flag=True, help="Show Dagster's log.")
-def run(day: dt.date | None, verbose: bool) -> None:
+def run(day: dt.date | None, email: bool, verbose: bool) -> None:
     """Run everything for one day."""
     from enrollment_assets.jobs import DAILY
+    from enrollment_assets.schedules import NOTIFY_TAG
 
     settings = load_settings()
     day = day or settings.today()
     _check_days(settings, day)
-    with _bars():
-        outcome = _execute(settings, DAILY, day, day, verbose=verbose)
+    if not email:
+        with _bars():
+            outcome = _execute(settings, DAILY, day, day, verbose=verbose)
+    else:
+        try:
+            with _bars():
+                tags = {NOTIFY_TAG: "email"}
+                outcome = _execute(settings, DAILY, day, day, tags=tags, verbose=verbose)
+        except EnrollmentError as error:  # before there was a run: nobody else would tell of it
+            _tell_alerts(settings, day, str(error))
+            raise
+        _tell_alerts(settings, day, outcome)
     failed = _tell(settings, outcome, day, day)
     if outcome.success:
         _headlines(settings, day)
     sys.exit(1 if failed else 0)
+
+
+def _tell_alerts(settings: Settings, day: dt.date, ended: "Outcome | str") -> None:
+    """Tell alerts.urls what a run with mail left behind, or why it never began; no daemon is needed.
+
+    A daemon that looks at the same run finds that it was told.
+    """
+    from enrollment_assets import alerts
+    from enrollment_assets.execution import instance
+    from enrollment_assets.history import run_facts
+    from enrollment_assets.news import News, held, news_of_run
+
+    mail_is_on = settings.email.enabled
+    try:
+        news: list[News] = []
+        if isinstance(ended, str):
+            news = [held(str(day), ended)] if mail_is_on else []
+        else:
+            with instance() as found:
+                run = found.get_run_by_id(ended.run_id)
+                if run is not None:
+                    news = news_of_run(run_facts(found, run, mail_is_on=mail_is_on))
+        if alerts.deliver(settings, news):
+            console.print("alerts.urls were told.")
+        alerts.record_deliveries(settings)
+    except EnrollmentError as error:  # what became of the run is told next, and decides on the exit
+        console.print(f"[bold red]Alert:[/] {_plain(str(error))}")
 
 
 @cli.command()
@@ -195,7 +234,7 @@ def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, ver
 @cli.command()
 def status() -> None:
     """Show which dates are there, missing, refused or stale."""
-    from enrollment_assets.operations import days_status
+    from enrollment_assets.operations import days_status, undelivered
 
     settings = load_settings()
     with _bars():
@@ -223,6 +262,8 @@ def status() -> None:
             "Stale days depend on a snapshot that changed since: the daemon computes them again, and "
             "so does every `enrollment run`."
         )
+    if words := undelivered(settings):
+        console.print(f"[bold red]Alerts:[/] {_plain(words)}")
 
 
 @cli.command()

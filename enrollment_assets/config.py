@@ -6,6 +6,7 @@ Nothing here talks to a source, a database or Dagster.
 import datetime as dt
 import os
 import re
+from email.utils import parseaddr
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,11 @@ from enrollment_assets.errors import ConfigurationError
 CONFIG_VARIABLE = "ENROLLMENT_CONFIG"
 OVERRIDE_PREFIX = "ENROLLMENT__"
 
+# What every mail server takes without extensions: no quotes, no comments, ASCII only.
+_MAILBOX = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+)
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -110,11 +116,34 @@ def _cron(value: str) -> str:
     return value
 
 
+def domain_of(address: str) -> str:
+    """What stands behind the @, in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
+def _mailbox(value: str) -> str:
+    local, _, domain = value.strip().rpartition("@")
+    address = f"{local}@{domain.lower()}"
+    if not _MAILBOX.fullmatch(address):
+        raise ValueError("give an address such as dean@example.edu, without a name")
+    return address
+
+
+def _sender(value: str) -> str:
+    address = parseaddr(value)[1]
+    if not address or not value.isprintable():
+        raise ValueError("give an address, or a name with one: Registrar <registrar@example.edu>")
+    _mailbox(address)
+    return value.strip()
+
+
 Day = Annotated[dt.date, BeforeValidator(_calendar_date)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Color = Annotated[str, AfterValidator(_color)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+Sender = Annotated[str, AfterValidator(_sender)]
 
 
 class Grain(StrEnum):
@@ -268,12 +297,34 @@ class Email(Section):
     """The daily mail."""
 
     enabled: bool = False
-    sender: str | None = Field(default=None, alias="from")
-    recipients: tuple[str, ...] = ()
+    sender: Sender | None = Field(default=None, alias="from")
+    recipients: tuple[Mailbox, ...] = ()
     smtp_url: str = "${SMTP_URL}"
     subject_prefix: str = "[Enrollment]"
     include_student_lists: bool = False
     allowed_domains: tuple[str, ...] = ()
+
+    @field_validator("recipients")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple({address.casefold(): address for address in value}.values())
+
+    @model_validator(mode="after")
+    def _only_allowed(self) -> Self:
+        allowed = {domain.lower().lstrip("@") for domain in self.allowed_domains}
+        if allowed:
+            outside = {domain_of(address) for address in self.recipients} - allowed
+            if outside:
+                raise ValueError(
+                    f"recipients: {', '.join(sorted(outside))} is none of allowed_domains "
+                    f"({', '.join(sorted(allowed))})"
+                )
+        return self
+
+    @property
+    def sender_domain(self) -> str:
+        """The domain that mails come from; empty where no sender is given."""
+        return domain_of(parseaddr(self.sender or "")[1])
 
 
 class Exports(Section):

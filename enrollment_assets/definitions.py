@@ -6,7 +6,16 @@ from typing import Any
 
 import dagster as dg
 
-from enrollment_assets.assets import changes, custom, exports, ingest, insight, metrics, reports
+from enrollment_assets.assets import (
+    changes,
+    custom,
+    exports,
+    ingest,
+    insight,
+    mail,
+    metrics,
+    reports,
+)
 from enrollment_assets.checks import changes as change_checks
 from enrollment_assets.checks import custom as custom_checks
 from enrollment_assets.checks import insight as insight_checks
@@ -18,7 +27,7 @@ from enrollment_assets.resources import build_resources
 from enrollment_assets.schedules import build_schedules
 from enrollment_assets.sensors import build_sensors
 
-STAGES = (ingest, changes, metrics, insight, reports, exports)
+STAGES = (ingest, changes, metrics, insight, reports, exports, mail)
 CHECKS = (snapshot_checks, change_checks, metric_checks, insight_checks)
 
 

@@ -63,6 +63,25 @@ class AlertError(EnrollmentError):
     transient = True
 
 
+class MailError(EnrollmentError):
+    """A mail was not taken by the mail server this time; the text names no recipient.
+
+    `in_doubt` says that the whole mail had gone out and no answer came: it may have arrived.
+    """
+
+    transient = True
+
+    def __init__(self, message: str, *, in_doubt: bool = False) -> None:
+        super().__init__(message)
+        self.in_doubt = in_doubt
+
+
+class MailRefusedError(MailError):
+    """The mail server will not take it as things are; trying again changes nothing."""
+
+    transient = False
+
+
 class ExportError(EnrollmentError):
     """An exported table is not there, or cannot be read."""
 

@@ -46,9 +46,13 @@ _PROCESS_TAG = "enrollment/process"
 
 @contextmanager
 def writer_lock(
-    warehouse: Path, doing: str, *, tell: Callable[[str], None] = progress.note
+    warehouse: Path,
+    doing: str,
+    *,
+    tell: Callable[[str], None] = progress.note,
+    wait: float | None = None,
 ) -> Iterator[bool]:
-    """Hold the right to write into the warehouse; wait a bounded time for it.
+    """Hold the right to write into the warehouse; wait a bounded time for it (seconds).
 
     Gives whether the one who held it before died with it.
 
@@ -57,7 +61,7 @@ def writer_lock(
     Raises:
         WarehouseBusyError: if another writer kept it; the message says which.
     """
-    wait = wait_seconds()
+    wait = wait_seconds() if wait is None else wait
     make_private_folder(warehouse.parent)
     path = warehouse.with_suffix(".lock")
     holder = holder_file(warehouse)

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from enrollment_assets.alerts import addresses, check_addresses
-from enrollment_assets.config import Settings, Term, expand, load_settings
+from enrollment_assets import delivery, mailer
+from enrollment_assets.alerts import addresses, check_addresses, waiting
+from enrollment_assets.config import Settings, Term, load_settings
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.sources.base import source_for
 from enrollment_assets.warehouse.connection import Warehouse, make_private_folder, plain_errors
@@ -283,16 +284,29 @@ def _look_at_reports(settings: Settings) -> str:
 
 
 def _look_at_mail(settings: Settings) -> str:
-    email = settings.email
-    if not email.enabled:
+    if not settings.email.enabled:
         return "off (email.enabled: false)"
-    expand(email.smtp_url, "email.smtp_url")
-    if not (email.sender and email.recipients):
-        raise EnrollmentError("email.from and email.recipients must be given to send mail.")
-    return f"to {len(email.recipients)} recipients"
+    server = delivery.check(settings)
+    mailer.look(server, settings.email.sender_domain)
+    login = ", login accepted" if server.user else ""
+    return f"to {len(settings.email.recipients)} recipients through {server.words}{login}"
+
+
+def undelivered(settings: Settings) -> str | None:
+    """That alerts wait since a time, for some address did not take them; None where all is told."""
+    news, since = waiting(settings)
+    if not news:
+        return None
+    return (
+        f"{len(news)} alerts have not been delivered since {since}, the oldest: {news[0]} Correct "
+        "alerts.urls, or mend the service behind it; the daemon tries again every half minute."
+    )
 
 
 def _look_at_alerts(settings: Settings) -> str:
     if not addresses(settings):
         return "none (set ALERT_URL to hear of failures)"
-    return f"{check_addresses(settings)} addresses"
+    number = check_addresses(settings)
+    if words := undelivered(settings):
+        raise EnrollmentError(words)
+    return f"{number} addresses, nothing waits to be delivered"

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.tags import BACKFILL_ID_TAG, WILL_RETRY_TAG
 
-from enrollment_assets.alerts import addresses, deliver
+from enrollment_assets.alerts import deliver, record_deliveries
 from enrollment_assets.config import Settings
 from enrollment_assets.config_source import FilesKeys
 from enrollment_assets.errors import (
@@ -19,10 +19,12 @@ from enrollment_assets.errors import (
     SourceUnavailableError,
     WarehouseBusyError,
 )
-from enrollment_assets.execution import failures, range_tags
+from enrollment_assets.execution import range_tags
+from enrollment_assets.history import backfill_facts, backfills_under_way, run_facts
 from enrollment_assets.jobs import DAILY, INSIGHT, RESTATE
 from enrollment_assets.landing import Seen, look
 from enrollment_assets.locking import UNFINISHED, close_dead_runs
+from enrollment_assets.news import News, news_of_backfill, news_of_run
 from enrollment_assets.operations import last_read, stale_ranges
 from enrollment_assets.schedules import late_tags
 from enrollment_assets.sources.files import FilesSource
@@ -30,7 +32,12 @@ from enrollment_assets.sources.files import FilesSource
 # A restatement that failed is tried again, but not at every tick.
 _RETRY_SECONDS = 600
 _MOST_RUNS = 50
-_HEARD_OF = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
+_HEARD_OF = (
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_CANCELED,
+    dg.DagsterEventType.RUN_SUCCESS,
+)
+_BACKFILLS = "backfills"  # those of which the end is awaited, in the cursor
 
 
 def build_sensors(settings: Settings, jobs: dict[str, Any]) -> list[dg.SensorDefinition]:
@@ -125,30 +132,50 @@ def _alerts_sensor(settings: Settings) -> dg.SensorDefinition:
         name="alerts_sensor",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells alerts.urls of failed runs and failed checks; tries until it is delivered.",
+        description="Tells alerts.urls of failures, errors, anomalies and restatements, once each; a "
+        "tick that cannot deliver fails, and the next one tries again.",
     )
     def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        instance = context.instance
-        if not context.cursor:  # history is no news
-            newest = {kind: instance.fetch_run_status_changes(kind, limit=1) for kind in _HEARD_OF}
-            seen = {kind.value: page.cursor for kind, page in newest.items() if page.records}
-            return dg.SensorResult(cursor=json.dumps(seen))
-        seen = json.loads(context.cursor)
-        lines: list[str] = []
-        for kind in _HEARD_OF:
-            changes = instance.fetch_run_status_changes(
-                kind, limit=_MOST_RUNS, cursor=seen.get(kind.value), ascending=True
-            )
-            if changes.records:
-                seen[kind.value] = changes.cursor
-            for record in changes.records:
-                lines += _news(instance, record.run_id)
-        if lines and addresses(settings):
-            # An error here leaves the cursor where it was: the same news go out at the next tick.
-            deliver(settings, f"{len(lines)} alerts" if len(lines) > 1 else "alert", lines)
+        seen, news = _collect(context.instance, settings, json.loads(context.cursor or "{}"))
+        # An error here leaves the cursor where it was: the same news go out at the next tick.
+        deliver(settings, news)
+        if not context.instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
+            record_deliveries(settings)
         return dg.SensorResult(cursor=json.dumps(seen))
 
     return alerts_sensor
+
+
+def _collect(
+    instance: dg.DagsterInstance, settings: Settings, cursor: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[News]]:
+    """What happened since the cursor, and the cursor after it. What was before its start is history."""
+    seen = dict(cursor)
+    news: list[News] = []
+    backfills = {*seen.get(_BACKFILLS, []), *backfills_under_way(instance)}
+    for kind in _HEARD_OF:
+        if kind.value not in seen:
+            seen[kind.value] = instance.fetch_run_status_changes(kind, limit=1).cursor
+            continue
+        changes = instance.fetch_run_status_changes(
+            kind, limit=_MOST_RUNS, cursor=seen[kind.value], ascending=True
+        )
+        if changes.records:
+            seen[kind.value] = changes.cursor
+        for record in changes.records:
+            run = instance.get_run_by_id(record.run_id)
+            # One that is begun again tells of itself when it has ended for good.
+            if run is None or run.tags.get(WILL_RETRY_TAG) == "true":
+                continue
+            if BACKFILL_ID_TAG in run.tags:
+                backfills.add(run.tags[BACKFILL_ID_TAG])
+                continue
+            news += news_of_run(run_facts(instance, run, mail_is_on=settings.email.enabled))
+    backfills = {name for name in backfills if instance.get_backfill(name)}
+    ended = {name: facts for name in sorted(backfills) if (facts := backfill_facts(instance, name))}
+    news += [news_of_backfill(facts) for facts in ended.values()]
+    seen[_BACKFILLS] = sorted(backfills - ended.keys())
+    return seen, news
 
 
 def _range_to_restate(
@@ -166,30 +193,3 @@ def _range_to_restate(
         if ranges:
             return job, *ranges[0]
     return "All figures follow from the snapshots that stand."
-
-
-def _news(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
-    """What a run that ended has to tell: why it failed, and which checks found an error."""
-    run = instance.get_run_by_id(run_id)
-    if run is None or run.tags.get(WILL_RETRY_TAG) == "true":
-        return
-    day = run.tags.get("dagster/partition") or " to ".join(
-        run.tags[tag] for tag in range_tags("", "") if tag in run.tags
-    )
-    if run.status == dg.DagsterRunStatus.FAILURE:
-        events = [entry.dagster_event for entry in instance.all_logs(run_id)]
-        words = "; ".join(failures(event for event in events if event))
-        yield f"{run.job_name} {day} failed: {words} (run {run_id})".replace("  ", " ")
-    if BACKFILL_ID_TAG in run.tags:
-        return
-    evaluations = instance.get_records_for_run(
-        run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    ).records
-    for record in evaluations:
-        event = record.event_log_entry.dagster_event
-        if event is None:
-            continue
-        found = event.asset_check_evaluation_data
-        if not found.passed and found.severity == dg.AssetCheckSeverity.ERROR:
-            asset = found.asset_key.to_user_string()
-            yield f"{found.check_name} failed on {asset} {found.partition or day}"

@@ -24,6 +24,7 @@ from enrollment_assets.execution import execute, failures
 from enrollment_assets.jobs import CORE, CORE_ASSETS
 from enrollment_assets.locking import UNFINISHED
 from enrollment_assets.operations import stale_ranges
+from enrollment_assets_tests.channels import channel
 from enrollment_assets_tests.conftest import CHECKOUT, student
 from enrollment_assets_tests.soak import IS_SOAK
 
@@ -62,7 +63,14 @@ def home(request, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def place(university, home, monkeypatch):
+def alerts():
+    """A service that takes the alerts of the daemon."""
+    with channel() as found:
+        yield found
+
+
+@pytest.fixture
+def place(university, home, monkeypatch, alerts):
     """A university in the middle of a term today, whose schedule ticks within two minutes."""
     today = dt.datetime.now(dt.UTC).date()
     tick = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=70)
@@ -79,6 +87,7 @@ def place(university, home, monkeypatch):
         terms=[term],
         calendar={},
         schedule={"cron": f"{tick.minute} {tick.hour} * * *"},
+        alerts={"urls": [alerts.address]},
     )
     for offset in range(41):
         date = term["registration_opens"] + dt.timedelta(offset)
@@ -182,11 +191,14 @@ def tables(settings):
 
 
 @pytest.mark.parametrize(("home", "killed"), TRIALS, indirect=["home"])
-def test_the_schedule_and_two_backfills_at_once_leave_the_right_tables(place, home, killed):
+def test_the_schedule_and_two_backfills_at_once_leave_the_right_tables(place, home, killed, alerts):
     settings = place.settings
     today = settings.today()
     graph = build_defs(settings=settings).resolve_asset_graph()
     with dg.DagsterInstance.get() as instance:
+
+        def said():
+            return "\n".join(alerts.sent)
 
         def backfills_are(status):
             return all(instance.get_backfill(b).status == status for b in asked)
@@ -209,6 +221,7 @@ def test_the_schedule_and_two_backfills_at_once_leave_the_right_tables(place, ho
             wait_until(
                 lambda: not count(*UNFINISHED) and not stale_ranges(settings), "the restatement"
             )
+            wait_until(lambda: all(f"Backfill {b}" in said() for b in asked), "the summaries")
 
         with daemon(place.folder) as process:
             if killed == "not killed":
@@ -232,5 +245,7 @@ def test_the_schedule_and_two_backfills_at_once_leave_the_right_tables(place, ho
         else:
             assert why(instance, failed) == []
     assert tables(settings) == in_order(place)
+    # each backfill in one line, and no single run or day of it
+    assert [said().count(f"Backfill {b} of ") for b in asked] == [1, 1]
     page = settings.data_path / "reports" / today.isoformat() / "report.html"
     assert page.exists()

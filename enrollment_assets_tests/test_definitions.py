@@ -69,6 +69,7 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "monthly_enrollment_summary",
             "point_in_time",
             "programs_at_risk",
+            "report_email",
             "segment_disclosure",
             "segment_metrics",
             "segment_point_in_time",

@@ -1,19 +1,16 @@
-"""What runs beside the daily work: removal of what is old, lateness, alerts, the daemon's sensors."""
+"""What runs beside the daily work: removal of what is old, lateness, the daemon's sensors."""
 
 import datetime as dt
 import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
 import pytest
 
 from enrollment_assets.config import load_settings
 from enrollment_assets.definitions import build_defs
-from enrollment_assets.errors import AlertError
 from enrollment_assets.execution import decide, execute, execute_and_restate, rebuild
 from enrollment_assets.jobs import CORE, DAILY, FRESHNESS, PRUNE, RESTATE
 from enrollment_assets.retention import find_old
@@ -175,65 +172,10 @@ def test_a_day_that_is_not_there_in_time_fails_its_check(university):
     assert len(freshness(university, "2024-08-27").checks) == 1
 
 
-class Channel(ThreadingHTTPServer):
-    """A service that takes Apprise's JSON messages, or answers that it is out of order."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Take)
-        self.sent = []
-        self.works = True
-
-    @property
-    def address(self):
-        return f"json://127.0.0.1:{self.server_port}"
-
-
-class Take(BaseHTTPRequestHandler):
-    def do_POST(self):
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.works:
-            self.server.sent.append(f"{message['title']}\n{message['message']}")
-        self.send_response(200 if self.server.works else 503)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def channel():
-    with Channel() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
-
-
 def evaluate(university, name, instance, cursor):
     repository = build_defs(settings=university.settings).get_repository_def()
     context = dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=repository)
     return repository.get_sensor_def(name).evaluate_tick(context)
-
-
-def test_alerts_arrive_once_and_nothing_is_lost_while_the_channel_is_down(
-    university, dagster_instance, channel
-):
-    university.change(alerts={"urls": [channel.address]})
-    university.run(FIRST)  # history, before the first tick
-    cursor = evaluate(university, "alerts_sensor", dagster_instance, None).cursor
-    assert channel.sent == []
-    freshness(university, FIRST)
-    university.run("2024-08-27")
-    channel.works = False
-    with pytest.raises(AlertError, match="An alert was not delivered"):
-        evaluate(university, "alerts_sensor", dagster_instance, cursor)
-    channel.works = True
-    cursor = evaluate(university, "alerts_sensor", dagster_instance, cursor).cursor
-    (message,) = channel.sent
-    assert "Test University: 2 alerts" in message
-    assert "core_job 2024-08-27 failed: 2024-08-27: missing. enrollment_snapshot_" in message
-    assert "snapshot_on_time failed on enrollment_snapshots 2024-08-26" in message
-    assert evaluate(university, "alerts_sensor", dagster_instance, cursor).cursor == cursor
-    assert len(channel.sent) == 1
 
 
 def test_the_daemon_restates_late_days_once_nobody_else_writes(university, dagster_instance):

@@ -302,15 +302,19 @@ def interval_coverage(facts: Sequence[Facts]) -> Finding:
 
 
 def no_anomalies(facts: Sequence[Facts]) -> Finding:
-    """Nothing moved in an unusual way, or a person has said why."""
+    """Nothing moved in an unusual way, or a person has said why.
+
+    The figures go into alerts: segments that are withheld have no name and no number in them.
+    """
     open_ones = [row for row in facts if row["reason"] is None]
     figures: dict[str, Any] = {"unusual_series": len(facts)}
     for row in facts:
-        words = (
-            f"{row['observed']:,.0f} a day, expected {row['expected']:,.0f} "
-            f"({row['lower']:,.0f} to {row['upper']:,.0f}), score {row['score']:.1f}: "
-            f"{row['explanation']}"
-        )
+        words = row["explanation"]
+        if row["observed"] is not None:
+            words = (
+                f"{row['observed']:,.0f} a day, expected {row['expected']:,.0f} "
+                f"({row['lower']:,.0f} to {row['upper']:,.0f}), score {row['score']:.1f}: {words}"
+            )
         if row["reason"] is not None:
             words += f" Acknowledged by {row['acknowledged_by']}: {row['reason']}"
         figures[f"{row['term']} {row['series']}"] = words

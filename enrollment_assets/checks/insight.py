@@ -30,7 +30,10 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """The checks on anomalies, forecasts and frozen censuses; all of them only warn."""
 
     @dg.multi_asset_check(
-        name="check_anomalies", specs=check_specs(settings, ANOMALIES, UNUSUAL), pool=POOL
+        name="check_anomalies",
+        # What is withheld decides on what may be told.
+        specs=check_specs(settings, ANOMALIES, UNUSUAL, after=["segment_disclosure"]),
+        pool=POOL,
     )
     def check_anomalies(
         context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]

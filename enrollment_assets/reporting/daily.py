@@ -11,6 +11,7 @@ from enrollment_assets.config import Settings
 from enrollment_assets.reporting.charts import Chart, draw_charts
 from enrollment_assets.reporting.figures import read_figures, read_frame
 from enrollment_assets.reporting.page import Restated, render_page, restated_figures, with_restated
+from enrollment_assets.reporting.pictures import with_words
 from enrollment_assets.reporting.publish import publish
 from enrollment_assets.reporting.site import refresh_site
 from enrollment_assets.reporting.summary import DaySummary, summary
@@ -42,7 +43,7 @@ def publish_day(
     told = summary(figures, settings)
     charts = draw_charts(figures, settings)
     for chart in charts:
-        publish(settings, day, f"{chart.name}.png", chart.png)
+        publish(settings, day, f"{chart.name}.png", with_words(chart.png, chart.title, chart.alt))
     text = render_page(told, charts, settings, _restated(connection, settings, day))
     # The figures count as reported from the moment at which the page is there.
     with transaction(connection):

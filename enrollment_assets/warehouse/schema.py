@@ -533,13 +533,17 @@ def _deliveries() -> tuple[Table, ...]:
     """Who was told what, and who took out a list of students."""
     reports = Table(
         "report_deliveries",
-        "One row per try to mail a day's report, or the notice that it is held, to a set of recipients",
+        "One row per try to mail a day's report, and recipients with the same outcome",
         _columns(
             ("date", "DATE", "Day of the report"),
-            ("kind", "VARCHAR", "report, or held"),
+            ("kind", "VARCHAR", "report"),
             ("recipients", "VARCHAR", "The addresses in order, with a comma between"),
             ("message_id", "VARCHAR", "Message-ID of the mail: the same for every try"),
-            ("state", "VARCHAR", "sending, sent, or failed"),
+            (
+                "state",
+                "VARCHAR",
+                "sent, failed, or sending: it may have arrived, and is sent again",
+            ),
             ("detail", "VARCHAR", "What the server answered where it failed"),
             ("run_id", "VARCHAR", "Dagster run that sent it"),
             ("recorded_at", "TIMESTAMPTZ", "When"),
@@ -551,11 +555,7 @@ def _deliveries() -> tuple[Table, ...]:
         "One row per piece of news and address that took it",
         _columns(
             ("news_id", "VARCHAR", "What it is about: a run, a check of a run, an anomaly, a day"),
-            (
-                "address",
-                "VARCHAR",
-                "Number of the address under alerts.urls; it may hold a password",
-            ),
+            ("address", "VARCHAR", "Kind of the address and a mark; it may hold a password itself"),
             ("title", "VARCHAR", "Title of the message"),
             ("delivered_at", "TIMESTAMPTZ", "When"),
         ),

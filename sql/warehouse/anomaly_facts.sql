@@ -1,14 +1,18 @@
--- What is unusual on a day. Grain: one row per day, term and series. Binds: $first, $last (days, both
--- inclusive). A person's word about a day stands beside it.
+-- What is unusual on a day, as everybody may be told: alerts carry it. Grain: one row per day, term and
+-- series. Binds: $first, $last (days, both inclusive). A person's word about a day stands beside it.
+WITH published AS (
+    {% include "published_anomalies.sql" %}
+)
+
 SELECT
-    anomalies.date AS snapshot_date,
-    anomalies.*,
+    published.date AS snapshot_date,
+    published.*,
     known.reason,
     known.acknowledged_by
-FROM enrollment.enrollment_anomalies AS anomalies
+FROM published
 LEFT JOIN operations.acknowledged_anomalies AS known
-    ON known.date = anomalies.date AND known.term = anomalies.term
-WHERE anomalies.is_anomaly AND anomalies.date BETWEEN $first AND $last
+    ON known.date = published.date AND known.term = published.term
+WHERE published.is_anomaly
 QUALIFY known.acknowledged_at IS NOT DISTINCT FROM
-    max(known.acknowledged_at) OVER (PARTITION BY anomalies.date, anomalies.term)
-ORDER BY anomalies.date, anomalies.term, abs(anomalies.score) DESC
+    max(known.acknowledged_at) OVER (PARTITION BY published.date, published.term)
+ORDER BY published.date, published.term, abs(published.score) DESC NULLS LAST
