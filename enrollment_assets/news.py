@@ -169,8 +169,8 @@ def _of_metadata(run: RunFacts) -> Iterator[News]:
 
 def _restated(run: RunFacts) -> str:
     return (
-        f"{run.restated_figures:,} figures that had been reported changed, of {run.restated_days}; their "
-        "reports say so"
+        f"{run.restated_figures:,} figures that had been reported changed, of {run.restated_days}; "
+        "their reports say so"
     )
 
 

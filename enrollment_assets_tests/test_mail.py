@@ -156,7 +156,7 @@ def test_a_server_that_fails_at_random_points_loses_no_mail_and_doubles_none_but
     chaos = Chaos(server, monkeypatch)
     monkeypatch.setattr(delivery, "_TRIES", 2)
     mail = DayMail(compose(SUMMARY, (), mailing.settings))
-    days = [DAY + dt.timedelta(number) for number in range(count(30, 100))]
+    days = [DAY + dt.timedelta(number) for number in range(count(25, 100))]
     for date in days:
         chaos.send_until_done(mailing, date, mail)
     copies = Counter((who, read_mail(content)["Message-ID"]) for who, content in server.taken)
