@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
 from enrollment_assets import cli
+from enrollment_assets_tests.channels import channel
 from enrollment_assets_tests.conftest import University, csv_text, student
-from enrollment_assets_tests.test_operations import channel, evaluate  # noqa: F401
+from enrollment_assets_tests.mail_servers import FlakyServer, read_mail, serving
+from enrollment_assets_tests.test_operations import evaluate
 from enrollment_assets_tests.test_serve import served
 
 MARK = "ZQXJVKW"
@@ -57,6 +60,7 @@ class Scene:
     capture: pytest.CaptureFixture[str]
     log: pytest.LogCaptureFixture
     alerts: list[str] = field(default_factory=list)
+    mails: list[tuple[str, bytes]] = field(default_factory=list)
     said: list[tuple[str, str]] = field(default_factory=list)
 
     def command(self, *arguments: str) -> int:
@@ -142,20 +146,30 @@ def working_directory(university: University) -> Path:
 
 
 @pytest.fixture
-def played(scene, channel, dagster_instance):  # noqa: F811
+def played(scene, dagster_instance, monkeypatch):
     """Everything that the platform does, once, over the planted students."""
+    with channel() as alerts, serving(FlakyServer()) as mails:
+        monkeypatch.setenv("SMTP_URL", mails.url)
+        scene.alerts, scene.mails = alerts.sent, mails.taken
+        play(scene, dagster_instance, alerts.address)
+        yield scene
+
+
+def play(scene: Scene, instance: dg.DagsterInstance, alert_url: str) -> None:
     university = scene.university
-    scene.alerts = channel.sent
     university.change(
-        alerts={"urls": [channel.address]},
+        alerts={"urls": [alert_url]},
+        email={"enabled": True, "from": "a@example.edu", "recipients": ["b@example.edu"]},
         statuses={"counted": ["enrolled"], "ignored": ["withdrawn"]},
         quality={"student_id_pattern": "[A-Z]+[0-9]+"},
     )
     plant(university)
-    cursor = evaluate(university, "alerts_sensor", dagster_instance, None).cursor
-    assert scene.command("run", "--date", FINE, "--verbose") == 0
-    assert scene.command("run", "--date", ODD, "--verbose") == 1  # rows of an unknown term
-    assert scene.command("run", "--date", REFUSED, "--verbose") == 1
+    cursor = evaluate(university, "alerts_sensor", instance, None).cursor
+    assert scene.command("run", "--date", FINE, "--email", "--verbose") == 0
+    assert (
+        scene.command("run", "--date", ODD, "--email", "--verbose") == 1
+    )  # rows of an unknown term
+    assert scene.command("run", "--date", REFUSED, "--email", "--verbose") == 1
     assert scene.command("backfill", "--from", RAGGED, "--to", LAST, "--reports") == 0
     break_a_metric(university)
     assert scene.command("run", "--date", BROKEN) == 1
@@ -167,8 +181,7 @@ def played(scene, channel, dagster_instance):  # noqa: F811
     assert scene.command("status") == 0
     assert scene.command("doctor") == 1  # the newest file has no header
     assert scene.command("prune", "--dry-run") == 0
-    evaluate(university, "alerts_sensor", dagster_instance, cursor)
-    return scene
+    evaluate(university, "alerts_sensor", instance, cursor)
 
 
 # --- what is searched --------------------------------------------------------------------------------
@@ -224,6 +237,15 @@ def alerts(scene: Scene) -> Output:
         yield "alert", message.encode()
 
 
+def mails(scene: Scene) -> Output:
+    """What was mailed, as it went over the line and as it is read."""
+    for recipient, content in scene.mails:
+        yield f"mail to {recipient}", content
+        for part in read_mail(content).walk():
+            if not part.is_multipart():
+                yield f"{part.get_content_type()} of it", part.get_payload(decode=True)
+
+
 def interface(scene: Scene) -> Output:
     """Every path of `enrollment serve`, and its log."""
     with served(scene.university) as server:
@@ -242,6 +264,7 @@ OUTPUTS: tuple[Callable[[Scene], Output], ...] = (
     files_of_data,
     exports,
     alerts,
+    mails,
     interface,
 )
 
@@ -296,7 +319,8 @@ def test_nothing_of_a_student_is_anywhere_but_where_it_should_be(played):
     } <= searched
     assert f"{data}/exports/csv/fact_segment_daily.csv" in searched
     assert not list(data.rglob("fact_student_change*"))
-    assert len(played.alerts) == 1
+    assert len(played.alerts) > 1
+    assert "text/html of it" in searched
     assert sum(label.endswith(".db, read") for label in searched) >= 3
     (count,) = played.university.query(
         "SELECT count(*) FROM enrollment.enrollment_snapshots WHERE student_name LIKE ?", f"{MARK}%"
