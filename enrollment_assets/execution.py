@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from enrollment_assets import progress
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError, InstanceError, WarehouseError
-from enrollment_assets.jobs import CORE, DAILY, EXPORTS, INSIGHT, REPORTS, RESTATE
+from enrollment_assets.jobs import CORE, DAILY, INSIGHT, REPORTS, RESTATE
 from enrollment_assets.locking import close_dead_runs, process_tags
 from enrollment_assets.operations import days_to_take_in, logged_days, stale_ranges
 from enrollment_assets.partitions import LENIENT_TAG
@@ -184,9 +184,6 @@ def execute_and_restate(
         restate(settings, until=first)
     outcome = execute(settings, job, first, last, **options)
     restatements = restate(settings)
-    if restatements and job in (DAILY, REPORTS):
-        # The exports were written before these days were computed again.
-        restatements.append(execute(settings, EXPORTS))
     if restatements:
         outcome.checks = [check for check in outcome.checks if check.name != RESTATED_CHECK]
     for restated in restatements:

@@ -72,8 +72,10 @@ def build_jobs(settings: "Settings") -> dict[str, Job]:
         ),
         define_asset_job(
             INSIGHT,
-            AssetSelection.groups(*_INSIGHT_GROUPS),
-            description="Comparisons, trends, cohorts, anomalies and forecasts of days with figures.",
+            # With the exports, which hold all days: whatever is restated reaches their readers.
+            AssetSelection.groups(*_INSIGHT_GROUPS, _EXPORT_GROUP),
+            description="Comparisons, trends, cohorts, anomalies and forecasts of days with figures, "
+            "and the exports.",
         ),
         define_asset_job(
             REPORTS,
