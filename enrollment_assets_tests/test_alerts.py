@@ -20,7 +20,7 @@ from enrollment_assets.news import (
 )
 from enrollment_assets.operations import diagnose, undelivered
 from enrollment_assets.schedules import NOTIFY_TAG, check_tags
-from enrollment_assets_tests.channels import channel
+from enrollment_assets_tests.channels import open_channel
 from enrollment_assets_tests.conftest import day, student
 from enrollment_assets_tests.mail_servers import FlakyServer, serving
 
@@ -29,7 +29,7 @@ FIRST, SECOND = "2024-08-26", "2024-08-27"
 
 @pytest.fixture
 def channels():
-    with channel() as one, channel() as other:
+    with open_channel() as one, open_channel() as other:
         yield one, other
 
 

@@ -108,7 +108,7 @@ def test_old_reports_and_refused_rows_go_with_their_periods(filled):
         for kind in ("reports", "quarantine")
     }
     assert left == {
-        "reports": [*days("2024-09-17", LAST), "notes"],
+        "reports": [*days("2024-09-17", LAST), "index.html", "notes"],
         "quarantine": [*days("2024-09-15", LAST), "notes"],
     }
 

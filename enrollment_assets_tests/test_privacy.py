@@ -21,7 +21,8 @@ import pytest
 
 from enrollment_assets import cli
 from enrollment_assets_tests.conftest import University, csv_text, student
-from enrollment_assets_tests.test_operations import channel, evaluate  # noqa: F401
+from enrollment_assets_tests.mail_servers import FlakyServer, read_mail, serving
+from enrollment_assets_tests.test_operations import evaluate
 from enrollment_assets_tests.test_serve import served
 
 MARK = "ZQXJVKW"
@@ -57,6 +58,7 @@ class Scene:
     capture: pytest.CaptureFixture[str]
     log: pytest.LogCaptureFixture
     alerts: list[str] = field(default_factory=list)
+    mails: list[tuple[str, bytes]] = field(default_factory=list)
     said: list[tuple[str, str]] = field(default_factory=list)
 
     def command(self, *arguments: str) -> int:
@@ -142,20 +144,28 @@ def working_directory(university: University) -> Path:
 
 
 @pytest.fixture
-def played(scene, channel, dagster_instance):  # noqa: F811
+def mail_server(monkeypatch):
+    with serving(FlakyServer()) as found:
+        monkeypatch.setenv("SMTP_URL", found.url)
+        yield found
+
+
+@pytest.fixture
+def played(scene, channel, mail_server, dagster_instance):
     """Everything that the platform does, once, over the planted students."""
     university = scene.university
-    scene.alerts = channel.sent
+    scene.alerts, scene.mails = channel.sent, mail_server.taken
     university.change(
         alerts={"urls": [channel.address]},
+        email={"enabled": True, "from": "ir@example.edu", "recipients": ["dean@example.edu"]},
         statuses={"counted": ["enrolled"], "ignored": ["withdrawn"]},
         quality={"student_id_pattern": "[A-Z]+[0-9]+"},
     )
     plant(university)
     cursor = evaluate(university, "alerts_sensor", dagster_instance, None).cursor
-    assert scene.command("run", "--date", FINE, "--verbose") == 0
+    assert scene.command("run", "--date", FINE, "--email", "--verbose") == 0
     assert scene.command("run", "--date", ODD, "--verbose") == 1  # rows of an unknown term
-    assert scene.command("run", "--date", REFUSED, "--verbose") == 1
+    assert scene.command("run", "--date", REFUSED, "--email", "--verbose") == 1
     assert scene.command("backfill", "--from", RAGGED, "--to", LAST, "--reports") == 0
     break_a_metric(university)
     assert scene.command("run", "--date", BROKEN) == 1
@@ -224,6 +234,14 @@ def alerts(scene: Scene) -> Output:
         yield "alert", message.encode()
 
 
+def mails(scene: Scene) -> Output:
+    """What recipients got, as it was sent and as they read it."""
+    for _, content in scene.mails:
+        yield "mail", content
+        for part in read_mail(content).walk():
+            yield "a part of a mail", part.get_payload(decode=True) or b""
+
+
 def interface(scene: Scene) -> Output:
     """Every path of `enrollment serve`, and its log."""
     with served(scene.university) as server:
@@ -242,6 +260,7 @@ OUTPUTS: tuple[Callable[[Scene], Output], ...] = (
     files_of_data,
     exports,
     alerts,
+    mails,
     interface,
 )
 
@@ -296,7 +315,8 @@ def test_nothing_of_a_student_is_anywhere_but_where_it_should_be(played):
     } <= searched
     assert f"{data}/exports/csv/fact_segment_daily.csv" in searched
     assert not list(data.rglob("fact_student_change*"))
-    assert len(played.alerts) == 1
+    assert len(played.alerts) == 2  # the command's own, that the mail is held, and the sensor's
+    assert len(played.mails) == 1
     assert sum(label.endswith(".db, read") for label in searched) >= 3
     (count,) = played.university.query(
         "SELECT count(*) FROM enrollment.enrollment_snapshots WHERE student_name LIKE ?", f"{MARK}%"
