@@ -47,6 +47,7 @@ bench: install           ## several minutes; bench/README.md holds the last resu
 	$(BIN)/python bench/daily_run.py
 	$(BIN)/python bench/range_run.py
 	$(BIN)/python bench/insight.py
+	$(BIN)/python bench/report_and_mail.py
 	$(BIN)/python bench/anomaly_faults.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python bench/database_read.py

@@ -34,7 +34,7 @@ Student = Mapping[str, str]
 # Files that take minutes go first: begun last, one process would wait for the other.
 LONG_FIRST = (
     *("test_no_look_ahead", "test_daemon", "test_trust", "test_commands", "test_any_order"),
-    *("test_real_registrations", "test_custom_metrics", "test_kills"),
+    *("test_real_registrations", "test_custom_metrics", "test_kills", "test_serve", "test_privacy"),
 )
 
 

@@ -51,6 +51,7 @@ def test_a_day_is_run_to_its_report(two_days):
     names = {"report.html", "trend.png", "daily_changes.png", "continuation.png"}
     names |= {"segments.png", "dashboard.png"}
     assert {path.name for path in folder.iterdir()} == names
+    assert f'href="{D2}/report.html"' in (folder.parent / "index.html").read_text()
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert str(folder / "report.html") in said(done)

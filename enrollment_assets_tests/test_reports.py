@@ -447,6 +447,17 @@ def test_nothing_after_its_day_is_in_a_report(history):
     assert found.log.empty
 
 
+def test_what_comes_later_changes_nothing_in_a_page(history, university):
+    """A report that a backfill makes says what that morning's would have said."""
+    for date in ("2024-09-08", "2024-09-09"):
+        shutil.copy(history.file(date), university.file(date))
+    university.change(institution={"name": history.settings.institution.name})
+    university.run("2024-09-08", "2024-09-09", job=FIGURES)
+    publish(university, "2024-09-09")
+    publish(history, "2024-09-09")
+    assert page_of(university, "2024-09-09") == page_of(history, "2024-09-09")
+
+
 def test_continuation_since_census_counts_the_census_cohort(history):
     rows = read(history, "2024-09-12").continuation
     assert rows["continuation_pct"].round(3).tolist() == [100.0, round(100 * 55 / 58, 3)]

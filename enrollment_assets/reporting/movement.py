@@ -11,7 +11,14 @@ from enrollment_assets.config import Term
 from enrollment_assets.reporting import canvas
 from enrollment_assets.reporting.canvas import LABEL, MUTED, TICK, drawn, whole_numbers, with_gaps
 from enrollment_assets.reporting.colors import INK
-from enrollment_assets.reporting.scene import DOWN, EARLIER_DASHES, GREYS, RECENT_DAYS, Scene
+from enrollment_assets.reporting.scene import (
+    DOWN,
+    EARLIER_DASHES,
+    GREYS,
+    OTHER_DASHES,
+    RECENT_DAYS,
+    Scene,
+)
 from enrollment_assets.reporting.words import count, days, label_of, percent, signed
 
 if TYPE_CHECKING:
@@ -20,7 +27,6 @@ if TYPE_CHECKING:
 # So many days without a snapshot get a large cross each.
 _FEW_GAPS = 5
 _NOTHING = "no two snapshots to compare yet"
-_OTHERS = ("--", "-.", ":")
 
 
 def daily_changes(scene: Scene, axes: "Axes") -> str:
@@ -172,7 +178,7 @@ def _cohorts(scene: Scene, followed: Sequence[Term]) -> Iterator[tuple[str, dict
     leading = scene.main if scene.main in followed else max(followed, key=lambda t: t.starts)
     yield leading.code, {"color": scene.primary, "linewidth": 2.8, "zorder": 5}
     others = [term.code for term in followed if term is not leading]
-    for code, dash in zip(others, _OTHERS, strict=False):
+    for code, dash in zip(others, OTHER_DASHES, strict=False):
         yield code, {"color": scene.primary, "linewidth": 1.5, "linestyle": dash}
     if leading.comparison and leading.comparison not in others:
         grey = {"color": GREYS[0], "linewidth": 1.7, "linestyle": EARLIER_DASHES[0]}

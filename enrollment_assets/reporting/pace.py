@@ -8,7 +8,7 @@ from enrollment_assets.config import Anchor, Term
 from enrollment_assets.reporting import canvas
 from enrollment_assets.reporting.canvas import LABEL, MUTED, TICK, drawn, whole_numbers, with_gaps
 from enrollment_assets.reporting.colors import INK, readable
-from enrollment_assets.reporting.scene import EARLIER_DASHES, GREYS, Scene
+from enrollment_assets.reporting.scene import EARLIER_DASHES, GREYS, OTHER_DASHES, Scene
 from enrollment_assets.reporting.words import count, label
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def trend(scene: Scene, axes: "Axes") -> str:
     words = [
         _main_curve(scene, axes, rows),
         *_earlier_curves(scene, axes),
+        *_other_curves(scene, axes),
         _fan(scene, axes, rows),
     ]
     _marks(scene, axes)
@@ -103,6 +104,32 @@ def _earlier_curves(scene: Scene, axes: "Axes") -> list[str]:
             zorder=3,
         )
         words.append(_earlier_words(scene, term, rows))
+    return words
+
+
+def _other_curves(scene: Scene, axes: "Axes") -> list[str]:
+    """Other terms that are open, thinner: each at its own distance to its own start."""
+    others = [
+        term
+        for term in scene.figures.terms
+        if term is not scene.main and term not in scene.figures.earlier
+    ]
+    words = []
+    for term, dash in zip(reversed(others), OTHER_DASHES, strict=False):
+        rows = scene.figures.of(term)
+        x, totals = with_gaps(_x(scene, term, rows["date"]), rows["total_enrollment"])
+        axes.plot(
+            *(x, totals),
+            linestyle=dash,
+            color=scene.primary,
+            linewidth=1.3,
+            marker="o" if len(rows) == 1 else None,
+            markersize=4,
+            label=drawn(term.label),
+            zorder=3,
+        )
+        last = rows.iloc[-1]
+        words.append(f"{label(term)}, open too, has {count(last['total_enrollment'])}.")
     return words
 
 

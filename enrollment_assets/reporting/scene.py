@@ -14,6 +14,8 @@ RECENT_DAYS = 42
 # Earlier terms in grey, told apart by their dashes.
 EARLIER_DASHES = ((0, (6, 2)), (0, (2, 1.5)), (0, (5, 2, 1, 2)))
 GREYS = ("#6b7785", "#7b8794", "#8d98a4")
+# Other open terms in the institution's colour, thinner.
+OTHER_DASHES = ("--", "-.", ":")
 # Vermilion of Okabe and Ito (2008), darkened: apart from blues and greens for every colour vision.
 DOWN = "#b3541e"
 

@@ -24,7 +24,7 @@ SELECT
     CASE WHEN metrics.baseline_date IS NOT NULL THEN metrics.net_change END AS net_change,
     CASE
         WHEN log.status <> 'accepted' THEN log.status
-        WHEN newest.status IN ('missing', 'rejected') THEN newest.status
+        WHEN newest.status = 'rejected' THEN newest.status
     END AS problem,
     restated.date IS NOT NULL AS is_restated
 FROM enrollment.snapshot_log AS log
