@@ -5,8 +5,9 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
+from enrollment_assets.alerts import check_addresses
 from enrollment_assets.definitions import build_defs
-from enrollment_assets.errors import AlertError
+from enrollment_assets.errors import AlertError, ConfigurationError
 from enrollment_assets.execution import execute, execute_and_restate
 from enrollment_assets.jobs import CORE, DAILY, FRESHNESS, REPORTS
 from enrollment_assets.news import (
@@ -268,3 +269,10 @@ def test_restated_figures_and_refused_recipients_are_told_without_a_student(
     assert "figures that had been reported changed, of 2024-09-10" in said
     for secret in ("SECRET", "Hidden", "gone@", "dean@"):
         assert secret not in said
+
+
+def test_an_address_that_is_none_is_refused_and_its_password_told_to_nobody(told, caplog):
+    told.change(alerts={"urls": ["slack://hunter2"]})
+    with pytest.raises(ConfigurationError, match=r"alerts.urls: number 1 is no address") as refused:
+        check_addresses(told.settings)
+    assert "hunter2" not in str(refused.value) + caplog.text
