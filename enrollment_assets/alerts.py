@@ -8,6 +8,7 @@ cursor. Once no run holds the warehouse, the notes go over into `operations.aler
 import datetime as dt
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -66,11 +67,9 @@ def check_addresses(settings: Settings) -> int:
         ConfigurationError: if Apprise does not know one; the message holds no address, since it may
             hold a password.
     """
-    import apprise
-
     found = addresses(settings)
     for number, address in enumerate(found, start=1):
-        if not apprise.Apprise().add(address.url):
+        if not _sender().add(address.url):
             raise ConfigurationError(
                 f"alerts.urls: number {number} is no address that Apprise knows; see its services."
             )
@@ -231,11 +230,17 @@ def _read(path: Path) -> _Ledger:
 
 
 def _notify(address: Address, title: str, lines: list[str]) -> bool:
-    import apprise
-
-    sender = apprise.Apprise()
+    sender = _sender()
     sender.add(address.url)
     return bool(sender.notify(title=title, body="\n".join(map(_one_line, lines))))
+
+
+def _sender() -> Any:
+    """Apprise, without its own log: it quotes an address that it cannot read, password included."""
+    import apprise
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    return apprise.Apprise()
 
 
 def _one_line(text: str) -> str:

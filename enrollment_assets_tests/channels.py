@@ -32,7 +32,7 @@ class Take(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def channel():
+def open_channel():
     with Channel() as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server

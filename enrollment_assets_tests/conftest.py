@@ -18,6 +18,7 @@ from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.execution import Outcome, execute
 from enrollment_assets.jobs import CORE
 from enrollment_assets.warehouse.connection import Warehouse
+from enrollment_assets_tests.channels import Channel, open_channel
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -187,6 +188,13 @@ def browser() -> Iterator["Browser"]:
     """One for each test: its event loop ends before the next one runs a job."""
     with open_browser() as opened:
         yield opened
+
+
+@pytest.fixture
+def channel() -> Iterator[Channel]:
+    """A service that takes alerts."""
+    with open_channel() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

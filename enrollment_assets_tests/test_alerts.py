@@ -5,8 +5,9 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
+from enrollment_assets.alerts import check_addresses
 from enrollment_assets.definitions import build_defs
-from enrollment_assets.errors import AlertError
+from enrollment_assets.errors import AlertError, ConfigurationError
 from enrollment_assets.execution import execute, execute_and_restate
 from enrollment_assets.jobs import CORE, DAILY, FRESHNESS, REPORTS
 from enrollment_assets.news import (
@@ -20,7 +21,7 @@ from enrollment_assets.news import (
 )
 from enrollment_assets.operations import diagnose, undelivered
 from enrollment_assets.schedules import NOTIFY_TAG, check_tags
-from enrollment_assets_tests.channels import channel
+from enrollment_assets_tests.channels import open_channel
 from enrollment_assets_tests.conftest import day, student
 from enrollment_assets_tests.mail_servers import FlakyServer, serving
 
@@ -29,7 +30,7 @@ FIRST, SECOND = "2024-08-26", "2024-08-27"
 
 @pytest.fixture
 def channels():
-    with channel() as one, channel() as other:
+    with open_channel() as one, open_channel() as other:
         yield one, other
 
 
@@ -268,3 +269,10 @@ def test_restated_figures_and_refused_recipients_are_told_without_a_student(
     assert "figures that had been reported changed, of 2024-09-10" in said
     for secret in ("SECRET", "Hidden", "gone@", "dean@"):
         assert secret not in said
+
+
+def test_an_address_that_is_none_is_refused_and_its_password_told_to_nobody(told, caplog):
+    told.change(alerts={"urls": ["slack://hunter2"]})
+    with pytest.raises(ConfigurationError, match=r"alerts.urls: number 1 is no address") as refused:
+        check_addresses(told.settings)
+    assert "hunter2" not in str(refused.value) + caplog.text

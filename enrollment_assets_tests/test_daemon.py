@@ -24,7 +24,6 @@ from enrollment_assets.execution import execute, failures
 from enrollment_assets.jobs import CORE, CORE_ASSETS
 from enrollment_assets.locking import UNFINISHED
 from enrollment_assets.operations import stale_ranges
-from enrollment_assets_tests.channels import channel
 from enrollment_assets_tests.conftest import CHECKOUT, student
 from enrollment_assets_tests.soak import IS_SOAK
 
@@ -63,14 +62,7 @@ def home(request, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def alerts():
-    """A service that takes the alerts of the daemon."""
-    with channel() as found:
-        yield found
-
-
-@pytest.fixture
-def place(university, home, monkeypatch, alerts):
+def place(university, home, monkeypatch, channel):
     """A university in the middle of a term today, whose schedule ticks within two minutes."""
     today = dt.datetime.now(dt.UTC).date()
     tick = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=70)
@@ -87,7 +79,7 @@ def place(university, home, monkeypatch, alerts):
         terms=[term],
         calendar={},
         schedule={"cron": f"{tick.minute} {tick.hour} * * *"},
-        alerts={"urls": [alerts.address]},
+        alerts={"urls": [channel.address]},
     )
     for offset in range(41):
         date = term["registration_opens"] + dt.timedelta(offset)
@@ -191,14 +183,16 @@ def tables(settings):
 
 
 @pytest.mark.parametrize(("home", "killed"), TRIALS, indirect=["home"])
-def test_the_schedule_and_two_backfills_at_once_leave_the_right_tables(place, home, killed, alerts):
+def test_the_schedule_and_two_backfills_at_once_leave_the_right_tables(
+    place, home, killed, channel
+):
     settings = place.settings
     today = settings.today()
     graph = build_defs(settings=settings).resolve_asset_graph()
     with dg.DagsterInstance.get() as instance:
 
         def said():
-            return "\n".join(alerts.sent)
+            return "\n".join(channel.sent)
 
         def backfills_are(status):
             return all(instance.get_backfill(b).status == status for b in asked)

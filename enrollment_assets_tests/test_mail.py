@@ -24,7 +24,7 @@ from enrollment_assets.reporting.mail import Picture, StudentList, StudentRow, a
 from enrollment_assets.reporting.pictures import read_pictures, with_words, words_of
 from enrollment_assets.reporting.summary import TermRow
 from enrollment_assets.warehouse import deliveries
-from enrollment_assets_tests.channels import channel
+from enrollment_assets_tests.channels import open_channel
 from enrollment_assets_tests.conftest import day, require, student
 from enrollment_assets_tests.mail_servers import (
     EXIM,
@@ -638,7 +638,7 @@ def parse(file):
 
 def test_a_command_that_fails_tells_the_alert_addresses_and_nobody_else(three_days, server):
     three_days.run("2024-09-08", "2024-09-09")
-    with channel() as service:
+    with open_channel() as service:
         three_days.change(alerts={"urls": [service.address]})
         code, words = enrollment(three_days, "run", "--date", "2024-09-11", "--email")
         assert code == 1

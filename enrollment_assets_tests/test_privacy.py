@@ -21,7 +21,7 @@ import duckdb
 import pytest
 
 from enrollment_assets import cli
-from enrollment_assets_tests.channels import channel
+from enrollment_assets_tests.channels import open_channel
 from enrollment_assets_tests.conftest import University, csv_text, student
 from enrollment_assets_tests.mail_servers import FlakyServer, read_mail, serving
 from enrollment_assets_tests.test_operations import evaluate
@@ -148,7 +148,7 @@ def working_directory(university: University) -> Path:
 @pytest.fixture
 def played(scene, dagster_instance, monkeypatch):
     """Everything that the platform does, once, over the planted students."""
-    with channel() as alerts, serving(FlakyServer()) as mails:
+    with open_channel() as alerts, serving(FlakyServer()) as mails:
         monkeypatch.setenv("SMTP_URL", mails.url)
         scene.alerts, scene.mails = alerts.sent, mails.taken
         play(scene, dagster_instance, alerts.address)
