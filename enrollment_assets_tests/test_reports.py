@@ -474,7 +474,7 @@ def test_days_that_lack_are_remarked_on(history):
     assert said.status == "OK"
     assert said.quality == (
         (
-            "Fall 2024: not accepted in the last two weeks: 2024-09-10 (missing), 2024-09-11 (missing); the "
+            "Fall 2024: not accepted in the last two weeks: 2024-09-10 to 2024-09-11 (missing); the "
             "next day's changes cover more than one day."
         ),
     )

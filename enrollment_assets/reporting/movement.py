@@ -186,7 +186,8 @@ def _cohorts(scene: Scene, followed: Sequence[Term]) -> Iterator[tuple[str, dict
 
 
 def _day_over_day(scene: Scene, axes: "Axes") -> str:
-    title = "Continuation, day over day (before the census)"
+    before = scene.main.census > scene.figures.day
+    title = f"Continuation, day over day ({'before' if before else 'no snapshot at'} the census)"
     since = pd.Timestamp(scene.figures.day) - pd.Timedelta(days=RECENT_DAYS)
     rows = scene.figures.of(scene.main)
     rows = rows[rows["baseline_date"].notna() & (rows["date"] > since)]
@@ -208,7 +209,8 @@ def _day_over_day(scene: Scene, axes: "Axes") -> str:
     _target(scene, axes, min(float(rates.min()), scene.settings.reports.continuation_target))
     lowest = rows.iloc[int(rates.argmin())]
     return (
-        f"Line chart of the day-over-day continuation of {scene.said}, whose census is still to come: "
+        f"Line chart of the day-over-day continuation of {scene.said}, "
+        f"{'whose census is still to come' if before else 'of whose census there is no snapshot'}: "
         f"{percent(rates.iloc[-1], 2)} on {dates.iloc[-1].date()}, at the lowest "
         f"{percent(lowest['retention_rate'], 2)} on {lowest['date'].date()}. {_target_words(scene)}"
     )
