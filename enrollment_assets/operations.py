@@ -122,7 +122,7 @@ def logged_days(settings: Settings, term: str) -> list[dt.date]:
 
 
 def refuse_other_population(settings: Settings) -> None:
-    """Refuse a warehouse that holds terms, and none of those that are configured: the example's, mostly.
+    """Refuse a warehouse of other terms than those that are configured: the example's, mostly.
 
     Raises:
         ConfigurationError: with the terms that it holds.

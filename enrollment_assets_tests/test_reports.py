@@ -498,7 +498,7 @@ def test_the_page_says_what_the_tables_say_and_escapes_its_texts(history):
     (published,) = publish(history, "2024-09-12")
     page = page_of(history, "2024-09-12")
     assert "Fall 2024 has 56 students, \u22122 since 2024-09-09 (3 days earlier)." in page
-    assert '17 days ago, on <span class="date">2024-08-26</span>' in page
+    assert '17 days ago, on <span class="whole">2024-08-26</span>' in page
     assert "<script" not in page
     assert "http://" not in page
     assert "https://" not in page

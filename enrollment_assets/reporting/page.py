@@ -189,4 +189,4 @@ def environment() -> jinja2.Environment:
 
 def _dates_whole(text: str) -> Markup:
     """The text, escaped, in which no line ends at a hyphen of a date."""
-    return Markup(_DATE.sub(r'<span class="date">\g<0></span>', str(escape(text))))  # noqa: S704
+    return Markup(_DATE.sub(r'<span class="whole">\g<0></span>', str(escape(text))))  # noqa: S704
