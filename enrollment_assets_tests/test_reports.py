@@ -127,6 +127,40 @@ def test_the_text_of_a_chart_holds_its_figures(university):
     assert dashboard == f"{trend} {changes} {continuation} {segments}"
 
 
+def test_after_a_census_without_a_snapshot_nothing_says_that_it_is_to_come(university):
+    made = figures(university.settings, [100, 98], first="2024-10-01")
+    assert "of whose census there is no snapshot" in draw_charts(made, university.settings)[2].alt
+    said = told(made, university)
+    assert said.tiles[4].note == "day over day, since there is no snapshot of the census"
+    assert said.tiles[5].note == "no snapshot on or before 2024-09-09"
+
+
+def test_a_census_without_a_snapshot_names_the_day_that_stands_for_it(university):
+    made = figures(
+        university.settings, [100, 98, 97], dates=["2024-09-06", "2024-09-07", "2024-09-11"]
+    )
+    said = told(made, university)
+    assert said.tiles[5].value == "98"
+    assert said.tiles[5].note == "on 2024-09-07, the last snapshot before 2024-09-09"
+    assert said.terms[0].census == "2024-09-09: 98, of 2024-09-07"
+
+
+def test_a_report_is_in_the_words_of_the_population(university):
+    university.change(
+        vocabulary={"student": "customer", "students": "customers", "enrollment": "subscription"}
+    )
+    settings = university.settings
+    for first in ("2024-05-01", "2024-09-10"):
+        made = figures(settings, [100, 98], first=first, census_past=first > "2024-09")
+        faults = dict.fromkeys(("duplicate_count", "missing_count", "unknown_status_count"), 1)
+        made = with_rows(made, quality=[{"term": "2024FA", "row_count": 100} | faults])
+        charts = draw_charts(made, settings)
+        page = render_page(summary(made, settings), charts, settings)
+        texts = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
+        assert "customers" in texts
+        assert not re.search("student|enroll", texts, re.IGNORECASE)
+
+
 def test_days_without_a_snapshot_are_told(university):
     dates = [pd.Timestamp(f"2024-05-0{n}") for n in (1, 2, 6, 7)]
     made = figures(university.settings, [100, 110, 140, 150], dates=dates)
@@ -288,6 +322,7 @@ def test_without_insight_the_texts_say_what_is_missing(university):
     assert "insight was left out" in said.sentences[2]
     assert said.tiles[5].note == "not computed: insight was left out of this day's run"
     assert "insight was left out" in said.segments_note
+    assert "insight was left out" in said.anomalies_note
     assert "insight was left out" in said.scorecard_note
     assert len(said.tiles) == 6
 
@@ -354,11 +389,11 @@ def test_data_quality_names_the_probable_cause(university):
             "probable cause: a join."
         ),
         (
-            "Fall 2024: 1 row (0.20 %) had no id and were set aside; probable cause: a query that reads "
-            "other people too."
+            "Fall 2024: 1 row (0.20 %) had no id and stayed out; probable cause: a query that reads other "
+            "people too."
         ),
         (
-            "3 rows of terms that are not configured were set aside; probable cause: a new term, which "
+            "3 rows of terms that are not configured stayed out; probable cause: a new term, which "
             "enrollment.yaml does not name."
         ),
     )

@@ -136,7 +136,7 @@ def _changes_words(scene: Scene, rows: pd.DataFrame, lacking: Sequence[pd.Timest
 
 
 def continuation(scene: Scene, axes: "Axes") -> str:
-    """Share of the census cohort still enrolled, beside its target; day over day before."""
+    """Share of the census cohort that is still there, beside its target; day over day before."""
     followed = [
         term for term in scene.figures.terms if len(scene.figures.continuation_of(term.code)) > 0
     ]
@@ -168,7 +168,7 @@ def _since_census(scene: Scene, axes: "Axes", followed: Sequence[Term]) -> str:
     axes.set_xlim(0, max(longest * 1.03, 7))
     _target(scene, axes, low)
     return (
-        f"Line chart of the share of the census cohort still enrolled: {' '.join(words)} "
+        f"Line chart of the share of the census cohort that is still there: {' '.join(words)} "
         f"{_target_words(scene)}"
     )
 
@@ -186,7 +186,10 @@ def _cohorts(scene: Scene, followed: Sequence[Term]) -> Iterator[tuple[str, dict
 
 
 def _day_over_day(scene: Scene, axes: "Axes") -> str:
-    title = "Continuation, day over day (before the census)"
+    is_before = scene.main.census > scene.figures.day
+    title = (
+        f"Continuation, day over day ({'before the' if is_before else 'no snapshot of the'} census)"
+    )
     since = pd.Timestamp(scene.figures.day) - pd.Timedelta(days=RECENT_DAYS)
     rows = scene.figures.of(scene.main)
     rows = rows[rows["baseline_date"].notna() & (rows["date"] > since)]
@@ -207,8 +210,9 @@ def _day_over_day(scene: Scene, axes: "Axes") -> str:
     canvas.date_axis(axes, last - dt.timedelta(shown), last)
     _target(scene, axes, min(float(rates.min()), scene.settings.reports.continuation_target))
     lowest = rows.iloc[int(rates.argmin())]
+    why = "whose census is still to come" if is_before else "of whose census there is no snapshot"
     return (
-        f"Line chart of the day-over-day continuation of {scene.said}, whose census is still to come: "
+        f"Line chart of the day-over-day continuation of {scene.said}, {why}: "
         f"{percent(rates.iloc[-1], 2)} on {dates.iloc[-1].date()}, at the lowest "
         f"{percent(lowest['retention_rate'], 2)} on {lowest['date'].date()}. {_target_words(scene)}"
     )
