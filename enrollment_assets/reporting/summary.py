@@ -26,6 +26,8 @@ from enrollment_assets.reporting.words import (
 OK, PROVISIONAL = "OK", "Provisional"
 # How many segments of a dimension, and how many anomalies and remarks, a report holds.
 MOST_SEGMENTS, MOST_REMARKS = 15, 5
+# What stands in the place of a series of segments that are not named.
+_WITHHELD = "withheld"
 _NOT_EXAMINED = "Whether the day is usual was not examined: insight was left out of this day's run."
 
 
@@ -237,14 +239,14 @@ def _same_point(figures: DayFigures, settings: Settings) -> str:
 
 def _normality(figures: DayFigures) -> str:
     rows = figures.anomalies[figures.anomalies["term"] == figures.main.code]
-    totals = rows[rows["dimension"].isna()]
+    totals = rows[rows["dimension"].isna() & (rows["series"] != _WITHHELD)]
     if totals.empty:
         return _NOT_EXAMINED
     unusual = totals[totals["is_anomaly"]]
     if not unusual.empty:
         first = unusual.iloc[0]
         confirmed = ", as somebody has confirmed" if first["is_confirmed"] else ""
-        return sentence(f"not a usual day{confirmed}: {_explained(first, figures)}")
+        return sentence(f"not a usual day{confirmed}: {plain(first['explanation'])}")
     if totals["expected"].isna().all():
         why = totals["explanation"].dropna()
         reason = f": {plain(why.iloc[0])}" if len(why) else ""
@@ -470,48 +472,25 @@ def _at_most(remarks: Iterator[str]) -> tuple[str, ...]:
 
 
 def _anomalies(figures: DayFigures, settings: Settings) -> Iterator[str]:
-    """What was unusual, the terms' totals first; segments by name only where they are shown."""
-    rows = figures.anomalies[figures.anomalies["is_anomaly"]]
-    public = published(figures.segments)
-    hidden: dict[str, int] = {}
-    for _, row in rows.iterrows():
-        name = label_of(row["term"], settings)
+    """What was unusual, the terms' totals first; `report_anomalies.sql` names what may be named."""
+    for _, row in figures.anomalies[figures.anomalies["is_anomaly"]].iterrows():
+        name, words = label_of(row["term"], settings), plain(row["explanation"])
         confirmed = " Somebody has confirmed it." if row["is_confirmed"] else ""
-        if pd.isna(row["dimension"]):
+        if row["series"] == _WITHHELD:
+            yield f"{name}: {words}, not named since its numbers are small."
+        elif pd.isna(row["dimension"]):
             yield (
-                sentence(f"{name}: {_explained(row, figures)}")
+                sentence(f"{name}: {words}")
                 + f" {_figure(row['observed'])} a day, where {_figure(row['expected'])} were expected "
                 f"and {_figure(row['lower'])} to {_figure(row['upper'])} are usual.{confirmed}"
             )
-        elif (row["term"], row["dimension"], row["segment"]) in public:
-            what = f"{plain(row['dimension'])} {plain(row['segment'])}"
-            yield sentence(f"{name}, {what}: {plain(row['explanation'])}") + confirmed
         else:
-            hidden[name] = hidden.get(name, 0) + 1
-    for name, number in hidden.items():
-        segments = "a small segment" if number == 1 else f"{number} small segments"
-        yield f"{name}: an unusual change in {segments}, not named since its numbers are small."
+            what = f"{plain(row['dimension'])} {plain(row['segment'])}"
+            yield sentence(f"{name}, {what}: {words}") + confirmed
 
 
 def _figure(value: float) -> str:
     return count(value) if value == round(value) else f"{value:,.1f}".replace("-", "\u2212")
-
-
-def published(segments: pd.DataFrame) -> set[tuple[str, str, str]]:
-    """Term, dimension and segment of those that are shown on the day and at its baseline."""
-    rows = segments[segments["suppression"].isna() & segments["net_change"].notna()]
-    return set(rows[["term", "dimension", "segment"]].itertuples(index=False, name=None))
-
-
-def _explained(row: pd.Series, figures: DayFigures) -> str:
-    """The explanation; one that names a segment which is not shown ends before the name."""
-    text = str(row["explanation"])
-    if " accounts for " not in text:
-        return plain(text)
-    for term, dimension, segment in published(figures.segments):
-        if term == row["term"] and f": {dimension} {segment} accounts for " in text:
-            return plain(text)
-    return f"{plain(text.partition(' than usual')[0])} than usual: most of it lies in one small segment"
 
 
 # What the ledger counts, in the order of its weight: column, words after the number, probable cause.
