@@ -39,7 +39,9 @@ from enrollment_assets_tests.day_figures import (
     ANOMALIES,
     QUALITY,
     SCORES,
+    continuation_of,
     figures,
+    history_of,
     segment_row,
 )
 from enrollment_assets_tests.malicious import malicious_names, marker
@@ -125,6 +127,18 @@ def test_the_text_of_a_chart_holds_its_figures(university):
     assert "whose census is still to come" in continuation
     assert "led by Art with \u221240" in segments
     assert dashboard == f"{trend} {changes} {continuation} {segments}"
+
+
+def test_the_text_of_continuation_compares_the_same_number_of_days(university):
+    autumn, spring = university.settings.terms
+    made = figures(
+        university.settings, [100, 99], first="2025-02-01", term=spring, census_past=True
+    )
+    then = [pd.Timestamp(autumn.census) + pd.Timedelta(days=n) for n in (5, 6, 90)]
+    before = continuation_of(history_of(autumn, [80, 78, 40], then), autumn)
+    made = replace(made, continuation=pd.concat([made.continuation, before]))
+    said = draw_charts(made, university.settings)[2].alt
+    assert "Spring 2025 stands at 99.9 % after 6 days. Fall 2024 had 99.8 % after 6 days." in said
 
 
 def test_after_a_census_without_a_snapshot_nothing_says_that_it_is_to_come(university):

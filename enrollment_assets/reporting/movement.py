@@ -149,8 +149,11 @@ def _since_census(scene: Scene, axes: "Axes", followed: Sequence[Term]) -> str:
     from matplotlib.ticker import MaxNLocator
 
     words = []
+    open_terms = [term.code for term in followed]
     low, longest = float(scene.settings.reports.continuation_target), 1
-    for code, style in _cohorts(scene, followed):
+    cohorts = list(_cohorts(scene, followed))
+    reached = int(scene.figures.continuation_of(cohorts[0][0])["days_since_census"].iloc[-1])
+    for code, style in cohorts:
         rows = scene.figures.continuation_of(code)
         if rows.empty:
             continue
@@ -159,9 +162,12 @@ def _since_census(scene: Scene, axes: "Axes", followed: Sequence[Term]) -> str:
         marker = "o" if len(rows) == 1 else None
         axes.plot(*with_gaps(since, shares), label=drawn(name), marker=marker, **style)
         low, longest = min(low, float(shares.min())), max(longest, int(since.max()))
-        words.append(
-            f"{name} stands at {percent(shares.iloc[-1])} after {days(int(since.iloc[-1]))}."
-        )
+        if code in open_terms:
+            words.append(
+                f"{name} stands at {percent(shares.iloc[-1])} after {days(int(since.iloc[-1]))}."
+            )
+        elif len(then := shares[since <= reached]):
+            words.append(f"{name} had {percent(then.iloc[-1])} after {days(reached)}.")
     canvas.dress(axes, "Continuation since census")
     axes.set_xlabel("days since the census", color=MUTED, fontsize=LABEL)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
