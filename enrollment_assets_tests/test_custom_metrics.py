@@ -332,7 +332,8 @@ MALFORMED = {
 def test_a_wrong_type_leaves_others_connections_alone(university, tmp_path):
     path = tmp_path / "rows.parquet"
     duckdb.execute(f"COPY (FROM range(1000000)) TO '{path}'")
-    duckdb.execute(f"FROM '{path}'").fetchone()  # more rows are waiting
+    waiting = duckdb.sql(f"FROM '{path}'")
+    assert waiting.fetchone() == (0,)  # and many more
     add(university, "small_programs.sql", MALFORMED["type_that_is_more"][0])
     with pytest.raises(ConfigurationError, match="is no type that DuckDB knows"):
         build_defs(settings=university.settings)
