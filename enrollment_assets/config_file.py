@@ -92,7 +92,14 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
 def in_words(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
     """What a validation found, one clause for each problem: file, key, value, what is allowed."""
     lines = []
-    for problem in error.errors(include_url=False):
+    problems = error.errors(include_url=False)
+    for problem in problems:
+        # A list of which an entry was refused counts as shorter than it is.
+        if problem["type"] == "too_short" and any(
+            other is not problem and other["loc"][: len(problem["loc"])] == problem["loc"]
+            for other in problems
+        ):
+            continue
         location = _without_kinds(root, [part for part in problem["loc"] if part != "[key]"])
         key = "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
@@ -104,6 +111,8 @@ def in_words(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
         elif problem["type"] == "union_tag_invalid":
             key, value = f"{key}.kind", problem["ctx"]["tag"]
             message = f"must be one of {problem['ctx']['expected_tags']} (found {value!r})"
+        elif problem["type"] == "string_type" and isinstance(value, int | float | dt.date):
+            message = f"must be text; write it in quotes (found {value!r})"
         elif problem["type"] == "missing":
             message = "must be given"
         elif isinstance(value, str | int | float | bool | dt.date) and "${" not in str(value):

@@ -8,7 +8,7 @@ from typing import Any
 from enrollment_assets import delivery, mailer
 from enrollment_assets.alerts import addresses, check_addresses, waiting
 from enrollment_assets.config import Settings, Term, load_settings
-from enrollment_assets.errors import EnrollmentError
+from enrollment_assets.errors import ConfigurationError, EnrollmentError
 from enrollment_assets.sources.base import source_for
 from enrollment_assets.warehouse.connection import Warehouse, make_private_folder, plain_errors
 from enrollment_assets.warehouse.derive import as_ranges, stale_days
@@ -121,6 +121,27 @@ def logged_days(settings: Settings, term: str) -> list[dt.date]:
     return sorted(day for code, day, *_ in _term_days(settings) if code == term)
 
 
+def refuse_other_population(settings: Settings) -> None:
+    """Refuse a warehouse of other terms than those that are configured: the example's, mostly.
+
+    Raises:
+        ConfigurationError: with the terms that it holds.
+    """
+    warehouse = Warehouse(settings)
+    with warehouse.read() as connection, plain_errors("Reading the terms"):
+        if connection is None:
+            return
+        found = connection.execute(
+            "SELECT DISTINCT term FROM enrollment.snapshot_log WHERE status = 'accepted' ORDER BY term"
+        ).fetchall()
+    held = [code for (code,) in found]
+    if held and not set(held) & {term.code for term in settings.terms}:
+        raise ConfigurationError(
+            f"{warehouse.path} holds other terms ({', '.join(held[-5:])}) and none of {settings.path}: "
+            "where these are the example's, remove its folder; else name another one as data_dir."
+        )
+
+
 def days_to_take_in(settings: Settings, term: Term) -> list[dt.date]:
     """The days of a term that were never tried, and of which the source may have something."""
     source = source_for(settings)
@@ -210,8 +231,8 @@ def diagnose() -> Iterator[Diagnosis]:
     yield Diagnosis(
         "configuration",
         True,
-        f"{settings.path}: {len(settings.terms)} terms from {settings.start_date}, grain "
-        f"{settings.grain}",
+        f"{settings.path}: {len(settings.terms)} term{'s'[: len(settings.terms) - 1]} from "
+        f"{settings.start_date}, grain {settings.grain}",
     )
     looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("source", _look_at_source),
@@ -254,6 +275,7 @@ def _look_at_source(settings: Settings) -> str:
 
 def _look_at_warehouse(settings: Settings) -> str:
     warehouse = Warehouse(settings)
+    refuse_other_population(settings)
     with warehouse.read() as connection:
         if connection is None:
             make_private_folder(warehouse.path.parent)

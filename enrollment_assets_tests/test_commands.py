@@ -222,6 +222,17 @@ def test_the_doctor_says_what_to_do(two_days):
     assert "no address that Apprise knows" in words
 
 
+def test_a_warehouse_of_other_terms_is_left_alone(two_days):
+    held = two_days.query("FROM enrollment.enrollment_metrics")
+    text = two_days.config.read_text()
+    two_days.config.write_text(text.replace("2024FA", "202510").replace("2025SP", "202520"))
+    for command in (["run", "--date", D1], ["doctor"]):
+        done = enrollment(two_days, *command)
+        assert done.returncode != 0
+        assert "holds other terms (2024FA) and none of" in said(done)
+    assert two_days.query("FROM enrollment.enrollment_metrics") == held
+
+
 def test_a_home_that_is_no_folder_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "nowhere"))
     with pytest.raises(ConfigurationError, match="DAGSTER_HOME"):

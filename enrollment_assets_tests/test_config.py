@@ -60,6 +60,7 @@ def test_relative_paths_start_at_the_file(tmp_path, monkeypatch):
         ),
         ({"start_date": "soon"}, "start_date"),
         ({"terms": []}, "terms"),
+        ({"terms": [{**CONFIG["terms"][0], "code": 202510}]}, "write it in quotes (found 202510)."),
         ({"email": {"enabled": "perhaps"}}, "email.enabled"),
         ({"quality": {"max_missing_rate": 5}}, "quality.max_missing_rate"),
         ({"quality": {"student_id_pattern": "("}}, "not a regular expression"),

@@ -521,7 +521,7 @@ def test_days_that_lack_are_remarked_on(history):
     assert said.status == "OK"
     assert said.quality == (
         (
-            "Fall 2024: not accepted in the last two weeks: 2024-09-10 (missing), 2024-09-11 (missing); the "
+            "Fall 2024: not accepted in the last two weeks: 2024-09-10 to 2024-09-11 (missing); the "
             "next day's changes cover more than one day."
         ),
     )
@@ -545,7 +545,7 @@ def test_the_page_says_what_the_tables_say_and_escapes_its_texts(history):
     (published,) = publish(history, "2024-09-12")
     page = page_of(history, "2024-09-12")
     assert "Fall 2024 has 56 students, \u22122 since 2024-09-09 (3 days earlier)." in page
-    assert "17 days ago, on 2024-08-26" in page
+    assert '17 days ago, on <span class="whole">2024-08-26</span>' in page
     assert "<script" not in page
     assert "http://" not in page
     assert "https://" not in page

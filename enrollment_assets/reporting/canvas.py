@@ -25,7 +25,7 @@ TITLE, LABEL, TICK = 12, 9.5, 9.5
 # Flat colours and the edges of letters: more of them make the file larger, and nothing clearer.
 _COLORS = 128
 # So many days each get a tick of their own.
-_FEW_DAYS, _MOST_TICKS = 10, 8
+_FEW_DAYS, _MOST_TICKS = 21, 8
 _EPOCH = dt.date(1970, 1, 1)
 # A gap of more days than this is no weekend: a line stops, and begins again.
 _LONG_GAP = 10
@@ -61,7 +61,7 @@ def dress(axes: "Axes", title: str) -> None:
 
 
 def date_axis(axes: "Axes", first: dt.date, last: dt.date) -> None:
-    """From one day to another: each day where they are few, Mondays otherwise."""
+    """From one day to another: single days where they are few, Mondays otherwise."""
     span = [first + dt.timedelta(number) for number in range((last - first).days + 1)]
     marked = [day for day in span if day.weekday() == 0] if len(span) > _FEW_DAYS else span
     marked = marked[:: -(-len(marked) // _MOST_TICKS)]

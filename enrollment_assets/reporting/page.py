@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +10,7 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup, escape
 
 from enrollment_assets.config import Anchor, Grain, Settings
 from enrollment_assets.errors import ConfigurationError
@@ -30,6 +32,7 @@ _RESTATED = {
 _RESTATED_MARKS = ("<!-- restated -->", "<!-- /restated -->")
 # What cards are made of, in a light room and in a dark one.
 _CARDS = {"light": "#ffffff", "dark": "#1c242d"}
+_DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _LOGO_KINDS = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -173,10 +176,17 @@ def read_logo(settings: Settings) -> str:
 @lru_cache(maxsize=1)
 def environment() -> jinja2.Environment:
     """The templates; every text that goes into one is escaped."""
-    return jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.PackageLoader("enrollment_assets", "reporting/templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["dates_whole"] = _dates_whole
+    return templates
+
+
+def _dates_whole(text: str) -> Markup:
+    """The text, escaped, in which no line ends at a hyphen of a date."""
+    return Markup(_DATE.sub(r'<span class="whole">\g<0></span>', str(escape(text))))  # noqa: S704

@@ -123,7 +123,7 @@ def _bar_axes(axes: "Axes", bars: int, note: str) -> None:
     axes.tick_params(axis="y", length=0, labelsize=TICK - (1 if bars > _MANY_BARS else 0))
     for name in axes.get_yticklabels():
         name.set_color(INK)
-    axes.set_ylim(-0.7, max(bars, 5) - 0.3)
+    axes.set_ylim(bars - max(bars, 5) - 0.7, bars - 0.3)
     if note:
         axes.set_xlabel(note, color=MUTED, fontsize=TICK - 1, loc="left")
 
@@ -134,7 +134,7 @@ def _note(more: int, withheld: int) -> str:
     if more > 0:
         parts.append(f"{more} more with smaller parts are not drawn")
     if withheld:
-        parts.append(f"{withheld} withheld, since small numbers would be told")
+        parts.append(f"{withheld} withheld, to protect small numbers")
     text = "; ".join(parts)
     return f"{text}." if text else ""
 

@@ -22,6 +22,7 @@ from enrollment_assets.reporting.words import (
     signed,
     signed_percent,
 )
+from enrollment_assets.warehouse.derive import as_ranges
 
 OK, PROVISIONAL = "OK", "Provisional"
 # How many segments of a dimension, and how many anomalies and remarks, a report holds.
@@ -532,15 +533,29 @@ def _remarks(figures: DayFigures, settings: Settings) -> Iterator[str]:
                     f"{cause}."
                 )
     earlier = figures.log[figures.log["date"] < pd.Timestamp(figures.day)]
-    for term, rows in earlier.groupby("term", sort=False):
+    begun = figures.history.groupby("term")["date"].min()
+    for term, found in earlier.groupby("term", sort=False):
+        # No change covers days before the first snapshot.
+        rows = found[~(found["date"] < begun.get(term, pd.NaT))]
+        if rows.empty:
+            continue
         dates = ", ".join(
-            f"{date.date()} ({'missing' if problem == 'missing' else 'refused'})"
-            for date, problem in zip(rows["date"], rows["problem"], strict=True)
+            f"{span} ({word})"
+            for span, word in sorted(
+                (span, "missing" if problem == "missing" else "refused")
+                for problem, those in rows.groupby("problem")
+                for span in _spans(those["date"])
+            )
         )
         yield (
             f"{label_of(str(term), settings)}: not accepted in the last two weeks: {dates}; the next "
             "day's changes cover more than one day."
         )
+
+
+def _spans(dates: "pd.Series[Any]") -> Iterator[str]:
+    for first, last in as_ranges([date.date() for date in dates], gap_days=1):
+        yield str(first) if first == last else f"{first} to {last}"
 
 
 def _rows(number: Any) -> str:

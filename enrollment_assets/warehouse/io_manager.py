@@ -61,6 +61,12 @@ class SnapshotIntake:
     results: list[DayResult] = field(default_factory=list)
 
 
+_TO_DO = (
+    ". If the extract is wrong, extract it again and run the day; if it is right: "
+    "enrollment accept --date {day} --reason …"
+)
+
+
 class WarehouseClient(DuckDbClient):
     """Connects through `Warehouse`; writes are the handlers' own, in their transactions."""
 
@@ -234,7 +240,10 @@ class IntakeHandler(_Handler):
             and last.status in (REJECTED, MISSING)
             and not any(result.students for result in last.terms)
         ):
-            raise dg.Failure(f"{last.date}: {last.status}. {last.reasons}", allow_retries=False)
+            advice = "" if last.status == MISSING else _TO_DO.format(day=last.date)
+            raise dg.Failure(
+                f"{last.date}: {last.status}. {last.reasons}{advice}", allow_retries=False
+            )
         summaries = {result.date: result.summary() for result in obj.results}
         return self.report(context, table, days, connection, summaries)
 
