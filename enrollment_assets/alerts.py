@@ -84,8 +84,8 @@ def deliver(settings: Settings, news: Sequence[News]) -> int:
     Raises:
         AlertError: if an address did not take it. It is kept, and goes along with the next call; those
             addresses that took it are not told again.
+        ConfigurationError: if one is no address at all; the same holds.
     """
-    check_addresses(settings)
     told_to = addresses(settings)
     with _ledger(settings) as ledger:
         known = {piece.id: piece for piece in (*ledger.waiting, *news)}
@@ -115,6 +115,8 @@ def deliver(settings: Settings, news: Sequence[News]) -> int:
         if waited or ledger.waiting:
             ledger.waits_since = (ledger.waits_since or _now()) if ledger.waiting else None
             ledger.save()
+    # Not before: those whose address is one are told, whatever is wrong with another.
+    check_addresses(settings)
     if failed:
         kinds = ", ".join(sorted(name.partition("-")[0] for name in failed))
         raise AlertError(

@@ -52,7 +52,7 @@ def _column(name: object, text: object) -> Column:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", str(name)):
         raise ValueError(f"{name}: use lower-case letters, digits and underscores, a letter first")
     try:
-        known = str(duckdb.sqltype(kind.strip()))
+        known = _type(kind.strip())
     except duckdb.Error:
         raise ValueError(
             f"{name}: {kind.strip()} is no type that DuckDB knows; use DATE, VARCHAR, BIGINT, DOUBLE, "
@@ -61,6 +61,17 @@ def _column(name: object, text: object) -> Column:
     # The shorter name is the one under which the warehouse compares types.
     known = known.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
     return Column(str(name), known, description.strip())
+
+
+@lru_cache(maxsize=64)
+def _type(text: str) -> str:
+    """DuckDB's own name of a type.
+
+    Asked of a connection of its own: a wrong type would abort what others have open on the process's
+    default one, and every question after it.
+    """
+    with duckdb.connect() as scratch:
+        return str(scratch.sqltype(text))
 
 
 def _columns(value: object) -> object:

@@ -319,8 +319,9 @@ def undelivered(settings: Settings) -> str | None:
     news, since = waiting(settings)
     if not news:
         return None
+    number = "1 alert has" if len(news) == 1 else f"{len(news)} alerts have"
     return (
-        f"{len(news)} alerts have not been delivered since {since}, the oldest: {news[0]} Correct "
+        f"{number} not been delivered since {since}, the oldest: {news[0]} Correct "
         "alerts.urls, or mend the service behind it; the daemon tries again every half minute."
     )
 

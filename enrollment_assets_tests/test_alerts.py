@@ -5,7 +5,7 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
-from enrollment_assets.alerts import check_addresses
+from enrollment_assets.alerts import check_addresses, deliver
 from enrollment_assets.definitions import build_defs
 from enrollment_assets.errors import AlertError, ConfigurationError
 from enrollment_assets.execution import execute, execute_and_restate
@@ -276,3 +276,14 @@ def test_an_address_that_is_none_is_refused_and_its_password_told_to_nobody(told
     with pytest.raises(ConfigurationError, match=r"alerts.urls: number 1 is no address") as refused:
         check_addresses(told.settings)
     assert "hunter2" not in str(refused.value) + caplog.text
+
+
+def test_an_address_that_is_none_keeps_nothing_from_the_others(told, channels):
+    service, _ = channels
+    told.change(alerts={"urls": ["slack://hunter2", service.address]})
+    news = [News("run 1", "failed", "A run failed")]
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="number 1 is no address"):
+            deliver(told.settings, news)
+    assert len(service.sent) == 1
+    assert "1 alert has not been delivered" in undelivered(told.settings)

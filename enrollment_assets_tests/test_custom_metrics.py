@@ -4,6 +4,7 @@ import datetime as dt
 import textwrap
 
 import dagster as dg
+import duckdb
 import pytest
 
 from enrollment_assets import custom_metrics
@@ -326,6 +327,17 @@ MALFORMED = {
         "checks: small_programs_key_is_unique is there already, from key",
     ),
 }
+
+
+def test_a_wrong_type_leaves_others_connections_alone(university, tmp_path):
+    path = tmp_path / "rows.parquet"
+    duckdb.execute(f"COPY (FROM range(1000000)) TO '{path}'")
+    waiting = duckdb.sql(f"FROM '{path}'")
+    assert waiting.fetchone() == (0,)  # and many more
+    add(university, "small_programs.sql", MALFORMED["type_that_is_more"][0])
+    with pytest.raises(ConfigurationError, match="is no type that DuckDB knows"):
+        build_defs(settings=university.settings)
+    assert str(duckdb.sqltype("DATE")) == "DATE"
 
 
 @pytest.mark.parametrize(("text", "words"), MALFORMED.values(), ids=MALFORMED)

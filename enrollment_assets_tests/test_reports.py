@@ -39,7 +39,9 @@ from enrollment_assets_tests.day_figures import (
     ANOMALIES,
     QUALITY,
     SCORES,
+    continuation_of,
     figures,
+    history_of,
     segment_row,
 )
 from enrollment_assets_tests.malicious import malicious_names, marker
@@ -125,6 +127,52 @@ def test_the_text_of_a_chart_holds_its_figures(university):
     assert "whose census is still to come" in continuation
     assert "led by Art with \u221240" in segments
     assert dashboard == f"{trend} {changes} {continuation} {segments}"
+
+
+def test_the_text_of_continuation_compares_the_same_number_of_days(university):
+    autumn, spring = university.settings.terms
+    made = figures(
+        university.settings, [100, 99], first="2025-02-01", term=spring, census_past=True
+    )
+    then = [pd.Timestamp(autumn.census) + pd.Timedelta(days=n) for n in (5, 6, 90)]
+    before = continuation_of(history_of(autumn, [80, 78, 40], then), autumn)
+    made = replace(made, continuation=pd.concat([made.continuation, before]))
+    said = draw_charts(made, university.settings)[2].alt
+    assert "Spring 2025 stands at 99.9 % after 6 days. Fall 2024 had 99.8 % after 6 days." in said
+
+
+def test_after_a_census_without_a_snapshot_nothing_says_that_it_is_to_come(university):
+    made = figures(university.settings, [100, 98], first="2024-10-01")
+    assert "of whose census there is no snapshot" in draw_charts(made, university.settings)[2].alt
+    said = told(made, university)
+    assert said.tiles[4].note == "day over day, since there is no snapshot of the census"
+    assert said.tiles[5].note == "no snapshot on or before 2024-09-09"
+
+
+def test_a_census_without_a_snapshot_names_the_day_that_stands_for_it(university):
+    made = figures(
+        university.settings, [100, 98, 97], dates=["2024-09-06", "2024-09-07", "2024-09-11"]
+    )
+    said = told(made, university)
+    assert said.tiles[5].value == "98"
+    assert said.tiles[5].note == "on 2024-09-07, the last snapshot before 2024-09-09"
+    assert said.terms[0].census == "2024-09-09: 98, of 2024-09-07"
+
+
+def test_a_report_is_in_the_words_of_the_population(university):
+    university.change(
+        vocabulary={"student": "customer", "students": "customers", "enrollment": "subscription"}
+    )
+    settings = university.settings
+    for first in ("2024-05-01", "2024-09-10"):
+        made = figures(settings, [100, 98], first=first, census_past=first > "2024-09")
+        faults = dict.fromkeys(("duplicate_count", "missing_count", "unknown_status_count"), 1)
+        made = with_rows(made, quality=[{"term": "2024FA", "row_count": 100} | faults])
+        charts = draw_charts(made, settings)
+        page = render_page(summary(made, settings), charts, settings)
+        texts = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
+        assert "customers" in texts
+        assert not re.search("student|enroll", texts, re.IGNORECASE)
 
 
 def test_days_without_a_snapshot_are_told(university):
@@ -288,43 +336,42 @@ def test_without_insight_the_texts_say_what_is_missing(university):
     assert "insight was left out" in said.sentences[2]
     assert said.tiles[5].note == "not computed: insight was left out of this day's run"
     assert "insight was left out" in said.segments_note
+    assert "insight was left out" in said.anomalies_note
     assert "insight was left out" in said.scorecard_note
     assert len(said.tiles) == 6
 
 
-def test_an_anomaly_of_a_segment_that_is_not_shown_has_no_name(university):
-    term = university.settings.terms[0]
-    made = figures(
-        university.settings,
-        [500, 502],
-        segments=[segment_row(term, "Nursing", 60), segment_row(term, "Dance", 4)],
-    )
+def test_an_anomaly_of_a_segment_that_is_not_shown_has_no_name(history):
+    told = "more students dropped than usual: {} accounts for 80 % of it"
     rows = [
-        anomaly(
-            made,
-            is_anomaly=True,
-            series="dropped_students",
-            explanation="more students dropped than usual: program Dance accounts for 80 % of it",
-        ),
-        *(
-            anomaly(
-                made,
-                is_anomaly=True,
-                dimension="program",
-                segment=name,
-                series=f"dropped_students program={name}",
-                observed=7.0,
-                explanation="more students dropped than usual: no cause stands out in the figures",
-            )
-            for name in ("Nursing", "Dance")
-        ),
+        ("dropped_students", None, None, told.format("program History")),
+        ("net_change", None, None, told.format("division Arts")),
+        ("net_change division=Arts", "division", "Arts", "unusual"),
+        ("net_change program=History", "program", "History", "unusual"),
+        ("net_change program=Dance", "program", "Dance", "unusual"),
     ]
-    said = told(with_rows(made, anomalies=rows), university)
-    assert "Dance" not in "".join([*said.anomalies, *said.sentences])
-    assert "most of it lies in one small segment" in said.anomalies[0]
-    assert said.anomalies[1].startswith("Fall 2024, program Nursing: more students dropped")
-    assert "7" not in said.anomalies[1]
-    assert "an unusual change in a small segment" in said.anomalies[2]
+    with history.warehouse().connect() as connection:
+        connection.execute("BEGIN")
+        connection.execute("DELETE FROM enrollment.enrollment_anomalies WHERE date = '2024-09-12'")
+        for number, row in enumerate(rows):
+            connection.execute(
+                "INSERT INTO enrollment.enrollment_anomalies BY NAME SELECT DATE '2024-09-12' AS date, "
+                "'2024FA' AS term, ? AS series, ? AS dimension, ? AS segment, ? AS explanation, "
+                "77 AS observed, 3 AS expected, 0 AS lower, 9 AS upper, ? AS score, true AS is_anomaly",
+                [*row, 99 - number],
+            )
+        said = summary(
+            read_figures(connection, history.settings, day("2024-09-12")), history.settings
+        )
+        connection.execute("ROLLBACK")
+    assert said.sentences[2].endswith("dropped than usual: most of it lies in one segment.")
+    first, second, third, last = said.anomalies
+    assert first.startswith(
+        "Fall 2024: more students dropped than usual: most of it lies in one seg"
+    )
+    assert "division Arts accounts for 80 % of it. 77 a day" in second
+    assert third == "Fall 2024, division Arts: unusual."
+    assert last.startswith("Fall 2024: an unusual change in a small segment, not named")
 
 
 def test_at_most_five_anomalies_are_told(university):
@@ -354,11 +401,11 @@ def test_data_quality_names_the_probable_cause(university):
             "probable cause: a join."
         ),
         (
-            "Fall 2024: 1 row (0.20 %) had no id and were set aside; probable cause: a query that reads "
-            "other people too."
+            "Fall 2024: 1 row (0.20 %) had no id and stayed out; probable cause: a query that reads other "
+            "people too."
         ),
         (
-            "3 rows of terms that are not configured were set aside; probable cause: a new term, which "
+            "3 rows of terms that are not configured stayed out; probable cause: a new term, which "
             "enrollment.yaml does not name."
         ),
     )

@@ -151,7 +151,7 @@ def read_figures(
         continuation=frame("report_continuation", day=day, terms=sorted({*shown, *compared})),
         segments=frame("published_segments", first=day, last=day),
         forecast=frame("report_forecast", day=day),
-        anomalies=frame("report_anomalies", day=day),
+        anomalies=frame("report_anomalies", first=day, last=day),
         scorecard=frame("report_scorecard", day=day),
         quality=frame("quality_facts", first=day, last=day),
         log=recent[recent["problem"].notna()],

@@ -136,7 +136,7 @@ def _changes_words(scene: Scene, rows: pd.DataFrame, lacking: Sequence[pd.Timest
 
 
 def continuation(scene: Scene, axes: "Axes") -> str:
-    """Share of the census cohort still enrolled, beside its target; day over day before."""
+    """Share of the census cohort that is still there, beside its target; day over day before."""
     followed = [
         term for term in scene.figures.terms if len(scene.figures.continuation_of(term.code)) > 0
     ]
@@ -149,8 +149,11 @@ def _since_census(scene: Scene, axes: "Axes", followed: Sequence[Term]) -> str:
     from matplotlib.ticker import MaxNLocator
 
     words = []
+    open_terms = [term.code for term in followed]
     low, longest = float(scene.settings.reports.continuation_target), 1
-    for code, style in _cohorts(scene, followed):
+    cohorts = list(_cohorts(scene, followed))
+    reached = int(scene.figures.continuation_of(cohorts[0][0])["days_since_census"].iloc[-1])
+    for code, style in cohorts:
         rows = scene.figures.continuation_of(code)
         if rows.empty:
             continue
@@ -159,16 +162,19 @@ def _since_census(scene: Scene, axes: "Axes", followed: Sequence[Term]) -> str:
         marker = "o" if len(rows) == 1 else None
         axes.plot(*with_gaps(since, shares), label=drawn(name), marker=marker, **style)
         low, longest = min(low, float(shares.min())), max(longest, int(since.max()))
-        words.append(
-            f"{name} stands at {percent(shares.iloc[-1])} after {days(int(since.iloc[-1]))}."
-        )
+        if code in open_terms:
+            words.append(
+                f"{name} stands at {percent(shares.iloc[-1])} after {days(int(since.iloc[-1]))}."
+            )
+        elif len(then := shares[since <= reached]):
+            words.append(f"{name} had {percent(then.iloc[-1])} after {days(reached)}.")
     canvas.dress(axes, "Continuation since census")
     axes.set_xlabel("days since the census", color=MUTED, fontsize=LABEL)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     axes.set_xlim(0, max(longest * 1.03, 7))
     _target(scene, axes, low)
     return (
-        f"Line chart of the share of the census cohort still enrolled: {' '.join(words)} "
+        f"Line chart of the share of the census cohort that is still there: {' '.join(words)} "
         f"{_target_words(scene)}"
     )
 
@@ -186,8 +192,10 @@ def _cohorts(scene: Scene, followed: Sequence[Term]) -> Iterator[tuple[str, dict
 
 
 def _day_over_day(scene: Scene, axes: "Axes") -> str:
-    before = scene.main.census > scene.figures.day
-    title = f"Continuation, day over day ({'before' if before else 'no snapshot at'} the census)"
+    is_before = scene.main.census > scene.figures.day
+    title = (
+        f"Continuation, day over day ({'before the' if is_before else 'no snapshot of the'} census)"
+    )
     since = pd.Timestamp(scene.figures.day) - pd.Timedelta(days=RECENT_DAYS)
     rows = scene.figures.of(scene.main)
     rows = rows[rows["baseline_date"].notna() & (rows["date"] > since)]
@@ -208,9 +216,9 @@ def _day_over_day(scene: Scene, axes: "Axes") -> str:
     canvas.date_axis(axes, last - dt.timedelta(shown), last)
     _target(scene, axes, min(float(rates.min()), scene.settings.reports.continuation_target))
     lowest = rows.iloc[int(rates.argmin())]
+    why = "whose census is still to come" if is_before else "of whose census there is no snapshot"
     return (
-        f"Line chart of the day-over-day continuation of {scene.said}, "
-        f"{'whose census is still to come' if before else 'of whose census there is no snapshot'}: "
+        f"Line chart of the day-over-day continuation of {scene.said}, {why}: "
         f"{percent(rates.iloc[-1], 2)} on {dates.iloc[-1].date()}, at the lowest "
         f"{percent(lowest['retention_rate'], 2)} on {lowest['date'].date()}. {_target_words(scene)}"
     )

@@ -27,7 +27,9 @@ from enrollment_assets.warehouse.derive import as_ranges
 OK, PROVISIONAL = "OK", "Provisional"
 # How many segments of a dimension, and how many anomalies and remarks, a report holds.
 MOST_SEGMENTS, MOST_REMARKS = 15, 5
-_LONGEST_REASON = 200
+# What stands in the place of a series of segments that are not named.
+_WITHHELD = "withheld"
+_NOT_EXAMINED = "Whether the day is usual was not examined: insight was left out of this day's run."
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class DaySummary:
     anomalies: tuple[str, ...]
     quality: tuple[str, ...]
     terms: tuple[TermRow, ...]
+    anomalies_note: str = ""
     main: str = ""
     main_words: str = ""
     facts: tuple[Tile, ...] = ()
@@ -131,6 +134,7 @@ def summary(figures: DayFigures, settings: Settings) -> DaySummary:
         ),
         tiles=_tiles(figures, settings),
         anomalies=_at_most(_anomalies(figures, settings)),
+        anomalies_note=_NOT_EXAMINED if figures.anomalies.empty else "None.",
         quality=_at_most(_remarks(figures, settings)),
         terms=tuple(_term_row(figures, term) for term in figures.terms),
         main=label(main),
@@ -236,14 +240,14 @@ def _same_point(figures: DayFigures, settings: Settings) -> str:
 
 def _normality(figures: DayFigures) -> str:
     rows = figures.anomalies[figures.anomalies["term"] == figures.main.code]
-    totals = rows[rows["dimension"].isna()]
+    totals = rows[rows["dimension"].isna() & (rows["series"] != _WITHHELD)]
     if totals.empty:
-        return "Whether the day is usual was not examined: insight was left out of this day's run."
+        return _NOT_EXAMINED
     unusual = totals[totals["is_anomaly"]]
     if not unusual.empty:
         first = unusual.iloc[0]
         confirmed = ", as somebody has confirmed" if first["is_confirmed"] else ""
-        return sentence(f"not a usual day{confirmed}: {_explained(first, figures)}")
+        return sentence(f"not a usual day{confirmed}: {plain(first['explanation'])}")
     if totals["expected"].isna().all():
         why = totals["explanation"].dropna()
         reason = f": {plain(why.iloc[0])}" if len(why) else ""
@@ -297,8 +301,12 @@ def _continuation(figures: DayFigures, settings: Settings) -> Tile:
         now, then = figures.latest(figures.main), figures.then(figures.main)
         if pd.isna(now["baseline_date"]):
             return Tile("Continuation", "none", "first snapshot")
-        before = figures.main.census > figures.day
-        note = f"day over day, {'before' if before else 'no snapshot at'} the census"
+        why = (
+            "before the"
+            if figures.main.census > figures.day
+            else "since there is no snapshot of the"
+        )
+        note = f"day over day, {why} census"
         if then is not None and pd.notna(then["baseline_date"]):
             note += _points(now["retention_rate"] - then["retention_rate"])
         return Tile("Continuation", percent(now["retention_rate"], 2), note)
@@ -321,15 +329,17 @@ def _points(difference: float) -> str:
 def _census(figures: DayFigures, settings: Settings) -> Tile:
     """The headcount of the census: what it was, what is expected, or why that is not known."""
     main, past = figures.main, figures.compared(figures.main)
-    total = _census_total(figures, main)
+    counted = _census_row(figures, main)
     against = ""
     before = None if past is None else past["comparison_census"]
     if main.census <= figures.day:
-        if total is None:
+        if counted is None:
             return Tile("Census headcount", "none", f"no snapshot on or before {main.census}")
+        total, date = counted["total_enrollment"], counted["date"].date()
         if before is not None and pd.notna(before):
             against = f"; {signed(total - before)} on {count(before)} a year before"
-        return Tile("Census headcount", count(total), f"on {main.census}{against}")
+        lacks = "" if date == main.census else f", the last snapshot before {main.census}"
+        return Tile("Census headcount", count(total), f"on {date}{lacks}{against}")
     row = _at_census(figures, main)
     if row is None:
         return Tile("Census forecast", "none", _why_no_forecast(figures, main, settings))
@@ -339,10 +349,11 @@ def _census(figures: DayFigures, settings: Settings) -> Tile:
     return Tile("Census forecast", count(row["forecast"]), note)
 
 
-def _census_total(figures: DayFigures, term: Term) -> float | None:
+def _census_row(figures: DayFigures, term: Term) -> pd.Series | None:
+    """The term's figures on its census, or on the latest day before that has a snapshot."""
     rows = figures.of(term)
     rows = rows[rows["date"] <= pd.Timestamp(term.census)]
-    return None if rows.empty else float(rows["total_enrollment"].iloc[-1])
+    return None if rows.empty else rows.iloc[-1]
 
 
 def _at_census(figures: DayFigures, term: Term) -> pd.Series | None:
@@ -367,10 +378,12 @@ def _why_no_forecast(figures: DayFigures, term: Term, settings: Settings) -> str
 def _term_row(figures: DayFigures, term: Term) -> TermRow:
     now, past = figures.latest(term), figures.compared(term)
     row = _at_census(figures, term)
-    total = _census_total(figures, term)
+    counted = _census_row(figures, term)
     census = f"{term.census}"
-    if term.census <= figures.day and total is not None:
-        census += f": {count(total)}"
+    if term.census <= figures.day and counted is not None:
+        date = counted["date"].date()
+        census += f": {count(counted['total_enrollment'])}"
+        census += "" if date == term.census else f", of {date}"
     elif row is not None:
         census += f": {count(row['forecast'])} expected"
     change = "none"
@@ -460,62 +473,39 @@ def _at_most(remarks: Iterator[str]) -> tuple[str, ...]:
 
 
 def _anomalies(figures: DayFigures, settings: Settings) -> Iterator[str]:
-    """What was unusual, the terms' totals first; segments by name only where they are shown."""
-    rows = figures.anomalies[figures.anomalies["is_anomaly"]]
-    public = published(figures.segments)
-    hidden: dict[str, int] = {}
-    for _, row in rows.iterrows():
-        name = label_of(row["term"], settings)
+    """What was unusual, the terms' totals first; `report_anomalies.sql` names what may be named."""
+    for _, row in figures.anomalies[figures.anomalies["is_anomaly"]].iterrows():
+        name, words = label_of(row["term"], settings), plain(row["explanation"])
         confirmed = " Somebody has confirmed it." if row["is_confirmed"] else ""
-        if pd.isna(row["dimension"]):
+        if row["series"] == _WITHHELD:
+            yield f"{name}: {words}, not named since its numbers are small."
+        elif pd.isna(row["dimension"]):
             yield (
-                sentence(f"{name}: {_explained(row, figures)}")
+                sentence(f"{name}: {words}")
                 + f" {_figure(row['observed'])} a day, where {_figure(row['expected'])} were expected "
                 f"and {_figure(row['lower'])} to {_figure(row['upper'])} are usual.{confirmed}"
             )
-        elif (row["term"], row["dimension"], row["segment"]) in public:
-            what = f"{plain(row['dimension'])} {plain(row['segment'])}"
-            yield sentence(f"{name}, {what}: {plain(row['explanation'])}") + confirmed
         else:
-            hidden[name] = hidden.get(name, 0) + 1
-    for name, number in hidden.items():
-        segments = "a small segment" if number == 1 else f"{number} small segments"
-        yield f"{name}: an unusual change in {segments}, not named since its numbers are small."
+            what = f"{plain(row['dimension'])} {plain(row['segment'])}"
+            yield sentence(f"{name}, {what}: {words}") + confirmed
 
 
 def _figure(value: float) -> str:
     return count(value) if value == round(value) else f"{value:,.1f}".replace("-", "\u2212")
 
 
-def published(segments: pd.DataFrame) -> set[tuple[str, str, str]]:
-    """Term, dimension and segment of those that are shown on the day and at its baseline."""
-    rows = segments[segments["suppression"].isna() & segments["net_change"].notna()]
-    return set(rows[["term", "dimension", "segment"]].itertuples(index=False, name=None))
-
-
-def _explained(row: pd.Series, figures: DayFigures) -> str:
-    """The explanation; one that names a segment which is not shown ends before the name."""
-    text = str(row["explanation"])
-    if " accounts for " not in text:
-        return plain(text)
-    for term, dimension, segment in published(figures.segments):
-        if term == row["term"] and f": {dimension} {segment} accounts for " in text:
-            return plain(text)
-    return f"{plain(text.partition(' than usual')[0])} than usual: most of it lies in one small segment"
-
-
 # What the ledger counts, in the order of its weight: column, words after the number, probable cause.
 _COUNTED = (
     ("duplicate_count", "repeated a key that stood there already; one of each was kept", "a join"),
-    ("missing_count", "had no id and were set aside", "a query that reads other people too"),
+    ("missing_count", "had no id and stayed out", "a query that reads other people too"),
     (
         "unknown_status_count",
-        "had a status that is neither counted nor ignored, and were left out",
-        "a code that is new in the student system",
+        "had a status that is neither counted nor ignored, and stayed out",
+        "a code that is new in the source system",
     ),
     ("invalid_count", "had an id of another form than expected", "another kind of id"),
-    ("blank_count", "lack a value in some dimension", "records that are not complete yet"),
-    ("outside_count", "lie outside the term's dates and were left out", "the term's dates"),
+    ("blank_count", "had no value in some dimension", "records that are not complete yet"),
+    ("outside_count", "fell outside the term's dates and stayed out", "the term's dates"),
 )
 
 
@@ -526,7 +516,7 @@ def _remarks(figures: DayFigures, settings: Settings) -> Iterator[str]:
     for _, row in figures.quality.iterrows():
         if pd.isna(row["term"]):
             yield (
-                f"{_rows(row['row_count'])} of terms that are not configured were set aside; probable "
+                f"{_rows(row['row_count'])} of terms that are not configured stayed out; probable "
                 "cause: a new term, which enrollment.yaml does not name."
             )
             continue

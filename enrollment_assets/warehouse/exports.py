@@ -313,15 +313,19 @@ def _put_in_place(
     if "hyper" in formats:
         make_private_folder(folder / "hyper")
         (aside / "hyper" / HYPER_FILE).replace(folder / "hyper" / HYPER_FILE)
-    _remove_left_over(folder, {path for table in exported for path in table.files})
+    _remove_left_over(settings, folder, {path for table in exported for path in table.files})
     _write_manifest(settings, folder, aside, exported)
     return exported
 
 
-def _remove_left_over(folder: Path, there: set[Path]) -> None:
-    """Remove files that the last export wrote and this one did not, such as after an opt-out."""
-    for name in read_manifest(folder).get("files", []):
-        path = folder / name
+def _remove_left_over(settings: Settings, folder: Path, there: set[Path]) -> None:
+    """Remove files that the last export wrote and this one did not, such as after an opt-out.
+
+    Those of single students also where that export was killed before it noted them.
+    """
+    students = [export_path(settings, kind, STUDENT_CHANGES) for kind in ("parquet", "csv")]
+    noted = [folder / name for name in read_manifest(folder).get("files", [])]
+    for path in (*students, *noted):
         if path not in there and path.resolve().is_relative_to(folder.resolve()):
             path.unlink(missing_ok=True)
 

@@ -1,8 +1,9 @@
 -- Anomalies as they may leave the warehouse. Grain: one row per day, term and series; of segments that are
 -- withheld one row per day and term in all, without name and figures. Binds: $first, $last (days, both
 -- inclusive).
--- A segment is told where it is shown on the day and at its baseline, see `published_segments`. An
--- explanation that names another one is cut off before the name.
+-- A segment is told where it is shown on the day and at its baseline, see `published_segments`; its adds and
+-- drops without figures, since flows of segments are not published and may be small. An explanation that
+-- names another one is cut off before the name.
 WITH segments AS (
     SELECT date, term, dimension, segment
     FROM (
@@ -15,6 +16,7 @@ found AS (
     SELECT
         anomalies.*,
         anomalies.dimension IS NULL OR segments.date IS NOT NULL AS is_told,
+        anomalies.dimension IS NULL OR starts_with(anomalies.series, 'net_change ') AS has_figures,
         contains(explanation, ' accounts for ') AND NOT EXISTS (
             SELECT 1 FROM segments AS named
             WHERE named.date = anomalies.date
@@ -29,7 +31,11 @@ found AS (
 )
 
 SELECT
-    date, term, series, dimension, segment, observed, expected, lower, upper, score, is_anomaly, kind,
+    date, term, series, dimension, segment,
+{% for figure in ("observed", "expected", "lower", "upper", "score") %}
+    CASE WHEN has_figures THEN {{ figure }} END AS {{ figure }},
+{% endfor %}
+    is_anomaly, kind,
     CASE WHEN names_another
         THEN regexp_extract(explanation, '^[^:,]*') || ': most of it lies in one segment'
         ELSE explanation

@@ -1,10 +1,15 @@
--- What was unusual on a day, and what was examined. Grain: one row per term and series, the most unusual
--- first. Binds: $day. `is_confirmed`: a person said that the movement was real.
+-- What was unusual on a day, and what was examined, as everybody may be told. Grain: one row per term and
+-- series, the most unusual first; of segments that are withheld one row per term in all. Binds:
+-- $first, $last (both are the day).
+-- `is_confirmed`: a person said that the movement was real.
+WITH published AS (
+    {% include "published_anomalies.sql" %}
+)
+
 SELECT
-    anomalies.*,
+    published.*,
     known.date IS NOT NULL AS is_confirmed
-FROM enrollment.enrollment_anomalies AS anomalies
+FROM published
 LEFT JOIN (SELECT DISTINCT date, term FROM operations.acknowledged_anomalies) AS known
     USING (date, term)
-WHERE anomalies.date = $day
-ORDER BY is_anomaly DESC, dimension NULLS FIRST, abs(score) DESC NULLS LAST, series
+ORDER BY is_anomaly DESC, series = 'withheld', dimension NULLS FIRST, abs(score) DESC NULLS LAST, series
