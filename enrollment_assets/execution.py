@@ -28,12 +28,7 @@ from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError, InstanceError, WarehouseError
 from enrollment_assets.jobs import CORE, DAILY, INSIGHT, REPORTS, RESTATE
 from enrollment_assets.locking import close_dead_runs, process_tags
-from enrollment_assets.operations import (
-    days_to_take_in,
-    logged_days,
-    refuse_other_population,
-    stale_ranges,
-)
+from enrollment_assets.operations import days_to_take_in, logged_days, stale_ranges
 from enrollment_assets.partitions import LENIENT_TAG
 from enrollment_assets.warehouse.connection import make_private_folder
 from enrollment_assets.warehouse.derive import as_ranges
@@ -153,7 +148,6 @@ def execute(
     """Run a job for one day, for a range of days in one run, or for no day; `ops` is their config."""
     from enrollment_assets.definitions import build_defs
 
-    refuse_other_population(settings)
     definition = build_defs(settings=settings).resolve_job_def(job)
     all_tags = {**process_tags(), **(tags or {})}
     single = first == last

@@ -8,7 +8,7 @@ from typing import Any
 from enrollment_assets import delivery, mailer
 from enrollment_assets.alerts import addresses, check_addresses, waiting
 from enrollment_assets.config import Settings, Term, load_settings
-from enrollment_assets.errors import ConfigurationError, EnrollmentError
+from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.sources.base import source_for
 from enrollment_assets.warehouse.connection import Warehouse, make_private_folder, plain_errors
 from enrollment_assets.warehouse.derive import as_ranges, stale_days
@@ -119,27 +119,6 @@ def why_held(warehouse: Warehouse, day: dt.date, run_id: str) -> str | None:
 def logged_days(settings: Settings, term: str) -> list[dt.date]:
     """The days on which the log has something of a term, in order."""
     return sorted(day for code, day, *_ in _term_days(settings) if code == term)
-
-
-def refuse_other_population(settings: Settings) -> None:
-    """Refuse a warehouse of other terms than those that are configured: the example's, mostly.
-
-    Raises:
-        ConfigurationError: with the terms that it holds.
-    """
-    warehouse = Warehouse(settings)
-    with warehouse.read() as connection, plain_errors("Reading the terms"):
-        if connection is None:
-            return
-        found = connection.execute(
-            "SELECT DISTINCT term FROM enrollment.snapshot_log WHERE status = 'accepted' ORDER BY term"
-        ).fetchall()
-    held = [code for (code,) in found]
-    if held and not set(held) & {term.code for term in settings.terms}:
-        raise ConfigurationError(
-            f"{warehouse.path} holds other terms ({', '.join(held[-5:])}) and none of {settings.path}: "
-            "where these are the example's, remove its folder; else name another one as data_dir."
-        )
 
 
 def days_to_take_in(settings: Settings, term: Term) -> list[dt.date]:
@@ -275,14 +254,24 @@ def _look_at_source(settings: Settings) -> str:
 
 def _look_at_warehouse(settings: Settings) -> str:
     warehouse = Warehouse(settings)
-    refuse_other_population(settings)
     with warehouse.read() as connection:
         if connection is None:
             make_private_folder(warehouse.path.parent)
             return f"{warehouse.path}: not there yet; the first run makes it"
         rows = connection.execute("SELECT count(*) FROM enrollment.enrollment_snapshots").fetchone()
+        found = connection.execute(
+            "SELECT DISTINCT term FROM enrollment.snapshot_log WHERE status = 'accepted' ORDER BY term"
+        ).fetchall()
     size = warehouse.path.stat().st_size / 2**20
-    return f"{warehouse.path}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB"
+    held = [code for (code,) in found]
+    # What is found after `enrollment demo`, mostly; terms that are over may be left out, too.
+    others = (
+        f"\n    of none of the configured terms, but of {', '.join(held[-5:])}: if these are the "
+        f"example's, remove {warehouse.path.parent}, or name another folder as data_dir"
+        if held and not set(held) & {term.code for term in settings.terms}
+        else ""
+    )
+    return f"{warehouse.path}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB{others}"
 
 
 def _look_at_instance(_settings: Settings) -> str:
