@@ -28,10 +28,11 @@ test: install
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 # The same tests with many repetitions: some 40 minutes on two cores.
-soak: install            ## drawn histories, kills, malformed files, a live daemon that is killed
+soak: install            ## drawn histories, kills, malformed files, a daemon that is killed, a mail server that fails
 	ENROLLMENT_SOAK=1 $(BIN)/python -m pytest -q -s --durations=0 --durations-min=5 \
 		enrollment_assets_tests/test_any_order.py enrollment_assets_tests/test_kills.py \
-		enrollment_assets_tests/test_malformed.py enrollment_assets_tests/test_daemon.py
+		enrollment_assets_tests/test_malformed.py enrollment_assets_tests/test_daemon.py \
+		enrollment_assets_tests/test_mail.py::test_a_server_that_fails_at_random_points_loses_no_mail_and_doubles_none_but_in_doubt
 
 lint: install
 	$(BIN)/ruff check .

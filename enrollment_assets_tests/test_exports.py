@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import stat
+from csv import reader
 
 import duckdb
 import pandas as pd
@@ -21,6 +22,7 @@ from enrollment_assets.vocabulary import originals, translated
 from enrollment_assets.warehouse import exports
 from enrollment_assets.warehouse.student_lists import file_name
 from enrollment_assets_tests.conftest import day, student
+from enrollment_assets_tests.malicious import malicious_names
 from enrollment_assets_tests.moments import restate, take_in
 
 FORMULA = "=HYPERLINK(1)"
@@ -443,3 +445,59 @@ def test_a_terms_code_plays_no_trick_with_paths(code):
 
 def test_codes_that_look_alike_have_files_of_their_own():
     assert len({file_name(code) for code in ("a/b", "a-b", "a b", "-a-b")}) == 4
+
+
+def written_by_csv(path):
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(reader(lines))
+
+
+def as_spreadsheets_may_see_it(text):
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def test_500_malicious_names_change_nothing_in_csv_files_and_in_names_of_files(university):
+    # a file with NUL bytes is refused as a whole: test_malformed.py
+    names = [name.replace("\0", "") for name in malicious_names(500)]
+    pattern = "enrollment_snapshot_{date:%Y%m%d}.parquet"
+    university.change(source={**university.settings.source.model_dump(), "pattern": pattern})
+    rows = [
+        student(f"{10 * number + place:05d}", program=name)
+        for number, name in enumerate(names)
+        for place in range(10)
+    ]
+    later = [student(f"n{number:04d}", student_name=name) for number, name in enumerate(names)]
+    for date, of_day in (("2024-09-10", rows), ("2024-09-11", rows + later)):
+        pd.DataFrame(of_day).to_parquet(university.file(date))
+    take_in(university, "2024-09-10", "2024-09-11", insight=True)
+    publish(university)
+    done = lists(university, "--reason", "why")
+    assert done.exit_code == 0, done.output
+
+    stored = {
+        name
+        for (name,) in university.query(
+            "SELECT DISTINCT segment FROM enrollment.segment_metrics WHERE dimension = 'program'"
+        )
+    }
+    assert len(stored) == 501
+    path = folder(university) / "csv" / "dim_segment.csv"
+    header, *segments = written_by_csv(path)
+    assert {len(row) for row in segments} == {len(header)}
+    shown = {row[header.index("segment")] for row in segments if row[1] == "program"}
+    assert shown == {as_spreadsheets_may_see_it(name) for name in stored}
+
+    place = university.settings.data_path / "student_lists" / "2024-09-11"
+    header, *added = written_by_csv(place / "2024FA_added.csv")
+    assert len(added) == 500
+    students = {
+        name
+        for (name,) in university.query(
+            "SELECT student_name FROM enrollment.student_changes WHERE change = 'added'"
+        )
+    }
+    assert {row[header.index("student_name")] for row in added} == {
+        as_spreadsheets_may_see_it(name) for name in students
+    }
+    # a name is nowhere the name of a file
+    assert not list(university.folder.rglob("*mark0*"))
