@@ -4,28 +4,20 @@ import datetime as dt
 import getpass
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from enrollment_assets import progress
-from enrollment_assets.config import Grain, Settings, load_settings
+from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.errors import ConfigurationError, EnrollmentError
+from enrollment_assets.terminal import bars, console, listed, plain, ranges, table_of
 
 if TYPE_CHECKING:
-    from rich.console import JustifyMethod
-
     from enrollment_assets.execution import Outcome
-    from enrollment_assets.explain import Bridge, Explanation
-
-console = Console(highlight=False, soft_wrap=True)
-_MOST_LINES = 12
 
 
 class _Day(click.ParamType[dt.date]):
@@ -40,29 +32,6 @@ class _Day(click.ParamType[dt.date]):
             self.fail(f"{value!r} is no date; write it as 2026-09-08.", param, ctx)
 
 
-@contextmanager
-def _bars() -> Iterator[None]:
-    """A progress bar for each piece of long work inside the block."""
-    from rich import progress as bars
-
-    columns = (
-        bars.TextColumn("{task.description:26}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("days"),
-        bars.TimeElapsedColumn(),
-    )
-    with bars.Progress(*columns, console=console) as display:
-
-        @contextmanager
-        def listener(name: str, total: int) -> Iterator[Callable[[int], None]]:
-            task = display.add_task(name, total=total)
-            yield lambda done: display.advance(task, done)
-
-        with progress.shown_by(progress.Listener(listener, display.console.print)):
-            yield
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="enrollment-assets")
 def cli() -> None:
@@ -75,18 +44,12 @@ def main() -> None:
         cli()
     except EnrollmentError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"[bold red]Error:[/] {_plain(str(error))}"
+            f"[bold red]Error:[/] {plain(str(error))}"
         )
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
     except KeyboardInterrupt:
         console.print("Interrupted; every day is as it was or as it should be.")
         sys.exit(130)
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 def _check_days(settings: Settings, *days: dt.date) -> None:
@@ -114,7 +77,7 @@ def demo(until: dt.date | None) -> None:
     example = _example(settings)
     until = min(until or example.UNTIL, settings.today())
     _check_days(settings, until)
-    with _bars():
+    with bars():
         total = (until - settings.start_date).days + 1
         folder = settings.base / settings.source.url
         with progress.task("making snapshots", total) as advance:
@@ -124,7 +87,7 @@ def demo(until: dt.date | None) -> None:
     day = _last_accepted(settings)
     if day is None:
         raise ConfigurationError("No day of the example was accepted.")
-    with _bars():
+    with bars():
         report = _execute(settings, REPORTS, day, day)
     failed = _tell(settings, report, day, day) or failed
     _headlines(settings, day)
@@ -161,11 +124,11 @@ def run(day: dt.date | None, email: bool, verbose: bool) -> None:
     day = day or settings.today()
     _check_days(settings, day)
     if not email:
-        with _bars():
+        with bars():
             outcome = _execute(settings, DAILY, day, day, verbose=verbose)
     else:
         try:
-            with _bars():
+            with bars():
                 tags = {NOTIFY_TAG: "email"}
                 outcome = _execute(settings, DAILY, day, day, tags=tags, verbose=verbose)
         except EnrollmentError as error:  # before there was a run: nobody else would tell of it
@@ -202,7 +165,7 @@ def _tell_alerts(settings: Settings, day: dt.date, ended: "Outcome | str") -> No
             console.print("alerts.urls were told.")
         alerts.record_deliveries(settings)
     except EnrollmentError as error:  # what became of the run is told next, and decides on the exit
-        console.print(f"[bold red]Alert:[/] {_plain(str(error))}")
+        console.print(f"[bold red]Alert:[/] {plain(str(error))}")
 
 
 @cli.command()
@@ -222,7 +185,7 @@ def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, ver
     if only and reports:
         raise click.UsageError("--only core leaves reports out; give one of the two.")
     _check_days(settings, first, last)
-    with _bars():
+    with bars():
         job = DAILY if reports else CORE if only else FIGURES
         outcome = _execute(
             settings, job, first, last, tags={LENIENT_TAG: "backfill"}, verbose=verbose
@@ -237,10 +200,10 @@ def status() -> None:
     from enrollment_assets.operations import days_status, undelivered
 
     settings = load_settings()
-    with _bars():
+    with bars():
         found = days_status(settings)
     columns = ("term", "first", "last", "accepted", "missing", "refused", "stale")
-    table = _table(f"{settings.institution.name}: snapshots", columns)
+    table = table_of(f"{settings.institution.name}: snapshots", columns)
     for term in found:
         table.add_row(
             term.label,
@@ -256,14 +219,14 @@ def status() -> None:
             ("stale", term.stale),
         ):
             if days:
-                console.print(f"{term.label}, {what}: {_ranges(days)}")
+                console.print(f"{term.label}, {what}: {ranges(days)}")
     if any(term.stale for term in found):
         console.print(
             "Stale days depend on a snapshot that changed since: the daemon computes them again, and "
             "so does every `enrollment run`."
         )
     if words := undelivered(settings):
-        console.print(f"[bold red]Alerts:[/] {_plain(words)}")
+        console.print(f"[bold red]Alerts:[/] {plain(words)}")
 
 
 @cli.command()
@@ -277,6 +240,7 @@ def status() -> None:
 def explain(code: str, first: dt.date, last: dt.date, dimension: str | None, top: int) -> None:
     """Show what took a term's headcount from one day to another."""
     from enrollment_assets import explain as bridges
+    from enrollment_assets.explain_words import show
 
     settings = load_settings()
     if first > last:
@@ -288,135 +252,9 @@ def explain(code: str, first: dt.date, last: dt.date, dimension: str | None, top
             f"{', '.join(settings.dimensions)}."
         )
     dimensions = settings.dimensions if dimension is None else (dimension,)
-    with _bars():
+    with bars():
         found = bridges.explain(settings, settings.term(code), first, last, dimensions)
-    for asked, taken in ((first, found.first), (last, found.last)):
-        if asked != taken:
-            console.print(f"{asked} has no accepted snapshot: the latest before it is of {taken}.")
-    _explain_total(settings, found)
-    _explain_people(settings, found)
-    for name, segments in found.segments.items():
-        _explain_segments(settings, found, name, segments, top)
-    if found.segments:
-        if settings.grain is Grain.registration:
-            words = "added: new or returning; who has several values counts in each"
-        else:
-            words = "back: returning"
-        console.print(
-            f"{words}; in, out: moved from and to other segments; %: net in percent of the headcount "
-            f"of {found.first}."
-        )
-    for name in found.unknown_dimensions:
-        console.print(
-            f"By {name}: no figures of {found.first}, whose snapshot was gone when {name} came into "
-            "the configuration."
-        )
-    _explain_days(found)
-
-
-def _explain_total(settings: Settings, found: "Explanation") -> None:
-    total = found.total
-    title = f"{found.term.label}: from {found.first} to {found.last}"
-    table = _table(_plain(title), ("headcount", settings.vocabulary.students))
-    table.add_row(f"on {found.first}", f"{total.before:,}")
-    table.add_row("new, for the first time in the term", _signed(total.new))
-    table.add_row("returning", _signed(total.returning))
-    table.add_row("dropped", _signed(-total.dropped))
-    table.add_row(f"on {found.last}", f"{total.after:,}", style="bold")
-    console.print(table)
-    console.print(
-        f"Net change {_signed(total.change)}, summed over the days between. {found.moved:,} moves to "
-        "another segment leave the headcount as it is."
-    )
-
-
-def _explain_people(settings: Settings, found: "Explanation") -> None:
-    people = found.people
-    if people is None:
-        days = " and ".join(map(str, found.not_kept))
-        console.print(f"The list of {days} was pruned: who is in both cannot be counted any more.")
-        return
-    table = _table("The same by people", ("headcount", settings.vocabulary.students))
-    table.add_row(f"on {found.first}", f"{people.before:,}")
-    table.add_row(f"left: not there on {found.last}", _signed(-people.gone))
-    table.add_row("still enrolled", f"{people.stayed:,}")
-    table.add_row(f"joined: not there on {found.first}", _signed(people.joined))
-    table.add_row(f"on {found.last}", f"{people.after:,}", style="bold")
-    console.print(table)
-    if people.cancelled:
-        console.print(
-            f"Who came and went, or left and came back, between makes {people.cancelled:,} more "
-            f"additions and as many drops above; {people.passed_through:,} of these people are on "
-            "neither day."
-        )
-
-
-def _explain_segments(
-    settings: Settings, found: "Explanation", name: str, segments: dict[str, "Bridge"], top: int
-) -> None:
-    """A dimension's segments, the largest change first; what is not shown stands there as a sum."""
-    from enrollment_assets.explain import Bridge
-
-    by_program = settings.grain is Grain.registration
-    flows = ("added",) if by_program else ("new", "back")
-    columns = (name, "before", *flows, "drops", "in", "out", "after", "net", "%")
-    table = _table(f"By {name}", columns)
-    table.collapse_padding = True
-
-    def add(label: str, bridge: "Bridge", style: str | None = None) -> None:
-        added = (bridge.new,) if by_program else (bridge.new, bridge.returning)
-        moves = (*added, -bridge.dropped, bridge.moved_in, -bridge.moved_out)
-        share = f"{100 * bridge.change / found.total.before:+.2f}" if found.total.before else ""
-        table.add_row(
-            _plain(label),
-            f"{bridge.before:,}",
-            *map(_signed, moves),
-            f"{bridge.after:,}",
-            _signed(bridge.change),
-            share,
-            style=style,
-        )
-
-    bridges = list(segments.items())
-    for segment, bridge in bridges[:top]:
-        add(segment, bridge)
-    if len(bridges) > top:
-        rest = [bridge for _, bridge in bridges[top:]]
-        add(f"and {len(rest):,} more", sum(rest, Bridge()))
-    add("sum", sum(segments.values(), Bridge()), style="bold")
-    console.print(table)
-
-
-def _explain_days(found: "Explanation") -> None:
-    gaps = sorted(found.gaps, key=lambda gap: (gap.baseline - gap.date, gap.date))
-    _list(
-        "Changes over more than one day",
-        [
-            f"{gap.baseline} to {gap.date}: "
-            + "; ".join(f"{why} {_ranges(days)}" for why, days in gap.why.items())
-            for gap in gaps
-        ],
-        "the shorter ones",
-    )
-    _list(
-        "Not accepted",
-        [_plain(f"{day} {verdict}: {reasons}") for day, verdict, reasons in found.not_accepted],
-    )
-    if found.restated:
-        table = _table("Changed after it was reported", ("day", "figure", "reported", "now"))
-        for line in found.restated[:_MOST_LINES]:
-            values = (line.reported, line.restated)
-            shown = ("none" if value is None else f"{value:,}" for value in values)
-            # The column holds all who were added; above, only first-timers are new.
-            figure = "added students" if line.metric == "new_students" else line.metric
-            table.add_row(str(line.date), figure.replace("_", " "), *shown)
-        console.print(table)
-    more = max(len(found.restated) - _MOST_LINES, 0) + found.restated_segments
-    if more:
-        console.print(
-            f"{more:,} more figures, {found.restated_segments:,} of them of segments, were restated: "
-            "enrollment.metric_restatements."
-        )
+    show(settings, found, (first, last), top)
 
 
 @cli.command()
@@ -428,7 +266,7 @@ def doctor() -> None:
     for finding in diagnose():
         healthy = healthy and finding.ok
         mark = "[green]OK[/]" if finding.ok else "[bold red]!![/]"
-        console.print(f"{mark}  [bold]{finding.subject}[/]: {_plain(finding.words)}")
+        console.print(f"{mark}  [bold]{finding.subject}[/]: {plain(finding.words)}")
     sys.exit(0 if healthy else 1)
 
 
@@ -465,7 +303,7 @@ def _decide(kind: str, day: dt.date, term: str | None, reason: str, by: str) -> 
     _check_days(settings, day)
     if term is not None:
         settings.term(term)
-    with _bars():
+    with bars():
         outcome = decide(settings, day, DecisionKind(kind), term, reason, by)
     failed = _tell_outcome(outcome, day)
     if outcome.success:
@@ -485,7 +323,7 @@ def acknowledge(day: dt.date, term: str, reason: str, by: str) -> None:
     settings = load_settings()
     _check_days(settings, day)
     settings.term(term)
-    with _bars():
+    with bars():
         outcome = execution.acknowledge(settings, day, term, reason, by)
     failed = _tell_outcome(outcome, day)
     if outcome.success:
@@ -507,13 +345,13 @@ def students(day: dt.date, term: str | None, reason: str, by: str) -> None:
     _check_days(settings, day)
     if term is not None:
         settings.term(term)
-    with _bars(), writing(settings, f"lists of {day}") as warehouse:
+    with bars(), writing(settings, f"lists of {day}") as warehouse:
         lists = write_lists(warehouse, day, term, reason=reason, by=by)
-    table = _table(
-        _plain(f"{settings.vocabulary.students.capitalize()} of {day}"), ("file", "rows")
+    table = table_of(
+        plain(f"{settings.vocabulary.students.capitalize()} of {day}"), ("file", "rows")
     )
     for written in lists:
-        table.add_row(_plain(written.path.name), f"{written.rows:,}")
+        table.add_row(plain(written.path.name), f"{written.rows:,}")
     console.print(table)
     console.print(
         f"In {lists[0].path.parent}, for you alone; operations.student_list_access says who took them."
@@ -528,7 +366,7 @@ def rebuild(term: str, by: str) -> None:
     from enrollment_assets import execution
 
     settings = load_settings()
-    with _bars():
+    with bars():
         outcome = execution.rebuild(settings, term, by)
     failed = _tell_outcome(outcome, settings.start_date)
     day = _last_accepted(settings)
@@ -548,14 +386,14 @@ def prune(dry_run: bool) -> None:
 
     settings = load_settings()
     today = settings.today()
-    with _bars(), instance() as found, Warehouse(settings).read() as connection:
+    with bars(), instance() as found, Warehouse(settings).read() as connection:
         words = find_old(connection, settings, found, today).in_words()
     if not words:
         console.print("Nothing is older than the periods under retention.")
         return
     console.print("Would go:" if dry_run else "Removing:")
     for what, how_much in words.items():
-        console.print(f"  {_plain(what)}: {how_much}")
+        console.print(f"  {plain(what)}: {how_much}")
     if not dry_run:
         outcome = execute(settings, PRUNE, ops={"prune": {"as_of": today.isoformat()}})
         sys.exit(1 if _tell_outcome(outcome, today) else 0)
@@ -587,7 +425,7 @@ def _tell(settings: Settings, outcome: "Outcome", first: dt.date, last: dt.date)
     if not outcome.success:
         return _tell_outcome(outcome, first)
     not_accepted = days_not_accepted(settings, first, last, outcome.run_id)
-    _list("Not accepted", [_plain(f"{day}: {words}") for day, (_, words) in not_accepted.items()])
+    listed("Not accepted", [plain(f"{day}: {words}") for day, (_, words) in not_accepted.items()])
     for term, until in final_until(settings).items():
         if first <= until:
             console.print(
@@ -604,7 +442,7 @@ def _tell(settings: Settings, outcome: "Outcome", first: dt.date, last: dt.date)
 def _tell_outcome(outcome: "Outcome", first: dt.date) -> bool:
     """Say why a run failed and what its checks found; True means a non-zero exit."""
     for failure in outcome.failures:
-        console.print(f"[bold red]Failed:[/] {_plain(failure)}")
+        console.print(f"[bold red]Failed:[/] {plain(failure)}")
     if not outcome.success:
         console.print(f"The run is {outcome.run_id} in Dagster's UI.")
         return True
@@ -613,46 +451,8 @@ def _tell_outcome(outcome: "Outcome", first: dt.date) -> bool:
         by_check.setdefault((check.is_error, check.name), []).append(check.day or str(first))
     for (is_error, name), found in sorted(by_check.items(), reverse=True):
         word = "[bold red]ERROR[/]" if is_error else "[yellow]WARN[/]"
-        console.print(f"{word} {name}: {_ranges([dt.date.fromisoformat(day) for day in found])}")
+        console.print(f"{word} {name}: {ranges([dt.date.fromisoformat(day) for day in found])}")
     return bool(outcome.failed_error_checks)
-
-
-def _table(title: str, columns: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1))
-    for number, name in enumerate(columns):
-        # Names break where it gets narrow, so that figures never do.
-        justify: JustifyMethod = "right" if number else "left"
-        table.add_column(name, justify=justify, no_wrap=number > 0, overflow="fold")
-    return table
-
-
-def _list(title: str, lines: list[str], rest: str = "`enrollment status` lists all") -> None:
-    if lines:
-        console.print(f"[yellow]{title}[/] ({len(lines)}):")
-        for line in lines[:_MOST_LINES]:
-            console.print(f"  {line}")
-        if len(lines) > _MOST_LINES:
-            console.print(f"  and {len(lines) - _MOST_LINES} more; {rest}.")
-
-
-def _signed(number: int) -> str:
-    return f"{number:+,}" if number else "0"
-
-
-def _ranges(days: list[dt.date]) -> str:
-    """Days as ranges: 2026-01-05, 2026-02-01 to 2026-02-07."""
-    parts: list[list[dt.date]] = []
-    for day in sorted(days):
-        if parts and (day - parts[-1][-1]).days == 1:
-            parts[-1].append(day)
-        else:
-            parts.append([day])
-    shown = [
-        str(part[0]) if len(part) == 1 else f"{part[0]} to {part[-1]}"
-        for part in parts[:_MOST_LINES]
-    ]
-    more = f" and {len(parts) - _MOST_LINES} more" if len(parts) > _MOST_LINES else ""
-    return ", ".join(shown) + more
 
 
 def _last_accepted(settings: Settings) -> dt.date | None:
@@ -666,7 +466,7 @@ def _headlines(settings: Settings, day: dt.date) -> None:
     from enrollment_assets.operations import headlines
 
     columns = ("term", "days", "highest", "on", "now", "net", "gross")
-    table = _table(f"{settings.institution.name} on {day}", columns)
+    table = table_of(f"{settings.institution.name} on {day}", columns)
     for row in headlines(settings, day):
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
     console.print(table)
