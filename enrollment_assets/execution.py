@@ -21,7 +21,6 @@ from dagster._core.storage.tags import (
     MAX_RUNTIME_SECONDS_TAG,
 )
 from dagster_shared.error import DagsterError
-from sqlalchemy.exc import SQLAlchemyError
 
 from enrollment_assets import progress
 from enrollment_assets.config import Settings
@@ -113,6 +112,9 @@ def _state_in_words(home: Path) -> Iterator[None]:
     Raises:
         InstanceError: with the place and the database's own words.
     """
+    # The code location imports this module too, and needs it for no import.
+    from sqlalchemy.exc import SQLAlchemyError
+
     try:
         yield
     except SQLAlchemyError as error:
