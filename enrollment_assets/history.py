@@ -1,4 +1,4 @@
-"""What Dagster remembers of an asset's partitions."""
+"""What Dagster remembers: of an asset's partitions, and of runs and backfills that ended."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from enrollment_assets.cli import cli
 from enrollment_assets.config import Vocabulary
-from enrollment_assets.errors import ConfigurationError
+from enrollment_assets.errors import ConfigurationError, WarehouseError
 from enrollment_assets.execution import execute, execute_and_restate
 from enrollment_assets.jobs import DAILY, EXPORTS
 from enrollment_assets.vocabulary import originals, translated
@@ -387,6 +387,15 @@ def test_the_exports_job_needs_no_day(filled):
     outcome = execute(filled.settings, EXPORTS)
     assert outcome.success, outcome.failures
     assert json.loads((folder(filled) / "manifest.json").read_text())["files"]
+
+
+def test_a_manifest_that_is_damaged_is_told_and_no_file_is_replaced(filled):
+    publish(filled)
+    (folder(filled) / "manifest.json").write_text("{")
+    before = contents(filled)
+    with pytest.raises(WarehouseError, match=r"manifest\.json cannot be read; remove the folder"):
+        publish(filled)
+    assert contents(filled) == before
 
 
 # --- lists of students ---

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import ConfigurationError
+from enrollment_assets.errors import ConfigurationError, WarehouseError
 from enrollment_assets.vocabulary import originals, translated
 from enrollment_assets.warehouse.connection import (
     PRIVATE_FILE,
@@ -214,6 +214,7 @@ def publish(
         WarehouseError: if a table cannot be read or written; all files are as they were.
     """
     folder = make_private_folder(settings.data_path / "exports")
+    before = read_manifest(folder)
     aside = folder / ".aside"
     shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
     try:
@@ -227,7 +228,7 @@ def publish(
                 ).fetchall()[0][0]
                 about = (newest, None, STUDENT_CHANGES, written[STUDENT_CHANGES], str(folder))
                 record_access(connection, about, taken_by)
-            return _put_in_place(settings, folder, aside, written)
+            return _put_in_place(settings, folder, aside, written, before)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -294,7 +295,11 @@ def _write_hyper(files: Iterable[Path], path: Path) -> None:
 
 
 def _put_in_place(
-    settings: Settings, folder: Path, aside: Path, rows: Mapping[str, int]
+    settings: Settings,
+    folder: Path,
+    aside: Path,
+    rows: Mapping[str, int],
+    before: Mapping[str, Any],
 ) -> list[Exported]:
     """Rename what was written, dimensions first, and remove what an earlier export left over."""
     formats = settings.exports.formats
@@ -313,29 +318,41 @@ def _put_in_place(
     if "hyper" in formats:
         make_private_folder(folder / "hyper")
         (aside / "hyper" / HYPER_FILE).replace(folder / "hyper" / HYPER_FILE)
-    _remove_left_over(settings, folder, {path for table in exported for path in table.files})
+    there = {path for table in exported for path in table.files}
+    _remove_left_over(settings, folder, there, before)
     _write_manifest(settings, folder, aside, exported)
     return exported
 
 
-def _remove_left_over(settings: Settings, folder: Path, there: set[Path]) -> None:
+def _remove_left_over(
+    settings: Settings, folder: Path, there: set[Path], before: Mapping[str, Any]
+) -> None:
     """Remove files that the last export wrote and this one did not, such as after an opt-out.
 
     Those of single students also where that export was killed before it noted them.
     """
     students = [export_path(settings, kind, STUDENT_CHANGES) for kind in ("parquet", "csv")]
-    noted = [folder / name for name in read_manifest(folder).get("files", [])]
+    noted = [folder / name for name in before.get("files", [])]
     for path in (*students, *noted):
         if path not in there and path.resolve().is_relative_to(folder.resolve()):
             path.unlink(missing_ok=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What the last export wrote; empty where there was none."""
+    """What the last export wrote; empty where there was none.
+
+    Raises:
+        WarehouseError: if it is there and cannot be read: what should be removed is not known then.
+    """
+    path = folder / MANIFEST
     try:
-        found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError):
+        raise WarehouseError(
+            f"{path} cannot be read; remove the folder {folder}, which the next export makes anew."
+        ) from None
     return found
 
 
