@@ -56,11 +56,11 @@ def load_example() -> Any:
 
 def time_steps(settings: Settings, days: list[dt.date]) -> dict[str, float]:
     """Seconds of each step on each day; the first day loads the packages."""
-    from enrollment_assets.delivery import mail_report
-    from enrollment_assets.reporting.daily import publish_day
-    from enrollment_assets.reporting.site import refresh_site
+    from enrollment_assets.publishing.exports.files import publish
+    from enrollment_assets.publishing.mail.delivery import mail_report
+    from enrollment_assets.publishing.reports.daily import publish_day
+    from enrollment_assets.publishing.reports.site import refresh_site
     from enrollment_assets.warehouse.connection import Warehouse
-    from enrollment_assets.warehouse.exports import publish
 
     found: dict[str, float] = {}
 

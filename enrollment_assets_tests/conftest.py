@@ -14,9 +14,9 @@ import duckdb
 import pytest
 import yaml
 
+from enrollment_assets.cli.running import Outcome, execute
 from enrollment_assets.config import Settings, load_settings
-from enrollment_assets.execution import Outcome, execute
-from enrollment_assets.jobs import CORE
+from enrollment_assets.pipeline.names import CORE
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets_tests.channels import Channel, open_channel
 

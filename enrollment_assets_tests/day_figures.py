@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from enrollment_assets.config import Settings, Term
-from enrollment_assets.reporting.figures import DayFigures
+from enrollment_assets.publishing.reports.figures import DayFigures
 
 POINT_IN_TIME = (
     *(

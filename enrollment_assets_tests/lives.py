@@ -8,9 +8,9 @@ from pathlib import Path
 
 import dagster  # noqa: F401 - loaded once for all processes
 
+from enrollment_assets.cli.running import execute_and_restate
 from enrollment_assets.config import load_settings
-from enrollment_assets.execution import execute_and_restate
-from enrollment_assets.jobs import CORE
+from enrollment_assets.pipeline.names import CORE
 
 
 def run_days(config: Path, home: Path, pipe: Connection) -> None:

@@ -18,7 +18,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import ClassVar
 
-from enrollment_assets.reporting.summary import DaySummary, TermRow, Tile
+from enrollment_assets.publishing.reports.summary import DaySummary, TermRow, Tile
 from enrollment_assets_tests.conftest import day
 
 # Where a server can fail: it hangs up, or says that it cannot now.

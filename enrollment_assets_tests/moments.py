@@ -2,20 +2,20 @@
 
 import datetime as dt
 
-from enrollment_assets.sources.base import source_for
-from enrollment_assets.warehouse import cohorts
+from enrollment_assets.pipeline.ingest.intake import store_days
+from enrollment_assets.pipeline.insight import cohorts
+from enrollment_assets.pipeline.insight.models import Forecasts, anomalies, disclosures
+from enrollment_assets.publishing.reports.restatements import append_restatements
+from enrollment_assets.sources.configured import source_for
+from enrollment_assets.support.ranges import as_ranges
 from enrollment_assets.warehouse.derive import (
     COMPARISONS,
     CORE,
     Computed,
-    as_ranges,
     stale_days,
     write_computed,
     write_statement,
 )
-from enrollment_assets.warehouse.models import Forecasts, anomalies, disclosures
-from enrollment_assets.warehouse.restatements import append_restatements
-from enrollment_assets.warehouse.snapshots import store_days
 from enrollment_assets_tests.conftest import day
 
 

@@ -5,12 +5,14 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
-from enrollment_assets.alerts import check_addresses, deliver
-from enrollment_assets.definitions import build_defs
+from enrollment_assets.cli.doctor import diagnose
+from enrollment_assets.cli.running import execute, execute_and_restate
 from enrollment_assets.errors import AlertError, ConfigurationError
-from enrollment_assets.execution import execute, execute_and_restate
-from enrollment_assets.jobs import CORE, DAILY, FRESHNESS, REPORTS
-from enrollment_assets.news import (
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.schedules import check_tags
+from enrollment_assets.pipeline.names import CORE, DAILY, FRESHNESS, NOTIFY_TAG, REPORTS
+from enrollment_assets.publishing.alerts.delivery import check_addresses, deliver, undelivered
+from enrollment_assets.publishing.alerts.news import (
     BackfillFacts,
     CheckFacts,
     News,
@@ -19,8 +21,6 @@ from enrollment_assets.news import (
     news_of_run,
     worded,
 )
-from enrollment_assets.operations import diagnose, undelivered
-from enrollment_assets.schedules import NOTIFY_TAG, check_tags
 from enrollment_assets_tests.channels import open_channel
 from enrollment_assets_tests.conftest import day, student
 from enrollment_assets_tests.mail_servers import FlakyServer, serving

@@ -8,7 +8,7 @@ import pytest
 
 from enrollment_assets.analytics import anomalies
 from enrollment_assets.config import Settings
-from enrollment_assets.warehouse.schema import tables
+from enrollment_assets.schema.catalog import tables
 
 NEW, OLD = "2025FA", "2024FA"
 STARTS = {OLD: dt.date(2024, 8, 26), NEW: dt.date(2025, 8, 25)}

@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from enrollment_assets.config import load_settings
-from enrollment_assets.sources.base import source_for
+from enrollment_assets.pipeline.ingest.intake import decide, store_days
+from enrollment_assets.pipeline.ingest.verdicts import Decision, DecisionKind
+from enrollment_assets.sources.configured import source_for
+from enrollment_assets.support.ranges import as_ranges
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.derive import CORE, as_ranges, stale_days, write_statement
-from enrollment_assets.warehouse.snapshots import decide, store_days
-from enrollment_assets.warehouse.verdicts import Decision, DecisionKind
+from enrollment_assets.warehouse.derive import CORE, stale_days, write_statement
 from enrollment_assets_tests import reference
 from enrollment_assets_tests.soak import count
 

@@ -11,8 +11,9 @@ import dagster as dg
 import pytest
 
 from enrollment_assets.config import ConfigurationError
-from enrollment_assets.execution import prepare_home
-from enrollment_assets.locking import close_dead_runs, process_tags, writer_lock
+from enrollment_assets.orchestration.instance import prepare_home
+from enrollment_assets.orchestration.runs import close_dead_runs, process_tags
+from enrollment_assets.warehouse.lock import writer_lock
 from enrollment_assets_tests.conftest import CHECKOUT, student
 
 D1, D2, D3 = "2024-09-03", "2024-09-04", "2024-09-05"

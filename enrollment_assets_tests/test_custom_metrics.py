@@ -7,12 +7,12 @@ import dagster as dg
 import duckdb
 import pytest
 
-from enrollment_assets import custom_metrics
 from enrollment_assets.config import load_settings
-from enrollment_assets.definitions import build_defs
 from enrollment_assets.errors import ConfigurationError
-from enrollment_assets.jobs import CORE, DAILY, FIGURES, INSIGHT, RESTATE
-from enrollment_assets.warehouse.metrics import preview
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.pipeline.custom.compute import preview
+from enrollment_assets.pipeline.names import CORE, DAILY, FIGURES, INSIGHT, RESTATE
+from enrollment_assets.schema import custom as custom_metrics
 from enrollment_assets_tests.conftest import CHECKOUT, day, student
 
 D1, D2, D3, D4 = "2024-09-03", "2024-09-04", "2024-09-05", "2024-09-06"
@@ -39,7 +39,7 @@ FROM enrollment.segment_metrics
 WHERE dimension = 'program' AND date BETWEEN $first AND $last AND total_enrollment <= $most; -- end
 """
 PYTHON = """\
-from enrollment_assets.custom_metrics import CustomMetric
+from enrollment_assets.schema.custom import CustomMetric
 
 
 def compute(frames, day, settings):
@@ -169,7 +169,7 @@ def test_each_partition_has_its_own_row_count(university, dagster_instance):
 
 
 def test_a_late_correction_is_taken_over(university):
-    from enrollment_assets.execution import execute_and_restate
+    from enrollment_assets.cli.running import execute_and_restate
 
     add(university, "small_programs.sql", HEADER + QUERY)
     few_days(university)
@@ -493,7 +493,7 @@ WHERE snapshot_date BETWEEN $first AND $last GROUP BY ALL
     else:
         columns = {"date": "DATE", "n": "BIGINT", **({"term": "VARCHAR"} if by_term else {})}
         text = f"""\
-from enrollment_assets.custom_metrics import CustomMetric
+from enrollment_assets.schema.custom import CustomMetric
 
 def compute(frames, day, settings):
     found = frames["enrollment_snapshots"].groupby("term", as_index=False).agg(n=("level", "size"))

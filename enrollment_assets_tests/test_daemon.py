@@ -18,12 +18,12 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG
 from dagster._core.utils import make_new_backfill_id
 
+from enrollment_assets.cli.running import execute
 from enrollment_assets.config import load_settings
-from enrollment_assets.definitions import build_defs
-from enrollment_assets.execution import execute, failures
-from enrollment_assets.jobs import CORE, CORE_ASSETS
-from enrollment_assets.locking import UNFINISHED
-from enrollment_assets.operations import stale_ranges
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.runs import UNFINISHED, failures
+from enrollment_assets.pipeline.days import stale_ranges
+from enrollment_assets.pipeline.names import CORE, CORE_ASSETS
 from enrollment_assets_tests.conftest import CHECKOUT, student
 from enrollment_assets_tests.soak import IS_SOAK
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import requests
 
-from enrollment_assets.jobs import DAILY
+from enrollment_assets.pipeline.names import DAILY
 from enrollment_assets_tests.conftest import CHECKOUT, student
 
 FINE, ODD = "2024-09-03", "2024-09-04"

@@ -8,13 +8,13 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
+from enrollment_assets.cli.doctor import diagnose
 from enrollment_assets.errors import (
     SourceError,
     SourceUnavailableError,
 )
-from enrollment_assets.operations import diagnose
-from enrollment_assets.sources.base import source_for
 from enrollment_assets.sources.columns import as_text
+from enrollment_assets.sources.configured import source_for
 from enrollment_assets.sources.database import Query
 from enrollment_assets.sources.database_errors import Trouble, what_is_wrong
 from enrollment_assets_tests.conftest import CHECKOUT, HEADER, require
@@ -476,7 +476,7 @@ def test_a_connection_that_the_server_ends_in_the_middle_is_made_anew(
         if database.kind == "postgresql"
         else None
     )
-    from enrollment_assets.warehouse import staging
+    from enrollment_assets.pipeline.ingest import staging
 
     original = staging._as_staged
     calls = []

@@ -13,9 +13,9 @@ from scipy import linalg, optimize
 
 from enrollment_assets.analytics import disclosure
 from enrollment_assets.analytics.disclosure import COMPLEMENT, SMALL, UNLISTED, withhold
-from enrollment_assets.execution import execute_and_restate
-from enrollment_assets.jobs import CORE, INSIGHT, PRUNE
-from enrollment_assets.operations import stale_ranges
+from enrollment_assets.cli.running import execute_and_restate
+from enrollment_assets.pipeline.days import stale_ranges
+from enrollment_assets.pipeline.names import CORE, INSIGHT, PRUNE
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets_tests.conftest import day, student
 from enrollment_assets_tests.moments import take_in
@@ -469,7 +469,7 @@ def test_another_bound_is_applied_to_days_that_were_judged_by_the_first(lived):
 
 
 def test_what_was_decided_of_a_day_stays_when_its_snapshot_is_pruned(lived):
-    from enrollment_assets.execution import execute
+    from enrollment_assets.cli.running import execute
 
     before = disclosures(lived)
     lived.change(retention={"snapshots_days": 30})

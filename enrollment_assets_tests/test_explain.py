@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from enrollment_assets.cli import main
 from enrollment_assets.errors import ConfigurationError, EnrollmentError
-from enrollment_assets.explain import Bridge, People, Restatement, explain
-from enrollment_assets.retention import find_old, remove
+from enrollment_assets.orchestration.retention import find_old, remove
+from enrollment_assets.pipeline.ingest.intake import decide, store_days
+from enrollment_assets.pipeline.ingest.verdicts import Decision, DecisionKind
+from enrollment_assets.publishing.explanation import Bridge, People, Restatement, explain
+from enrollment_assets.publishing.reports.restatements import remember_reported
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.restatements import remember_reported
-from enrollment_assets.warehouse.snapshots import decide, store_days
-from enrollment_assets.warehouse.verdicts import Decision, DecisionKind
 from enrollment_assets_tests import reference
 from enrollment_assets_tests.conftest import day, student
 from enrollment_assets_tests.moments import derive, restate, take_in
@@ -445,7 +445,9 @@ def test_what_is_not_shown_stands_there_as_a_sum_and_names_break_before_figures_
 
 
 def test_explaining_needs_no_dagster():
-    code = "import sys, enrollment_assets.explain; sys.exit('dagster' in sys.modules)"
+    code = (
+        "import sys, enrollment_assets.publishing.explanation; sys.exit('dagster' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -14,7 +14,7 @@ from enrollment_assets.errors import (
     SnapshotUnreadableError,
     SourceError,
 )
-from enrollment_assets.sources.base import source_for
+from enrollment_assets.sources.configured import source_for
 from enrollment_assets_tests.conftest import HEADER
 
 DATE = dt.date(2024, 9, 3)

@@ -5,10 +5,10 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from enrollment_assets.execution import acknowledge, execute_and_restate, rebuild
-from enrollment_assets.jobs import CORE, FIGURES, INSIGHT
-from enrollment_assets.operations import stale_ranges
-from enrollment_assets.warehouse import cohorts
+from enrollment_assets.cli.running import acknowledge, execute_and_restate, rebuild
+from enrollment_assets.pipeline.days import stale_ranges
+from enrollment_assets.pipeline.insight import cohorts
+from enrollment_assets.pipeline.names import CORE, FIGURES, INSIGHT
 from enrollment_assets_tests.conftest import day, student
 from enrollment_assets_tests.moments import take_in
 

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
-from enrollment_assets.instance_storage import PooledSqliteEventLogStorage
+from enrollment_assets.orchestration.instance_storage import PooledSqliteEventLogStorage
 from enrollment_assets_tests.conftest import CHECKOUT
 
 FIRST, DAYS = dt.date(2024, 3, 1), 40
@@ -112,7 +112,7 @@ def test_a_range_run_leaves_the_same_history_as_in_dagsters_own_storage(both):
 
 
 def test_the_folder_is_dagster_home_or_the_one_where_one_works(tmp_path, monkeypatch):
-    from enrollment_assets.instance_storage import default_home
+    from enrollment_assets.orchestration.instance_storage import default_home
 
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     assert default_home() == tmp_path

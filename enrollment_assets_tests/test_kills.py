@@ -11,8 +11,8 @@ import time
 import dagster as dg
 import pytest
 
-from enrollment_assets.jobs import CORE
-from enrollment_assets.locking import UNFINISHED
+from enrollment_assets.orchestration.runs import UNFINISHED
+from enrollment_assets.pipeline.names import CORE
 from enrollment_assets_tests import lives
 from enrollment_assets_tests.conftest import day, require, student
 from enrollment_assets_tests.soak import count

@@ -12,12 +12,11 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from enrollment_assets.definitions import build_defs
+from enrollment_assets.cli.running import execute
 from enrollment_assets.errors import SourceError
-from enrollment_assets.execution import execute
-from enrollment_assets.jobs import CORE, DAILY
-from enrollment_assets.landing import DAYS_BACK, Seen, look
-from enrollment_assets.schedules import NOTIFY_TAG
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.landing import DAYS_BACK, Seen, look
+from enrollment_assets.pipeline.names import CORE, DAILY, NOTIFY_TAG
 from enrollment_assets.sources.files import Arrival
 from enrollment_assets_tests.conftest import csv_text, day, student
 

@@ -15,15 +15,20 @@ from email import message_from_binary_file, policy
 import dagster as dg
 import pytest
 
-from enrollment_assets import delivery
-from enrollment_assets.delivery import DayMail, send_day
+from enrollment_assets.cli.running import execute
 from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError
-from enrollment_assets.execution import execute
-from enrollment_assets.jobs import DAILY, REPORTS
-from enrollment_assets.reporting.mail import Picture, StudentList, StudentRow, address_to, compose
-from enrollment_assets.reporting.pictures import read_pictures, with_words, words_of
-from enrollment_assets.reporting.summary import TermRow
-from enrollment_assets.warehouse import deliveries
+from enrollment_assets.pipeline.names import DAILY, REPORTS
+from enrollment_assets.publishing.mail import delivery
+from enrollment_assets.publishing.mail import ledger as deliveries
+from enrollment_assets.publishing.mail.compose import StudentList, StudentRow, address_to, compose
+from enrollment_assets.publishing.mail.delivery import DayMail, send_day
+from enrollment_assets.publishing.reports.pictures import (
+    Picture,
+    read_pictures,
+    with_words,
+    words_of,
+)
+from enrollment_assets.publishing.reports.summary import TermRow
 from enrollment_assets_tests.channels import open_channel
 from enrollment_assets_tests.conftest import day, require, student
 from enrollment_assets_tests.mail_servers import (
@@ -520,8 +525,8 @@ def test_a_day_that_is_missing_is_mailed_to_nobody(three_days, server):
 
 
 def test_figures_with_an_error_are_not_mailed(three_days, server, monkeypatch):
-    from enrollment_assets.analytics import quality
-    from enrollment_assets.checks import changes
+    from enrollment_assets.pipeline import findings as quality
+    from enrollment_assets.pipeline.changes import checks as changes
 
     three_days.run("2024-09-08", "2024-09-09")
     wrong = quality.Finding("changes_reconcile", False, is_error=True, figures={})

@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from enrollment_assets.errors import EnrollmentError
-from enrollment_assets.sources.base import source_for
-from enrollment_assets.warehouse.snapshots import store_days
-from enrollment_assets.warehouse.verdicts import ACCEPTED
+from enrollment_assets.pipeline.ingest.intake import store_days
+from enrollment_assets.pipeline.ingest.verdicts import ACCEPTED
+from enrollment_assets.sources.configured import source_for
 from enrollment_assets_tests import malformed
 from enrollment_assets_tests.conftest import day
 from enrollment_assets_tests.soak import count

@@ -5,8 +5,8 @@ import shutil
 
 import numpy as np
 
-from enrollment_assets.execution import execute
-from enrollment_assets.jobs import INSIGHT
+from enrollment_assets.cli.running import execute
+from enrollment_assets.pipeline.names import INSIGHT
 from enrollment_assets_tests.conftest import HEADER, University, student
 from enrollment_assets_tests.moments import days_of, take_in
 

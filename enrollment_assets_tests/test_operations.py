@@ -9,13 +9,13 @@ import sys
 import dagster as dg
 import pytest
 
+from enrollment_assets.cli.running import decide, execute, execute_and_restate, rebuild
 from enrollment_assets.config import load_settings
-from enrollment_assets.definitions import build_defs
-from enrollment_assets.execution import decide, execute, execute_and_restate, rebuild
-from enrollment_assets.jobs import CORE, DAILY, FRESHNESS, PRUNE, RESTATE
-from enrollment_assets.retention import find_old
-from enrollment_assets.schedules import check_tags, due
-from enrollment_assets.warehouse.verdicts import DecisionKind
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.retention import find_old
+from enrollment_assets.orchestration.schedules import check_tags, due
+from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
+from enrollment_assets.pipeline.names import CORE, DAILY, FRESHNESS, PRUNE, RESTATE
 from enrollment_assets_tests.conftest import CHECKOUT, day, student
 
 TABLES = ("student_changes", "enrollment_metrics", "segment_metrics", "snapshot_log")

@@ -300,7 +300,7 @@ def test_before_its_first_student_an_open_term_may_be_absent_beside_others(unive
 
 
 def test_on_a_day_with_one_term_refused_the_others_get_their_figures_and_no_report(university):
-    from enrollment_assets.jobs import DAILY
+    from enrollment_assets.pipeline.names import DAILY
 
     both = [student("A"), student("A", term="2025SP")]
     university.write("2024-11-04", both)
@@ -399,7 +399,7 @@ def test_a_jump_of_the_headcount_is_reported_but_filling_up_is_not(university):
 
 
 def test_changes_that_do_not_add_up_fail_their_check(university, dagster_instance):
-    from enrollment_assets.definitions import build_defs
+    from enrollment_assets.orchestration.assembly import build_defs
 
     four_days(university)
     university.run(D1, D4)
@@ -429,7 +429,7 @@ def test_no_value_of_a_student_reaches_an_event(university, dagster_instance):
     university.write(D1, [marked, student("MARK-ID-77", student_name="Mark Name")])
     university.write(D2, [student("B"), student(" ", student_name="Mark Name")])
     university.file(D3).write_text("student_id,student_name\nMARK-ID-77,Mark Name,more\n")
-    from enrollment_assets.jobs import DAILY
+    from enrollment_assets.pipeline.names import DAILY
 
     university.run(D1, D4, job=DAILY)
     university.run(D3)

@@ -7,9 +7,9 @@ import importlib.util
 
 import pytest
 
+from enrollment_assets.cli.running import execute
 from enrollment_assets.config import load_settings
-from enrollment_assets.execution import execute
-from enrollment_assets.jobs import CORE
+from enrollment_assets.pipeline.names import CORE
 from enrollment_assets_tests.conftest import CHECKOUT, SHARED, University, require
 
 DATA = SHARED / "open_university"

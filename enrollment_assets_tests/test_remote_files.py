@@ -25,14 +25,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from enrollment_assets import progress
 from enrollment_assets.errors import (
     SnapshotMissingError,
     SnapshotUnreadableError,
     SourceError,
     SourceUnavailableError,
 )
-from enrollment_assets.sources.base import source_for
+from enrollment_assets.sources.configured import source_for
+from enrollment_assets.support import progress
 from enrollment_assets_tests.conftest import CHECKOUT, HEADER, csv_text, day, require, student
 from enrollment_assets_tests.test_files_source import as_csv, as_parquet, as_xlsx, read
 

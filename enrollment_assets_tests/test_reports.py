@@ -15,18 +15,23 @@ import yaml
 from PIL import Image
 
 from enrollment_assets.errors import ConfigurationError
-from enrollment_assets.jobs import DAILY, FIGURES
-from enrollment_assets.reporting import canvas
-from enrollment_assets.reporting.charts import draw_charts
-from enrollment_assets.reporting.colors import contrast, readable
-from enrollment_assets.reporting.daily import publish_day
-from enrollment_assets.reporting.figures import main_term, read_figures
-from enrollment_assets.reporting.page import read_logo, render_page
-from enrollment_assets.reporting.scene import Scene
-from enrollment_assets.reporting.segment_bars import segments
-from enrollment_assets.reporting.site import IndexTerm, index_rows, refresh_site, render_index
-from enrollment_assets.reporting.summary import summary
-from enrollment_assets.reporting.words import plain
+from enrollment_assets.pipeline.names import DAILY, FIGURES
+from enrollment_assets.publishing.reports import canvas
+from enrollment_assets.publishing.reports.charts import draw_charts
+from enrollment_assets.publishing.reports.colors import contrast, readable
+from enrollment_assets.publishing.reports.daily import publish_day
+from enrollment_assets.publishing.reports.figures import main_term, read_figures
+from enrollment_assets.publishing.reports.page import read_logo, render_page
+from enrollment_assets.publishing.reports.scene import Scene
+from enrollment_assets.publishing.reports.segment_bars import segments
+from enrollment_assets.publishing.reports.site import (
+    IndexTerm,
+    index_rows,
+    refresh_site,
+    render_index,
+)
+from enrollment_assets.publishing.reports.summary import summary
+from enrollment_assets.publishing.reports.words import plain
 from enrollment_assets_tests.conftest import (
     CHECKOUT,
     CONFIG,
@@ -620,7 +625,7 @@ def test_what_a_killed_run_left_unlinked_is_linked_by_the_next(history):
 
 
 def test_pruned_reports_leave_the_list_and_the_links(history):
-    from enrollment_assets.retention import find_old, remove
+    from enrollment_assets.orchestration.retention import find_old, remove
 
     publish(history, "2024-09-08", "2024-09-09", "2024-09-12")
     history.change(retention={"reports_days": 2, "runs_days": None})

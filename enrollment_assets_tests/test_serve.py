@@ -22,11 +22,11 @@ import pytest
 import requests
 import yaml
 
-from enrollment_assets.jobs import DAILY
-from enrollment_assets.serving.exported import Exports
-from enrollment_assets.serving.tables import views
-from enrollment_assets.vocabulary import translated
-from enrollment_assets.warehouse.exports import export_path, export_tables
+from enrollment_assets.pipeline.names import DAILY
+from enrollment_assets.publishing.exports.files import export_path, export_tables
+from enrollment_assets.publishing.serving.exported import Exports
+from enrollment_assets.publishing.serving.tables import views
+from enrollment_assets.schema.vocabulary import translated
 from enrollment_assets_tests.conftest import CONFIG, University, day, student
 
 TOKEN = "a-token-of-more-than-sixteen-signs"
@@ -577,7 +577,7 @@ def test_help_and_other_commands_load_no_server():
         "sys.exit('fastapi' in sys.modules or 'uvicorn' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    code = "import sys, enrollment_assets.serving.server; sys.exit('dagster' in sys.modules)"
+    code = "import sys, enrollment_assets.publishing.serving.server; sys.exit('dagster' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

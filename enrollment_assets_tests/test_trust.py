@@ -7,10 +7,10 @@ import stat
 import duckdb
 import pytest
 
-from enrollment_assets.execution import decide, execute_and_restate, rebuild
-from enrollment_assets.jobs import CORE, DAILY, REPORTS
-from enrollment_assets.operations import days_status, stale_ranges
-from enrollment_assets.warehouse.verdicts import DecisionKind
+from enrollment_assets.cli.running import decide, execute_and_restate, rebuild
+from enrollment_assets.pipeline.days import days_status, stale_ranges
+from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
+from enrollment_assets.pipeline.names import CORE, DAILY, REPORTS
 from enrollment_assets_tests.conftest import day, student
 
 D1, D2, D3, D4, D5 = (f"2024-09-0{number}" for number in range(3, 8))
@@ -186,7 +186,7 @@ def test_the_check_fails_on_later_days_until_they_are_restated(university, dagst
     ]
     assert stale_ranges(university.settings) == [(day(D3), day(D3))]
     assert [str(d) for d in days_status(university.settings)[0].stale] == [D3]
-    from enrollment_assets.execution import restate
+    from enrollment_assets.cli.running import restate
 
     (restated,) = restate(university.settings)
     assert restated.success
@@ -371,8 +371,8 @@ def test_a_run_that_died_after_it_took_in_a_day_is_made_good_by_the_next(univers
     university.write(D2, [b])
     university.write(D3, [a, b, c])
     run(university, D1)
-    from enrollment_assets.sources.base import source_for
-    from enrollment_assets.warehouse.snapshots import store_days
+    from enrollment_assets.pipeline.ingest.intake import store_days
+    from enrollment_assets.sources.configured import source_for
 
     settings = university.settings
     with university.warehouse().connect() as connection:
@@ -384,7 +384,7 @@ def test_a_run_that_died_after_it_took_in_a_day_is_made_good_by_the_next(univers
 
 
 def test_a_day_larger_than_a_batch_is_taken_in_whole(university, monkeypatch):
-    from enrollment_assets.warehouse import staging
+    from enrollment_assets.pipeline.ingest import staging
 
     monkeypatch.setattr(staging, "_BATCH_ROWS", 30)
     university.write(D1, people(100))
@@ -448,17 +448,17 @@ def test_a_rerun_of_a_day_that_a_person_accepted_keeps_the_decision(university):
 
 
 def test_a_restatement_that_died_before_it_was_told_is_told_by_the_next_run(university):
-    from enrollment_assets.warehouse.restatements import append_restatements
+    from enrollment_assets.publishing.reports.restatements import append_restatements
 
     university.write(D1, people(60))
     run(university, D1, job=DAILY)
     page = university.settings.data_path / "reports" / D1 / "report.html"
     university.write(D1, people(61))
     settings = university.settings
-    from enrollment_assets.sources.base import source_for
+    from enrollment_assets.pipeline.ingest.intake import store_days
+    from enrollment_assets.sources.configured import source_for
     from enrollment_assets.warehouse.derive import CORE as DERIVED
     from enrollment_assets.warehouse.derive import write_statement
-    from enrollment_assets.warehouse.snapshots import store_days
 
     with university.warehouse().connect() as connection:
         store_days(connection, settings, source_for(settings), [day(D1)], run_id="died")

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from enrollment_assets.errors import WarehouseBusyError, WarehouseError
-from enrollment_assets.partitions import daily_partitions
-from enrollment_assets.resources import build_resources
+from enrollment_assets.orchestration.resources import build_resources
+from enrollment_assets.pipeline.partitions import daily_partitions
+from enrollment_assets.schema.catalog import tables
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors
-from enrollment_assets.warehouse.schema import tables
 from enrollment_assets_tests.conftest import day
 
 MARKER = "Zaphod Q. Marker"

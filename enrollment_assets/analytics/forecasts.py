@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from enrollment_assets.analytics import series_methods
 from enrollment_assets.analytics.curves import (
     ALWAYS,
     DRIFT_DAYS,
@@ -155,8 +156,6 @@ def try_models(history: History, horizon: int) -> Trial | None:
 
 def model_path(history: History, horizon: int) -> FloatArray | None:
     """The changes that the models expect; none of registration after the term's start."""
-    from enrollment_assets.analytics import series_methods
-
     y = history.now.values[-_MODEL_DAYS:]
     said = series_methods.predictions(y, _GRID_DAYS, horizon, series_methods.MEMBERS)
     if series_methods.COMBINED not in said.forecasts:

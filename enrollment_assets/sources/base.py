@@ -9,7 +9,6 @@ from typing import Protocol
 import pyarrow as pa
 
 from enrollment_assets.config import Settings
-from enrollment_assets.config_source import ApiKeys, DatabaseKeys, FilesKeys
 from enrollment_assets.errors import SourceError
 
 
@@ -77,23 +76,6 @@ class ConfiguredSource(Source, Protocol):
             SourceError: with what is wrong and what to do.
             SourceUnavailableError: if it did not answer.
         """
-
-
-def source_for(settings: Settings) -> ConfiguredSource:
-    """The configured source."""
-    match settings.source:
-        case DatabaseKeys() as keys:
-            from enrollment_assets.sources.database import DatabaseSource
-
-            return DatabaseSource(settings, keys)
-        case ApiKeys() as keys:
-            from enrollment_assets.sources.api import ApiSource
-
-            return ApiSource(settings, keys)
-        case FilesKeys() as keys:
-            from enrollment_assets.sources.files import FilesSource
-
-            return FilesSource(settings, keys)
 
 
 def refuse_past(settings: Settings, date: dt.date, *, what: str, bind: str) -> None:

@@ -18,7 +18,6 @@ from typing import IO, Any
 
 import fsspec
 
-from enrollment_assets import progress
 from enrollment_assets.config import Settings, expand
 from enrollment_assets.config_source import FilesKeys
 from enrollment_assets.errors import (
@@ -36,6 +35,7 @@ from enrollment_assets.sources.remote_errors import (
     what_is_wrong,
 )
 from enrollment_assets.sources.retry import retrying
+from enrollment_assets.support import progress
 
 # An object store shows an object when all of it is there.
 _APPEAR_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
