@@ -17,7 +17,7 @@ from enrollment_assets.errors import SourceError
 from enrollment_assets.orchestration.assembly import build_defs
 from enrollment_assets.orchestration.landing import DAYS_BACK, Seen, look
 from enrollment_assets.pipeline.names import CORE, DAILY, NOTIFY_TAG
-from enrollment_assets.sources.files import Arrival
+from enrollment_assets.sources.arrivals import Arrival
 from enrollment_assets_tests.conftest import csv_text, day, student
 
 TODAY = "2024-09-10"

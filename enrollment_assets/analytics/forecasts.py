@@ -5,14 +5,13 @@ none, and a back-test on the data at hand decides. Pure functions on arrays; not
 the one that is asked for is used.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from enrollment_assets.analytics import series_methods
 from enrollment_assets.analytics.curves import (
@@ -21,13 +20,19 @@ from enrollment_assets.analytics.curves import (
     PHASE_DAYS,
     WITH_EARLIER,
     Curve,
-    FloatArray,
     History,
-    IntArray,
-    Method,
     methods_for,
     timing_scale,
 )
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from enrollment_assets.analytics.curves import FloatArray, IntArray, Method
+else:
+    np = lazy("numpy")
 
 # Horizons, in days, that scores are given for; each ends a bucket for which a method is chosen.
 HORIZONS = (7, 14, 30, 60, 90)

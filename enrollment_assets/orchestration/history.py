@@ -1,15 +1,13 @@
 """What Dagster remembers: of an asset's partitions, and of runs and backfills that ended."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 
-from enrollment_assets.orchestration.dagster_internals import (
-    BulkActionsFilter,
-    BulkActionStatus,
-    PartitionBackfill,
-)
+from enrollment_assets.orchestration.dagster_internals import backfill as backfills
 from enrollment_assets.orchestration.runs import failures
 from enrollment_assets.pipeline.names import (
     BACKFILL_TAG,
@@ -26,7 +24,13 @@ from enrollment_assets.publishing.alerts.news import BackfillFacts, CheckFacts, 
 # Materializations of one asset among which that of a run is looked for: it has just ended.
 _RECENT = 50
 _MOST_FAILURES = 3
-_UNDER_WAY = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING)
+
+
+def _is_under_way(status: backfills.BulkActionStatus) -> bool:
+    return status in (
+        backfills.BulkActionStatus.REQUESTED,
+        backfills.BulkActionStatus.CANCELING,
+    )
 
 
 def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, *, mail_is_on: bool) -> RunFacts:
@@ -57,14 +61,16 @@ def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, *, mail_is_on: b
 
 def backfills_under_way(instance: dg.DagsterInstance) -> list[str]:
     """The ids of backfills that have not ended."""
-    filters = BulkActionsFilter(statuses=list(_UNDER_WAY))
+    filters = backfills.BulkActionsFilter(
+        statuses=[status for status in backfills.BulkActionStatus if _is_under_way(status)]
+    )
     return [backfill.backfill_id for backfill in instance.get_backfills(filters=filters)]
 
 
 def backfill_facts(instance: dg.DagsterInstance, backfill_id: str) -> BackfillFacts | None:
     """How a backfill ended, or None while it has not, or where it is not known any more."""
     backfill = instance.get_backfill(backfill_id)
-    if backfill is None or backfill.status in _UNDER_WAY:
+    if backfill is None or _is_under_way(backfill.status):
         return None
     runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill_id}))
     counts: dict[str, int] = {}
@@ -84,7 +90,7 @@ _ENDS = {dg.DagsterRunStatus.SUCCESS: "success", dg.DagsterRunStatus.FAILURE: "f
 _FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 
 
-def _span(backfill: PartitionBackfill) -> str:
+def _span(backfill: backfills.PartitionBackfill) -> str:
     names = sorted(backfill.partition_names or [])
     if not names:
         return "assets"

@@ -11,6 +11,8 @@ first; an empty partition is written as an empty partition. What it stores:
 - a pandas frame or Arrow table or reader, of an asset whose table is declared in `schema`.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
-import pyarrow as pa
 from dagster_duckdb.io_manager import DuckDbClient
 
 from enrollment_assets.errors import WarehouseError
@@ -30,6 +31,7 @@ from enrollment_assets.schema.catalog import tables
 from enrollment_assets.schema.custom import CustomMetric, Metric, SqlMetric
 from enrollment_assets.schema.table import SCHEMA, Table
 from enrollment_assets.support import progress
+from enrollment_assets.support.lazy import lazy
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
 from enrollment_assets.warehouse.derive import (
     Computed,
@@ -42,6 +44,10 @@ from enrollment_assets.warehouse.derive import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+else:
+    pa = lazy("pyarrow")
+
 
 Metadata = dict[str, Any]
 
@@ -247,7 +253,7 @@ class FrameHandler(_Handler):
         self,
         context: dg.OutputContext,
         table_slice: TableSlice,
-        obj: "pd.DataFrame | pa.Table | pa.RecordBatchReader",
+        obj: pd.DataFrame | pa.Table | pa.RecordBatchReader,
         connection: Any,
     ) -> Metadata:
         """Replace the partitions by these rows.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from enrollment_assets.config import Settings
-from enrollment_assets.sources.files import CLOCK_SECONDS, Arrival
+from enrollment_assets.sources.arrivals import CLOCK_SECONDS, Arrival
 
 # A file of an earlier day is history: `enrollment backfill` takes it in.
 DAYS_BACK = 14

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
@@ -16,7 +16,7 @@ from enrollment_assets.errors import (
     SourceUnavailableError,
     WarehouseBusyError,
 )
-from enrollment_assets.orchestration.dagster_internals import BulkActionsFilter, BulkActionStatus
+from enrollment_assets.orchestration.dagster_internals import backfill
 from enrollment_assets.orchestration.history import backfill_facts, backfills_under_way, run_facts
 from enrollment_assets.orchestration.landing import Seen, look
 from enrollment_assets.orchestration.runs import UNFINISHED, close_dead_runs
@@ -26,7 +26,10 @@ from enrollment_assets.pipeline.names import BACKFILL_TAG, DAILY, INSIGHT, RESTA
 from enrollment_assets.pipeline.partitions import range_tags
 from enrollment_assets.publishing.alerts.delivery import deliver, record_deliveries
 from enrollment_assets.publishing.alerts.news import News, news_of_backfill, news_of_run
-from enrollment_assets.sources.files import FilesSource
+from enrollment_assets.sources.configured import source_for
+
+if TYPE_CHECKING:
+    from enrollment_assets.sources.files import FilesSource
 
 # A restatement that failed is tried again, but not at every tick.
 _RETRY_SECONDS = 600
@@ -46,11 +49,11 @@ def build_sensors(settings: Settings, jobs: dict[str, Any]) -> list[dg.SensorDef
         _alerts_sensor(settings),
     ]
     if isinstance(settings.source, FilesKeys):
-        sensors.append(_landing_sensor(settings, settings.source, jobs[DAILY]))
+        sensors.append(_landing_sensor(settings, jobs[DAILY]))
     return sensors
 
 
-def _landing_sensor(settings: Settings, keys: FilesKeys, job: Any) -> dg.SensorDefinition:
+def _landing_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
     @dg.sensor(
         name="landing_sensor",
         job=job,
@@ -59,7 +62,7 @@ def _landing_sensor(settings: Settings, keys: FilesKeys, job: Any) -> dg.SensorD
         description="Starts a day's run when its file has arrived or was replaced; once per content.",
     )
     def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        source = FilesSource(settings, keys)
+        source = cast("FilesSource", source_for(settings))
         before = (
             {dt.date.fromisoformat(day): Seen(**seen) for day, seen in cursor.items()}
             if (cursor := json.loads(context.cursor or "null")) is not None
@@ -184,7 +187,7 @@ def _range_to_restate(
     # While others write, the stale days are still changing, and the file is theirs.
     if instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
         return "Runs are not finished yet."
-    requested = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
+    requested = backfill.BulkActionsFilter(statuses=[backfill.BulkActionStatus.REQUESTED])
     if instance.get_backfills(filters=requested):
         return "A backfill is not finished yet."
     for job in (RESTATE, INSIGHT):

@@ -1,15 +1,21 @@
 """What every source gives: the rows of one day as a stream of Arrow batches of text."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Protocol
 
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import SourceError
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = lazy("pyarrow")
 
 
 @dataclass(frozen=True)

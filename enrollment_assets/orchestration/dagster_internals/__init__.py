@@ -5,14 +5,13 @@ The version of Dagster is pinned for them. Tags are public text, and stand as st
 `storage`, apart, since it loads SQLAlchemy.
 """
 
+from typing import TYPE_CHECKING
+
 # What `DagsterInstance.get` raises for a `dagster.yaml` that it cannot use: one of two kinds.
 from dagster._check import CheckError
 
 # The type of what `define_asset_job` gives.
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-
-# Backfills have no public read interface; alerts wait for their end.
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
 # Base classes of the IO manager: dagster-duckdb offers no hook for a transaction.
 from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, TableSlice
@@ -21,15 +20,22 @@ from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, Tabl
 from dagster._utils.schedules import reverse_cron_string_iterator
 from dagster_shared.error import DagsterError
 
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    # Backfills have no public read interface; alerts wait for their end.
+    from dagster._core.execution import backfill
+else:
+    # A fifth of a second, which only the daemon needs.
+    backfill = lazy("dagster._core.execution.backfill")
+
 __all__ = [
-    "BulkActionStatus",
-    "BulkActionsFilter",
     "CheckError",
     "DagsterError",
     "DbIOManager",
     "DbTypeHandler",
-    "PartitionBackfill",
     "TableSlice",
     "UnresolvedAssetJobDefinition",
+    "backfill",
     "reverse_cron_string_iterator",
 ]

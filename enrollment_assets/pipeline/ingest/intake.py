@@ -4,13 +4,14 @@ A batch of days is stored in one transaction: a day is in the warehouse with its
 What a person decides about a day goes the same way.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError, SnapshotMissingError, WarehouseError
@@ -35,8 +36,14 @@ from enrollment_assets.pipeline.ingest.verdicts import (
     TermResult,
 )
 from enrollment_assets.sources.base import Source
+from enrollment_assets.support.lazy import lazy
 from enrollment_assets.warehouse.connection import plain_errors, transaction
 from enrollment_assets.warehouse.statements import statement
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = lazy("pyarrow")
 
 
 def store_days(

@@ -4,12 +4,14 @@ Days are staged in batches, so that a range costs few statements and its memory 
 its length.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import (
@@ -20,8 +22,14 @@ from enrollment_assets.errors import (
 from enrollment_assets.pipeline.ingest.verdicts import DayResult
 from enrollment_assets.sources.base import Source
 from enrollment_assets.sources.retry import retrying
+from enrollment_assets.support.lazy import lazy
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = lazy("pyarrow")
 
 # Rows staged before they are stored: enough for DuckDB to use both cores, little enough for memory.
 _BATCH_ROWS = 400_000

@@ -4,28 +4,35 @@ Each function takes a connection, the settings and consecutive days, and gives t
 these days. What it says of a day uses nothing from after it.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import numpy as np
 
 from enrollment_assets.analytics import curves as term_curves
 from enrollment_assets.analytics import forecasts
 from enrollment_assets.analytics.anomalies import detect
-from enrollment_assets.analytics.curves import Curve, FloatArray, History
+from enrollment_assets.analytics.curves import Curve, History
 from enrollment_assets.analytics.disclosure import Cell, Place, withhold
 from enrollment_assets.analytics.forecasts import Fit, Refusal, Trial
 from enrollment_assets.config import Settings, Term
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.schema.catalog import tables
+from enrollment_assets.support.lazy import lazy
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.derive import BLANK_SEGMENT
 from enrollment_assets.warehouse.statements import statement
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+
+    from enrollment_assets.analytics.curves import FloatArray
+else:
+    np = lazy("numpy")
 
 
 ISSUED = "issued"
@@ -38,7 +45,7 @@ def _read(connection: duckdb.DuckDBPyConnection, query: str, binds: Mapping[str,
 
 def read_curves(
     connection: duckdb.DuckDBPyConnection, settings: Settings, last: dt.date
-) -> "dict[str, Curve]":
+) -> dict[str, Curve]:
     """The headcount curve of each term, up to a day."""
     arrays = _read(
         connection,
@@ -56,7 +63,7 @@ def read_curves(
 
 def anomalies(
     connection: duckdb.DuckDBPyConnection, settings: Settings, days: Sequence[dt.date]
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """The rows of `enrollment_anomalies`."""
     tested = [
         term
@@ -75,7 +82,7 @@ def anomalies(
 
 def disclosures(
     connection: duckdb.DuckDBPyConnection, settings: Settings, days: Sequence[dt.date]
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """The rows of `segment_disclosure`: each day by itself, from that day's snapshot alone."""
     import pandas as pd
 
@@ -146,7 +153,7 @@ class Forecasts:
 
     def forecast(
         self, connection: duckdb.DuckDBPyConnection, settings: Settings, days: Sequence[dt.date]
-    ) -> "pd.DataFrame":
+    ) -> pd.DataFrame:
         """The rows of `enrollment_forecast`."""
         import pandas as pd
 
@@ -164,7 +171,7 @@ class Forecasts:
         return pd.DataFrame(joined)
 
     def _of_day(
-        self, settings: Settings, curves: "Mapping[str, Curve]", history: "History"
+        self, settings: Settings, curves: Mapping[str, Curve], history: History
     ) -> dict[str, Any]:
         levels = settings.forecast.intervals
         found = self.fit_of(settings, curves, history)
@@ -202,8 +209,8 @@ class Forecasts:
         }
 
     def fit_of(
-        self, settings: Settings, curves: "Mapping[str, Curve]", history: "History"
-    ) -> "Fit | Refusal":
+        self, settings: Settings, curves: Mapping[str, Curve], history: History
+    ) -> Fit | Refusal:
         """The fit of a day's week, or why there is no forecast of the day."""
         refusal = forecasts.why_not(history)
         if refusal:
@@ -226,8 +233,8 @@ class Forecasts:
         return self._fits[key]
 
     def _trial_of(
-        self, settings: Settings, curves: "Mapping[str, Curve]", history: "History"
-    ) -> "Trial | None":
+        self, settings: Settings, curves: Mapping[str, Curve], history: History
+    ) -> Trial | None:
         """How the models of a term without earlier ones did when they were tried last."""
         if history.earlier:
             return None
@@ -242,7 +249,7 @@ class Forecasts:
 
     def scorecard(
         self, connection: duckdb.DuckDBPyConnection, settings: Settings, days: Sequence[dt.date]
-    ) -> "pd.DataFrame":
+    ) -> pd.DataFrame:
         """The rows of `forecast_scorecard`: the back-tests of each day's fit, and what was issued."""
         import pandas as pd
 
@@ -282,7 +289,7 @@ class _Issued:
         connection: duckdb.DuckDBPyConnection,
         settings: Settings,
         term: Term,
-        curve: "Curve",
+        curve: Curve,
         last: dt.date,
     ) -> None:
         arrays = _read(
@@ -297,7 +304,7 @@ class _Issued:
             if name not in ("target_date", "as_of")
         }
 
-    def scores(self, history: "History", levels: Sequence[int]) -> "list[forecasts.Score]":
+    def scores(self, history: History, levels: Sequence[int]) -> list[forecasts.Score]:
         """How those did whose day has come."""
         count = int(np.searchsorted(self._targets, np.datetime64(history.as_of), side="right"))
         arrays = {name: values[:count] for name, values in self._arrays.items()}
@@ -325,7 +332,7 @@ class _Issued:
         return found
 
 
-def _coverage(arrays: "Mapping[str, FloatArray]", rows: Any, level: int) -> float:
+def _coverage(arrays: Mapping[str, FloatArray], rows: Any, level: int) -> float:
     lower, upper = arrays[f"lower_{level}"][rows], arrays[f"upper_{level}"][rows]
     observed = arrays["observed"][rows]
     known = ~np.isnan(lower)

@@ -4,6 +4,8 @@ There is no List-Unsubscribe: recipients stand in the configuration, and no addr
 by itself. The footer says who can.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import email.policy
 from collections.abc import Sequence
@@ -12,14 +14,18 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
-from typing import Any
-
-import jinja2
+from typing import TYPE_CHECKING, Any
 
 from enrollment_assets.config import Settings, domain_of
 from enrollment_assets.publishing.reports.pictures import Picture
 from enrollment_assets.publishing.reports.summary import DaySummary
 from enrollment_assets.publishing.reports.words import plain, shortened
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    import jinja2
+else:
+    jinja2 = lazy("jinja2")
 
 # Mail servers and people's patience: pictures beyond this are left to the page.
 MOST_BYTES = 900_000
@@ -175,7 +181,7 @@ def _few_blank_lines(text: str) -> str:
 def _environment(*, autoescape: bool) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("enrollment_assets.publishing.mail"),
-        autoescape=autoescape,  # noqa: S701 - off for plain text only
+        autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

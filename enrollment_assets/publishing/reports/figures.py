@@ -1,17 +1,24 @@
 """The figures of one day's report, read from the warehouse once and passed around as they are."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
 
 from enrollment_assets.config import Settings, Term
+from enrollment_assets.support.lazy import lazy
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
 
 # A term is what leaders ask about from here on: before, its curve is a few points, with no forecast.
 _DAYS_TO_MATTER = 14

@@ -1,11 +1,10 @@
 """Who came and went in the last weeks, and who of the census cohort is still there."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import pandas as pd
 
 from enrollment_assets.config import Term
 from enrollment_assets.publishing.reports import canvas
@@ -27,16 +26,23 @@ from enrollment_assets.publishing.reports.scene import (
     Scene,
 )
 from enrollment_assets.publishing.reports.words import count, days, label_of, percent, signed
+from enrollment_assets.support.lazy import lazy
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
     from matplotlib.axes import Axes
+else:
+    np = lazy("numpy")
+    pd = lazy("pandas")
+
 
 # So many days without a snapshot get a large cross each.
 _FEW_GAPS = 5
 _NOTHING = "no two snapshots to compare yet"
 
 
-def daily_changes(scene: Scene, axes: "Axes") -> str:
+def daily_changes(scene: Scene, axes: Axes) -> str:
     """Added students upwards, dropped ones downwards, the net change, and days that lack."""
     title = f"Added and dropped, {scene.name}"
     since = pd.Timestamp(scene.figures.day) - pd.Timedelta(days=RECENT_DAYS)
@@ -78,7 +84,7 @@ def _lacking(scene: Scene, rows: pd.DataFrame, since: pd.Timestamp) -> list[pd.T
     ]
 
 
-def _mark_gaps(axes: "Axes", rows: pd.DataFrame, lacking: list[pd.Timestamp]) -> None:
+def _mark_gaps(axes: Axes, rows: pd.DataFrame, lacking: list[pd.Timestamp]) -> None:
     """A cross where a snapshot lacks, and over a bar that covers more days how many."""
     if lacking:
         axes.plot(
@@ -105,7 +111,7 @@ def _mark_gaps(axes: "Axes", rows: pd.DataFrame, lacking: list[pd.Timestamp]) ->
             )
 
 
-def _changes_axes(axes: "Axes", rows: pd.DataFrame, last: pd.Timestamp) -> None:
+def _changes_axes(axes: Axes, rows: pd.DataFrame, last: pd.Timestamp) -> None:
     whole_numbers(axes, lambda value: f"{abs(value):,.0f}")
     # Bars stick to zero; a line of zeros must not lie on the frame.
     high, low = rows["new_students"].max(), -rows["dropped_students"].max()
@@ -142,7 +148,7 @@ def _changes_words(scene: Scene, rows: pd.DataFrame, lacking: Sequence[pd.Timest
     return text + "."
 
 
-def continuation(scene: Scene, axes: "Axes") -> str:
+def continuation(scene: Scene, axes: Axes) -> str:
     """Share of the census cohort that is still there, beside its target; day over day before."""
     followed = [
         term for term in scene.figures.terms if len(scene.figures.continuation_of(term.code)) > 0
@@ -152,7 +158,7 @@ def continuation(scene: Scene, axes: "Axes") -> str:
     return _day_over_day(scene, axes)
 
 
-def _since_census(scene: Scene, axes: "Axes", followed: Sequence[Term]) -> str:
+def _since_census(scene: Scene, axes: Axes, followed: Sequence[Term]) -> str:
     from matplotlib.ticker import MaxNLocator
 
     words = []
@@ -198,7 +204,7 @@ def _cohorts(scene: Scene, followed: Sequence[Term]) -> Iterator[tuple[str, dict
         yield leading.comparison, grey
 
 
-def _day_over_day(scene: Scene, axes: "Axes") -> str:
+def _day_over_day(scene: Scene, axes: Axes) -> str:
     is_before = scene.main.census > scene.figures.day
     title = (
         f"Continuation, day over day ({'before the' if is_before else 'no snapshot of the'} census)"
@@ -235,7 +241,7 @@ def _target_words(scene: Scene) -> str:
     return f"The target is {scene.settings.reports.continuation_target:g} %."
 
 
-def _target(scene: Scene, axes: "Axes", low: float) -> None:
+def _target(scene: Scene, axes: Axes, low: float) -> None:
     target = scene.settings.reports.continuation_target
     axes.axhline(target, color=DOWN, linewidth=1.5, linestyle=(0, (5, 3)), zorder=4)
     axes.annotate(

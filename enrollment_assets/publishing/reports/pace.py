@@ -1,8 +1,8 @@
 """The pace chart: the main term beside earlier ones at the same distance, and where it is going."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from enrollment_assets.config import Anchor, Term
 from enrollment_assets.publishing.reports import canvas
@@ -17,15 +17,20 @@ from enrollment_assets.publishing.reports.canvas import (
 from enrollment_assets.publishing.reports.colors import INK, readable
 from enrollment_assets.publishing.reports.scene import EARLIER_DASHES, GREYS, OTHER_DASHES, Scene
 from enrollment_assets.publishing.reports.words import count, label
+from enrollment_assets.support.lazy import lazy
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
+else:
+    pd = lazy("pandas")
+
 
 # Fewer days than a week would look like more than they are.
 _FEWEST_DAYS = 6
 
 
-def trend(scene: Scene, axes: "Axes") -> str:
+def trend(scene: Scene, axes: Axes) -> str:
     """The main term's curve beside those of earlier terms, and where it is expected to go."""
     rows = scene.figures.of(scene.main)
     words = [
@@ -44,14 +49,14 @@ def trend(scene: Scene, axes: "Axes") -> str:
     )
 
 
-def _x(scene: Scene, term: Term, dates: "pd.Series[pd.Timestamp]") -> "pd.Series[int]":
+def _x(scene: Scene, term: Term, dates: pd.Series[pd.Timestamp]) -> pd.Series[int]:
     """Days from the anchor: negative before it."""
     anchor = pd.Timestamp(getattr(term, scene.settings.point_in_time.anchor.value))
     found: pd.Series[int] = (dates - anchor).dt.days
     return found
 
 
-def _main_curve(scene: Scene, axes: "Axes", rows: pd.DataFrame) -> str:
+def _main_curve(scene: Scene, axes: Axes, rows: pd.DataFrame) -> str:
     x, totals = with_gaps(_x(scene, scene.main, rows["date"]), rows["total_enrollment"])
     single = len(rows) == 1
     axes.plot(
@@ -73,7 +78,7 @@ def _main_curve(scene: Scene, axes: "Axes", rows: pd.DataFrame) -> str:
     )
 
 
-def _headcount(scene: Scene, axes: "Axes", rows: pd.DataFrame) -> None:
+def _headcount(scene: Scene, axes: Axes, rows: pd.DataFrame) -> None:
     """Today's figure beside its point, on the side where there is room."""
     last = rows.iloc[-1]
     x = _x(scene, scene.main, pd.Series([last["date"]])).iloc[0]
@@ -92,7 +97,7 @@ def _headcount(scene: Scene, axes: "Axes", rows: pd.DataFrame) -> None:
     )
 
 
-def _earlier_curves(scene: Scene, axes: "Axes") -> list[str]:
+def _earlier_curves(scene: Scene, axes: Axes) -> list[str]:
     words = []
     styles = zip(scene.figures.earlier, EARLIER_DASHES, GREYS, strict=False)
     for term, dash, grey in styles:
@@ -114,7 +119,7 @@ def _earlier_curves(scene: Scene, axes: "Axes") -> list[str]:
     return words
 
 
-def _other_curves(scene: Scene, axes: "Axes") -> list[str]:
+def _other_curves(scene: Scene, axes: Axes) -> list[str]:
     """Other terms that are open, thinner: each at its own distance to its own start."""
     others = [
         term
@@ -149,7 +154,7 @@ def _earlier_words(scene: Scene, term: Term, rows: pd.DataFrame) -> str:
     return f"{label(term)} had {count(last['total_enrollment'])} on {last['date'].date()}."
 
 
-def _fan(scene: Scene, axes: "Axes", rows: pd.DataFrame) -> str:
+def _fan(scene: Scene, axes: Axes, rows: pd.DataFrame) -> str:
     """The forecast, from today's point on, with its intervals."""
     found = scene.figures.forecast_of(scene.main).sort_values("target_date")
     if found.empty:
@@ -195,7 +200,7 @@ def _fan_words(scene: Scene, found: pd.DataFrame) -> str:
     )
 
 
-def _marks(scene: Scene, axes: "Axes") -> None:
+def _marks(scene: Scene, axes: Axes) -> None:
     """The census and the start as upright lines."""
     marks = [("census", scene.main.census, "--"), ("start", scene.main.starts, "-")]
     low, high = axes.get_xlim()
@@ -226,7 +231,7 @@ def _axis_words(scene: Scene) -> str:
     }[scene.settings.point_in_time.anchor]
 
 
-def _pace_axes(scene: Scene, axes: "Axes") -> None:
+def _pace_axes(scene: Scene, axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     counts_down = scene.settings.point_in_time.anchor is not Anchor.registration_opens

@@ -1,15 +1,15 @@
 """One day's report as a self-contained HTML page."""
 
+from __future__ import annotations
+
 import base64
 import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
-import pandas as pd
 from markupsafe import Markup, escape
 
 from enrollment_assets.config import Anchor, Grain, Settings
@@ -18,6 +18,14 @@ from enrollment_assets.publishing.reports.charts import Chart
 from enrollment_assets.publishing.reports.colors import readable, text_on
 from enrollment_assets.publishing.reports.summary import DaySummary
 from enrollment_assets.publishing.reports.words import count, label_of, plain
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    import jinja2
+    import pandas as pd
+else:
+    pd = lazy("pandas")
+    jinja2 = lazy("jinja2")
 
 # What a page says of restated figures; rates follow from these.
 _RESTATED = {

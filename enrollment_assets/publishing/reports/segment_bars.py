@@ -1,9 +1,9 @@
 """What the change is made of: the main term's segments as bars that go both ways."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from enrollment_assets.publishing.reports import canvas
 from enrollment_assets.publishing.reports.canvas import MUTED, TICK, drawn
@@ -17,9 +17,14 @@ from enrollment_assets.publishing.reports.words import (
     signed,
     signed_percent,
 )
+from enrollment_assets.support.lazy import lazy
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
+else:
+    pd = lazy("pandas")
+
 
 _MOST_SEGMENTS = 12
 _LONG_NAME = 30
@@ -27,7 +32,7 @@ _LONG_NAME = 30
 _MANY_BARS = 9
 
 
-def segments(scene: Scene, axes: "Axes") -> str:
+def segments(scene: Scene, axes: Axes) -> str:
     """The main term's segments by what they contribute to the change."""
     dimension, rows = _telling_dimension(scene)
     if dimension is None:
@@ -66,7 +71,7 @@ def _telling_dimension(scene: Scene) -> tuple[str | None, pd.DataFrame]:
 
 
 def _contributions(
-    scene: Scene, axes: "Axes", dimension: str, rows: pd.DataFrame, withheld: int
+    scene: Scene, axes: Axes, dimension: str, rows: pd.DataFrame, withheld: int
 ) -> str:
     past = label_of(rows["comparison_term"].iloc[0], scene.settings)
     shown = rows.head(_MOST_SEGMENTS)
@@ -86,7 +91,7 @@ def _contributions(
     ).strip()
 
 
-def _sizes(scene: Scene, axes: "Axes", dimension: str, rows: pd.DataFrame, withheld: int) -> str:
+def _sizes(scene: Scene, axes: Axes, dimension: str, rows: pd.DataFrame, withheld: int) -> str:
     shown = rows.head(_MOST_SEGMENTS)
     values = shown["total_enrollment"].astype(float).to_numpy()[::-1]
     _bars(scene, axes, shown["segment"].tolist()[::-1], values, [count(v) for v in values])
@@ -101,7 +106,7 @@ def _sizes(scene: Scene, axes: "Axes", dimension: str, rows: pd.DataFrame, withh
 
 
 def _bars(
-    scene: Scene, axes: "Axes", names: Sequence[str], values: Any, texts: Sequence[str]
+    scene: Scene, axes: Axes, names: Sequence[str], values: Any, texts: Sequence[str]
 ) -> None:
     places = range(len(names))
     bars = axes.barh(
@@ -121,7 +126,7 @@ def _bars(
     axes.set_xlim(-reach * 1.45 if has_down else 0, reach * 1.45 if has_up else 0)
 
 
-def _bar_axes(axes: "Axes", bars: int, note: str) -> None:
+def _bar_axes(axes: Axes, bars: int, note: str) -> None:
     axes.grid(visible=False)
     axes.set_xticks([])
     axes.spines[["bottom", "left"]].set_visible(False)

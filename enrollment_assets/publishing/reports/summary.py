@@ -1,11 +1,11 @@
 """What a day's report says, as texts: page and mail say the same, since both are made of them."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from enrollment_assets.config import Settings, Term
 from enrollment_assets.publishing.reports.figures import DayFigures
@@ -22,7 +22,13 @@ from enrollment_assets.publishing.reports.words import (
     signed,
     signed_percent,
 )
+from enrollment_assets.support.lazy import lazy
 from enrollment_assets.support.ranges import as_ranges
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
 
 OK, PROVISIONAL = "OK", "Provisional"
 # How many segments of a dimension, and how many anomalies and remarks, a report holds.
@@ -553,7 +559,7 @@ def _remarks(figures: DayFigures, settings: Settings) -> Iterator[str]:
         )
 
 
-def _spans(dates: "pd.Series[Any]") -> Iterator[str]:
+def _spans(dates: pd.Series[Any]) -> Iterator[str]:
     for first, last in as_ranges([date.date() for date in dates], gap_days=1):
         yield str(first) if first == last else f"{first} to {last}"
 

@@ -1,12 +1,18 @@
 """Figures and names as people read them: one wording for page, charts and mail."""
 
+from __future__ import annotations
+
 import datetime as dt
 import unicodedata
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from enrollment_assets.config import Settings, Term
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
 
 MINUS = "\u2212"
 # Control, format (direction overrides among them), surrogate, private and unassigned characters.
