@@ -10,7 +10,8 @@ import duckdb
 import tenacity
 
 from enrollment_assets import mailer, progress
-from enrollment_assets.config import Settings, domain_of
+from enrollment_assets.config import Settings
+from enrollment_assets.config.fields import domain_of
 from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError
 from enrollment_assets.mailer import Refusal, Server
 from enrollment_assets.warehouse import deliveries

@@ -13,7 +13,7 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG, WILL_RETRY_TAG
 
 from enrollment_assets.alerts import deliver, record_deliveries
 from enrollment_assets.config import Settings
-from enrollment_assets.config_source import FilesKeys
+from enrollment_assets.config.source import FilesKeys
 from enrollment_assets.errors import (
     SnapshotMissingError,
     SourceUnavailableError,

@@ -10,7 +10,7 @@ import time
 import dagster as dg
 import pytest
 
-from enrollment_assets.config import ConfigurationError
+from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.execution import prepare_home
 from enrollment_assets.locking import close_dead_runs, process_tags, writer_lock
 from enrollment_assets_tests.conftest import CHECKOUT, student

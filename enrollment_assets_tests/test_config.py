@@ -3,7 +3,9 @@ import datetime as dt
 import pytest
 import yaml
 
-from enrollment_assets.config import ConfigurationError, expand, load_settings
+from enrollment_assets.config import load_settings
+from enrollment_assets.config.environment import expand
+from enrollment_assets.errors import ConfigurationError
 from enrollment_assets_tests.conftest import CHECKOUT, CONFIG
 
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from enrollment_assets.cli import cli
-from enrollment_assets.config import Vocabulary
+from enrollment_assets.config.sections import Vocabulary
 from enrollment_assets.errors import ConfigurationError, WarehouseError
 from enrollment_assets.execution import execute, execute_and_restate
 from enrollment_assets.jobs import DAILY, EXPORTS

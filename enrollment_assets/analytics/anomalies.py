@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from enrollment_assets.config import Anchor, Settings, Term
+from enrollment_assets.config import Settings, Term
+from enrollment_assets.config.sections import Anchor
 
 SERIES = ("new_students", "dropped_students", "net_change")
 ADDED, DROPPED, NET = range(3)

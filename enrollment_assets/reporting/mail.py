@@ -16,7 +16,8 @@ from typing import Any
 
 import jinja2
 
-from enrollment_assets.config import Settings, domain_of
+from enrollment_assets.config import Settings
+from enrollment_assets.config.fields import domain_of
 from enrollment_assets.reporting.summary import DaySummary
 from enrollment_assets.reporting.words import plain, shortened
 

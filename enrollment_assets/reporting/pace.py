@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from enrollment_assets.config import Anchor, Term
+from enrollment_assets.config import Term
+from enrollment_assets.config.sections import Anchor
 from enrollment_assets.reporting import canvas
 from enrollment_assets.reporting.canvas import LABEL, MUTED, TICK, drawn, whole_numbers, with_gaps
 from enrollment_assets.reporting.colors import INK, readable

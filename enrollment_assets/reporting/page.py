@@ -12,7 +12,8 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
-from enrollment_assets.config import Anchor, Grain, Settings
+from enrollment_assets.config import Grain, Settings
+from enrollment_assets.config.sections import Anchor
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.reporting.charts import Chart
 from enrollment_assets.reporting.colors import readable, text_on

@@ -9,7 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from enrollment_assets.config import Settings
-from enrollment_assets.config_source import ApiKeys, DatabaseKeys, FilesKeys
+from enrollment_assets.config.source import ApiKeys, DatabaseKeys, FilesKeys
 from enrollment_assets.errors import SourceError
 
 

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     field_validator,
     model_validator,
 )
+
+from enrollment_assets.config.sections import Section
 
 _SAMPLE_DAYS = tuple(
     dt.date(*day) for day in ((2024, 1, 2), (2024, 1, 3), (2024, 2, 2), (2025, 1, 2))
@@ -41,12 +41,6 @@ def secrets_in(source: Any) -> list[str]:
             if _SECRET_KEY.search(str(name)) and isinstance(value, str) and "${" not in value:
                 found.append(f"source.{section}.{name}")
     return found
-
-
-class Section(BaseModel):
-    """A part of the configuration: unknown keys are refused, nothing changes it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class _Patient(Section):
