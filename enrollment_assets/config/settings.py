@@ -70,32 +70,64 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        use_attribute_docstrings=True,
     )
 
     institution: Institution
+    """Who runs this, and where its day begins."""
     start_date: Day
+    """First day that is watched; the first partition of every daily asset."""
     data_dir: Path = Path("data")
+    """Folder of the warehouse, reports and exports, relative to this file."""
     metrics_dir: Path | None = None
+    """Folder of your own metrics, relative to this file. Left out, it is `sql/metrics` of the
+    installation.
+    """
     source: Source
+    """Where the daily list of students comes from."""
     columns: dict[Identifier, str] = Field(default_factory=lambda: {"student_id": "student_id"})
+    """Our name of a column, and the name it has in the source. `student_id` is required;
+    `student_name`, `term`, `status` and the dimensions may follow. A column that is not named
+    here is never read.
+    """
     dimensions: tuple[Identifier, ...] = ("division", "program", "level")
+    """Columns to break figures down by. By default those of division, program and level that are
+    under `columns`.
+    """
     grain: Grain = Grain.student
+    """What one row of a snapshot is: a student, or one of several registrations of a student."""
     statuses: Statuses = Statuses()
+    """Which status codes count as enrolled."""
     exclude: tuple[Exclusion, ...] = ()
+    """Rows to leave out, such as test students."""
     terms: tuple[Term, ...] = Field(min_length=1)
+    """The terms and their dates."""
     calendar: Calendar = Calendar()
+    """Days without a snapshot, and days on which movement is expected."""
     schedule: Schedule = Schedule()
+    """When the daily run starts."""
     quality: Quality = Quality()
+    """When a snapshot is rejected, and when a check raises a warning."""
     anomalies: Anomalies = Anomalies()
+    """When a day counts as unusual."""
     point_in_time: PointInTime = PointInTime()
+    """How a day of a term finds the same point of its comparison term."""
     forecast: Forecast = Forecast()
+    """How far ahead, and with which ranges."""
     reports: Reports = Reports()
+    """How reports look."""
     email: Email = Email()
+    """The daily mail."""
     exports: Exports = Exports()
+    """Files for BI tools."""
     alerts: Alerts = Alerts()
+    """Who hears of failures."""
     privacy: Privacy = Privacy()
+    """What is withheld from readers."""
     retention: Retention = Retention()
+    """How long student-level data, reports and runs are kept."""
     vocabulary: Vocabulary = Vocabulary()
+    """What to call the people who are counted, if they are no students."""
 
     _path: Path = PrivateAttr(default=Path("enrollment.yaml"))
 
