@@ -222,6 +222,19 @@ def test_the_doctor_says_what_to_do(two_days):
     assert "no address that Apprise knows" in words
 
 
+def test_the_doctor_warns_of_secrets_that_others_can_read(two_days):
+    path = two_days.folder / ".env"
+    path.write_text("ALERT_URL=json://localhost\n")
+    path.chmod(0o640)
+    done = enrollment(two_days, "doctor")
+    assert done.returncode == 1
+    assert f"{path} can be read by others than its owner: chmod 600 {path}" in said(done)
+    path.chmod(0o600)
+    done = enrollment(two_days, "doctor")
+    assert done.returncode == 0, said(done)
+    assert "alerts: 1 addresses" in said(done)
+
+
 def test_the_doctor_names_the_terms_of_a_warehouse_that_is_another_populations(two_days):
     assert two_days.run(D1).success
     text = two_days.config.read_text()

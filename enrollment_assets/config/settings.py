@@ -14,7 +14,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from enrollment_assets.config.environment import CONFIG_VARIABLE, OVERRIDE_PREFIX
+from enrollment_assets.config.environment import (
+    CONFIG_VARIABLE,
+    OVERRIDE_PREFIX,
+    load_env_file,
+)
 from enrollment_assets.config.fields import Day, Identifier
 from enrollment_assets.config.file import did_you_mean, in_words, read_yaml
 from enrollment_assets.config.sections import (
@@ -68,6 +72,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=OVERRIDE_PREFIX,
         env_nested_delimiter="__",
+        env_parse_none_str="null",
         extra="forbid",
         frozen=True,
         use_attribute_docstrings=True,
@@ -317,13 +322,14 @@ def find_config() -> Path:
 
 
 def load_settings(path: Path | None = None) -> Settings:
-    """Read and check the configuration.
+    """Read and check the configuration, and take the variables of the `.env` beside it along.
 
     Raises:
         ConfigurationError: with the file, the key, the value and what is allowed.
     """
     path = path or find_config()
     content = read_yaml(path, CONFIG_VARIABLE)
+    load_env_file(path.resolve().parent)
     _check_overrides()
     secrets = secrets_in(content.get("source"))
     if secrets:
