@@ -10,10 +10,9 @@ import time
 import dagster as dg
 import pytest
 
-from enrollment_assets.config import ConfigurationError
-from enrollment_assets.orchestration.instance import prepare_home
-from enrollment_assets.orchestration.runs import close_dead_runs, process_tags
-from enrollment_assets.warehouse.lock import writer_lock
+from enrollment_assets.errors import ConfigurationError
+from enrollment_assets.execution import prepare_home
+from enrollment_assets.locking import close_dead_runs, process_tags, writer_lock
 from enrollment_assets_tests.conftest import CHECKOUT, student
 
 D1, D2, D3 = "2024-09-03", "2024-09-04", "2024-09-05"
@@ -221,6 +220,19 @@ def test_the_doctor_says_what_to_do(two_days):
     assert "is not there; correct the path" in words
     assert "email.from and email.recipients must be given" in words
     assert "no address that Apprise knows" in words
+
+
+def test_the_doctor_warns_of_secrets_that_others_can_read(two_days):
+    path = two_days.folder / ".env"
+    path.write_text("ALERT_URL=json://localhost\n")
+    path.chmod(0o640)
+    done = enrollment(two_days, "doctor")
+    assert done.returncode == 1
+    assert f"{path} can be read by others than its owner: chmod 600 {path}" in said(done)
+    path.chmod(0o600)
+    done = enrollment(two_days, "doctor")
+    assert done.returncode == 0, said(done)
+    assert "alerts: 1 addresses" in said(done)
 
 
 def test_the_doctor_names_the_terms_of_a_warehouse_that_is_another_populations(two_days):

@@ -1,9 +1,19 @@
 import datetime as dt
+import os
+import subprocess
+import sys
 
 import pytest
 import yaml
 
-from enrollment_assets.config import ConfigurationError, expand, load_settings
+from enrollment_assets.config import load_settings
+from enrollment_assets.config.environment import (
+    expand,
+    is_from_file,
+    load_env_file,
+    open_to_others,
+)
+from enrollment_assets.errors import ConfigurationError
 from enrollment_assets_tests.conftest import CHECKOUT, CONFIG
 
 
@@ -120,8 +130,10 @@ def test_environment_overrides_single_keys(tmp_path, monkeypatch):
     monkeypatch.setenv("ENROLLMENT__EMAIL__ENABLED", "true")
     monkeypatch.setenv("ENROLLMENT__CALENDAR__CLOSURES", '["2024-12-24"]')
     monkeypatch.setenv("ENROLLMENT__QUALITY__REJECT_FLOOR", "7")
+    monkeypatch.setenv("ENROLLMENT__RETENTION__REPORTS_DAYS", "null")
     settings = load(tmp_path, quality={"max_missing_rate": 0.2})
     assert settings.email.enabled
+    assert settings.retention.reports_days is None
     assert settings.calendar.closures == {dt.date(2024, 12, 24)}
     assert (settings.quality.reject_floor, settings.quality.max_missing_rate) == (7, 0.2)
 
@@ -154,3 +166,137 @@ def test_no_snapshot_is_expected_on_closures_weekends_if_set_and_between_terms(t
     assert "no term is open" in (settings.why_no_snapshot(dt.date(2025, 6, 1)) or "")
     weekends_off = load(tmp_path, schedule={"skip_weekends": True})
     assert "weekend" in (weekends_off.why_no_snapshot(dt.date(2024, 7, 6)) or "")
+
+
+@pytest.fixture
+def env_file(tmp_path):
+    """Writes `.env` beside the configuration; what it gave is gone afterwards."""
+
+    def write(content, folder=tmp_path):
+        path = folder / ".env"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        path.chmod(0o600)
+        return path
+
+    yield write
+    (tmp_path / "empty").mkdir()
+    load_env_file(tmp_path / "empty")
+
+
+def test_secrets_and_overrides_come_from_the_file_beside_the_configuration(
+    tmp_path, env_file, monkeypatch
+):
+    monkeypatch.delenv("SMTP_URL", raising=False)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    env_file(
+        "# mail\n\nexport SMTP_PASSWORD='p@ss word'  # the registrar knows it\n"
+        "SMTP_URL=smtps://ir:${SMTP_PASSWORD}@mail.example.edu\n"
+        "AWS_ACCESS_KEY_ID=AKIA\nENROLLMENT__EMAIL__SUBJECT_PREFIX='[IR]'\n"
+    )
+    settings = load(tmp_path)
+    assert settings.email.subject_prefix == "[IR]"
+    expected = "smtps://ir:p@ss word@mail.example.edu"
+    assert expand(settings.email.smtp_url, "email.smtp_url") == expected
+    # as third parties look for theirs
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIA"
+
+
+def test_the_real_environment_wins_over_the_file(tmp_path, env_file, monkeypatch):
+    monkeypatch.setenv("SMTP_URL", "smtp://real")
+    monkeypatch.setenv("ENROLLMENT__EMAIL__SUBJECT_PREFIX", "real")
+    env_file("SMTP_URL=smtp://file\nENROLLMENT__EMAIL__SUBJECT_PREFIX=file\n")
+    settings = load(tmp_path)
+    assert settings.email.subject_prefix == "real"
+    assert expand("${SMTP_URL}", "email.smtp_url") == "smtp://real"
+    assert not is_from_file("SMTP_URL")
+
+
+def test_a_file_that_was_edited_or_is_another_ones_leaves_nothing_behind(
+    tmp_path, env_file, monkeypatch
+):
+    monkeypatch.delenv("FIRST", raising=False)
+    monkeypatch.delenv("SECOND", raising=False)
+    env_file("FIRST=1\nSECOND=2\n")
+    load(tmp_path)
+    env_file("FIRST=changed\n")
+    load(tmp_path)
+    assert os.environ["FIRST"] == "changed"
+    assert "SECOND" not in os.environ
+    other = tmp_path / "other"
+    other.mkdir()
+    load(other)
+    assert "FIRST" not in os.environ
+
+
+def test_what_the_environment_took_over_since_stays(tmp_path, env_file, monkeypatch):
+    monkeypatch.delenv("FIRST", raising=False)
+    path = env_file("FIRST=1\n")
+    load(tmp_path)
+    os.environ["FIRST"] = "mine"
+    path.unlink()
+    load(tmp_path)
+    assert os.environ.pop("FIRST") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("A=1\nhunter2\n", 2),
+        ("\n\n  SMTP_URL: hunter2\n", 3),
+        ("A='hunter2\nB=2\n", 1),
+        ("A=1\n\n# a comment\nhunter 2=hunter2\n", 4),
+        ("1A=hunter2\n", 1),
+        ("A=hunter2\nB=1\nA=hunter3\n", 3),
+        ("A=hunter2\0\n", 1),
+        ("ENROLLMENT_CONFIG=hunter2\n", 1),
+        ("B='hunter2'\nC=x${NOT_SET}hunter2\n", 2),
+    ],
+)
+def test_a_line_that_is_none_is_named_by_its_number_without_its_value(
+    tmp_path, env_file, monkeypatch, content, line
+):
+    monkeypatch.delenv("A", raising=False)
+    path = env_file(content)
+    with pytest.raises(ConfigurationError) as error:
+        load(tmp_path)
+    assert f"{path}, line {line}: " in str(error.value)
+    assert "hunter" not in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "A" not in os.environ
+
+
+def test_a_file_that_is_not_text_is_told_and_a_folder_of_that_name_is_none(tmp_path, env_file):
+    path = env_file(b"A=\xff\n")
+    with pytest.raises(ConfigurationError, match=r"\.env is not UTF-8 text"):
+        load(tmp_path)
+    path.unlink()
+    path.mkdir()
+    load(tmp_path)
+
+
+def test_the_code_location_reads_the_file_too(tmp_path, env_file):
+    env_file("ENROLLMENT__SCHEDULE__CRON='15 6 * * *'\n")
+    (tmp_path / "enrollment.yaml").write_text(yaml.safe_dump(CONFIG))
+    code = (
+        "from enrollment_assets.definitions import defs\n"
+        "print([each.cron_schedule for each in defs.schedules or ()])"
+    )
+    environment = {**os.environ, "ENROLLMENT_CONFIG": str(tmp_path / "enrollment.yaml")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "15 6 * * *" in done.stdout, done.stderr
+
+
+def test_an_override_of_nothing_in_the_file_is_refused(tmp_path, env_file):
+    env_file("ENROLLMENT__EMAL__ENABLED=true\n")
+    with pytest.raises(ConfigurationError, match="did you mean email"):
+        load(tmp_path)
+
+
+def test_a_file_that_others_can_read_is_found(tmp_path, env_file):
+    assert open_to_others(tmp_path) is None
+    path = env_file("A=1\n")
+    assert open_to_others(tmp_path) is None
+    path.chmod(0o644)
+    assert open_to_others(tmp_path) == path

@@ -5,6 +5,7 @@ import sys
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,6 @@ from enrollment_assets.analytics.series_methods import (
     COMBINED,
     METHODS,
     SIMPLE,
-    FloatArray,
     Method,
     backtest,
     choose,
@@ -23,6 +23,7 @@ from enrollment_assets.analytics.series_methods import (
     predictions,
 )
 
+FloatArray = npt.NDArray[np.float64]
 WEEK = np.array([5.0, 9.0, 8.0, 8.0, 7.0, 1.0, 0.0])
 BY_NAME = {method.name: method for method in METHODS}
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from enrollment_assets.config import Anchor, Settings, Term
+from enrollment_assets.config import Settings, Term
+from enrollment_assets.config.sections import Anchor
 from enrollment_assets.support.lazy import lazy
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import click
 
 from enrollment_assets.cli.printing import console, plain
 from enrollment_assets.config import Settings, load_settings
+from enrollment_assets.config.environment import ENV_FILE, open_to_others
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
 from enrollment_assets.publishing.alerts.delivery import addresses, check_addresses, undelivered
@@ -42,6 +43,7 @@ def diagnose() -> Iterator[Diagnosis]:
         f"{settings.start_date}, grain {settings.grain}",
     )
     looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+        ("secrets", _look_at_secrets),
         ("source", _look_at_source),
         ("warehouse", _look_at_warehouse),
         ("instance", _look_at_instance),
@@ -54,6 +56,14 @@ def diagnose() -> Iterator[Diagnosis]:
             yield Diagnosis(subject, True, look(settings))
         except EnrollmentError as error:
             yield Diagnosis(subject, False, str(error))
+
+
+def _look_at_secrets(settings: Settings) -> str:
+    path = open_to_others(settings.base)
+    if path:
+        raise EnrollmentError(f"{path} can be read by others than its owner: chmod 600 {path}")
+    there = (settings.base / ENV_FILE).is_file()
+    return f"from the environment{f' and {settings.base / ENV_FILE}' if there else ''}"
 
 
 def _look_at_source(settings: Settings) -> str:

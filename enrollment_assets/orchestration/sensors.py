@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 
 from enrollment_assets.config import Settings
-from enrollment_assets.config_source import FilesKeys
+from enrollment_assets.config.source import FilesKeys
 from enrollment_assets.errors import (
     SnapshotMissingError,
     SourceUnavailableError,

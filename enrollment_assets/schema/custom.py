@@ -28,9 +28,10 @@ from typing import Annotated, Any, Self
 import duckdb
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from enrollment_assets.config import Identifier, Settings
-from enrollment_assets.config_file import did_you_mean, in_words, parse_yaml
-from enrollment_assets.config_source import Section
+from enrollment_assets.config import Settings
+from enrollment_assets.config.fields import Identifier
+from enrollment_assets.config.file import did_you_mean, in_words, parse_yaml
+from enrollment_assets.config.sections import Section
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.schema.platform import VIEWS, platform_tables
 from enrollment_assets.schema.table import SCHEMA, Column, Table

@@ -8,7 +8,7 @@ With `vocabulary: {student: customer, students: customers, enrollment: subscript
 import re
 from collections.abc import Iterable
 
-from enrollment_assets.config import Vocabulary
+from enrollment_assets.config.sections import Vocabulary
 from enrollment_assets.errors import ConfigurationError
 
 

@@ -15,8 +15,9 @@ import pyarrow as pa
 import requests
 import requests.auth
 
-from enrollment_assets.config import Settings, expand
-from enrollment_assets.config_source import ApiKeys, ApiPaging, fill
+from enrollment_assets.config import Settings
+from enrollment_assets.config.environment import expand
+from enrollment_assets.config.source import ApiKeys, ApiPaging, fill
 from enrollment_assets.errors import (
     SnapshotMissingError,
     SnapshotUnreadableError,

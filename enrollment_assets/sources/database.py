@@ -18,8 +18,9 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from enrollment_assets.config import Settings, expand_address
-from enrollment_assets.config_source import DatabaseKeys
+from enrollment_assets.config import Settings
+from enrollment_assets.config.environment import expand_address
+from enrollment_assets.config.source import DatabaseKeys
 from enrollment_assets.errors import SourceError
 from enrollment_assets.sources.base import Extract, Look, refuse_past
 from enrollment_assets.sources.columns import as_text, find_columns

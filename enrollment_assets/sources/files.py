@@ -17,8 +17,9 @@ from typing import IO, Any
 
 import fsspec
 
-from enrollment_assets.config import Settings, expand
-from enrollment_assets.config_source import FilesKeys
+from enrollment_assets.config import Settings
+from enrollment_assets.config.environment import expand
+from enrollment_assets.config.source import FilesKeys
 from enrollment_assets.errors import (
     SnapshotMissingError,
     SnapshotUnreadableError,

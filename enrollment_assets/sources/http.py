@@ -22,8 +22,9 @@ import requests
 import requests.auth
 from requests.structures import CaseInsensitiveDict
 
-from enrollment_assets.config import Settings, expand
-from enrollment_assets.config_source import ApiAuth, ApiKeys
+from enrollment_assets.config import Settings
+from enrollment_assets.config.environment import expand
+from enrollment_assets.config.source import ApiAuth, ApiKeys
 from enrollment_assets.errors import (
     EnrollmentError,
     SnapshotMissingError,

@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enrollment_assets.config import Anchor, Grain, Settings
+from enrollment_assets.config import Grain, Settings
+from enrollment_assets.config.sections import Anchor
 from enrollment_assets.schema.custom import custom_metrics
 
 if TYPE_CHECKING:

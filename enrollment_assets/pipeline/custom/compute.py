@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.config_file import did_you_mean
+from enrollment_assets.config.file import did_you_mean
 from enrollment_assets.errors import ConfigurationError, WarehouseError
 from enrollment_assets.schema.catalog import tables
 from enrollment_assets.schema.custom import DATE, CustomMetric, Metric, SqlMetric, custom_metrics

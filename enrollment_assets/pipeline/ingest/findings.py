@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from enrollment_assets.config import Quality, Settings, Term
+from enrollment_assets.config import Settings, Term
+from enrollment_assets.config.sections import Quality
 from enrollment_assets.pipeline.findings import Facts, Finding
 
 

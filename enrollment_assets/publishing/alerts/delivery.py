@@ -18,7 +18,8 @@ from typing import Any
 
 import filelock
 
-from enrollment_assets.config import Settings, expand
+from enrollment_assets.config import Settings
+from enrollment_assets.config.environment import expand
 from enrollment_assets.errors import AlertError, ConfigurationError, WarehouseBusyError
 from enrollment_assets.publishing.alerts.news import News, worded
 from enrollment_assets.support.files import PRIVATE_FILE, make_private_folder, replace

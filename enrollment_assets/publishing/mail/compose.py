@@ -16,7 +16,8 @@ from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from enrollment_assets.config import Settings, domain_of
+from enrollment_assets.config import Settings
+from enrollment_assets.config.fields import domain_of
 from enrollment_assets.publishing.reports.pictures import Picture
 from enrollment_assets.publishing.reports.summary import DaySummary
 from enrollment_assets.publishing.reports.words import plain, shortened

@@ -8,7 +8,8 @@ from email.utils import parseaddr
 import duckdb
 import tenacity
 
-from enrollment_assets.config import Settings, domain_of
+from enrollment_assets.config import Settings
+from enrollment_assets.config.fields import domain_of
 from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError
 from enrollment_assets.publishing.mail import ledger as deliveries
 from enrollment_assets.publishing.mail import smtp as mailer

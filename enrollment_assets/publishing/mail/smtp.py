@@ -13,7 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from enrollment_assets.config import Settings, domain_of, expand_address
+from enrollment_assets.config import Settings
+from enrollment_assets.config.environment import expand_address
+from enrollment_assets.config.fields import domain_of
 from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError
 
 _KEY = "email.smtp_url"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from enrollment_assets.config import Anchor, Term
+from enrollment_assets.config import Term
+from enrollment_assets.config.sections import Anchor
 from enrollment_assets.publishing.reports import canvas
 from enrollment_assets.publishing.reports.canvas import (
     LABEL,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
-from enrollment_assets.config import Anchor, Grain, Settings
+from enrollment_assets.config import Grain, Settings
+from enrollment_assets.config.sections import Anchor
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.publishing.reports.charts import Chart
 from enrollment_assets.publishing.reports.colors import readable, text_on

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     field_validator,
     model_validator,
 )
+
+from enrollment_assets.config.sections import Section
 
 _SAMPLE_DAYS = tuple(
     dt.date(*day) for day in ((2024, 1, 2), (2024, 1, 3), (2024, 2, 2), (2025, 1, 2))
@@ -43,35 +43,40 @@ def secrets_in(source: Any) -> list[str]:
     return found
 
 
-class Section(BaseModel):
-    """A part of the configuration: unknown keys are refused, nothing changes it."""
-
-    # Each part is built once, with the whole that holds it: half the time of an import.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
 class _Patient(Section):
     """How long an answer may take, and how often a source that did not answer is asked again."""
 
-    # The longest nightly extracts take minutes; what takes longer hangs.
     timeout_seconds: float = Field(default=600, gt=0)
+    """Seconds that one answer may take. The longest nightly extracts take minutes; what takes
+    longer hangs.
+    """
     retries: int = Field(default=4, ge=0, le=20)
-    # The first pause; each following one is twice as long, up to a minute.
+    """How often a source that does not answer is asked again."""
     retry_seconds: float = Field(default=2, gt=0)
+    """Seconds before it is asked again; each following pause is twice as long, up to a minute."""
 
 
 class FilesKeys(_Patient):
     """One file a day."""
 
     kind: Literal["files"] = "files"
+    """A file a day; may be left out."""
     url: Address
+    """The folder: a path relative to this file, or `s3://`, `sftp://`, `gs://`, `abfs://`."""
     pattern: str = "enrollment_snapshot_{date:%Y%m%d}.csv"
-    # What the file system of the address wants: endpoint_url, key_filename, …
+    """Name of a day's file. `{date:%Y%m%d}` stands for the day; the ending is .csv, .csv.gz,
+    .parquet or .xlsx.
+    """
     options: dict[str, Any] = Field(default_factory=dict)
-    # One day unpacked: some ten million rows. More is a packed file that was made to fill a disk.
+    """What the file system of the address needs, such as `endpoint_url` or `key`."""
     max_megabytes: int = Field(default=2_000, ge=1)
-    # A file that changed less long ago is looked at again before it is read: somebody may be writing.
+    """Largest size of one day's file when unpacked, in MB: room for some ten million rows. A
+    larger file was made to fill the disk.
+    """
     settle_seconds: float = Field(default=5, ge=0)
+    """A file that changed less than this many seconds ago is looked at again before it is read:
+    somebody may still be writing it.
+    """
 
     @field_validator("pattern")
     @classmethod
@@ -93,16 +98,24 @@ class DatabaseKeys(_Patient):
     """One query on the student system's database."""
 
     kind: Literal["database"]
+    """One query on a database."""
     url: Address
+    """Address of the database, such as
+    `postgresql://reader:${SOURCE_PASSWORD}@db.example.edu/sis`.
+    """
     query: str = Field(min_length=1)
+    """File of the query, relative to this file. It may bind `:snapshot_date` and `:term`."""
 
 
 class ApiAuth(Section):
     """Who asks: a bearer token, or a user with a password."""
 
     bearer: str | None = None
+    """A token, sent as `Authorization: Bearer`."""
     user: str | None = None
+    """A user name, with `password`."""
     password: str | None = None
+    """The password of `user`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -117,11 +130,15 @@ class ApiPaging(Section):
     """How the next page is found: by a page number, by a cursor in the answer, by the Link header."""
 
     style: Literal["page", "cursor", "link"]
-    # The query parameter that holds the page's number or cursor.
+    """How the next page is found: by its number, by a cursor in the answer, or by the `Link`
+    header.
+    """
     parameter: str | None = None
+    """Query parameter that holds the page number or the cursor."""
     first: int = 1
-    # Where the answer holds the next cursor, such as meta.next.
+    """Number of the first page."""
     next: str | None = None
+    """Where the answer holds the next cursor, such as `meta.next`."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -136,18 +153,31 @@ class ApiKeys(_Patient):
     """JSON or CSV over HTTP; `{date:%Y-%m-%d}` and `{term}` may stand in url and params."""
 
     kind: Literal["api"]
+    """JSON or CSV over HTTP."""
     url: Address
+    """Address to ask. `{date:%Y-%m-%d}` stands for the day, `{term}` for the code of each open
+    term.
+    """
     params: dict[str, str | int] = Field(default_factory=dict)
+    """Query parameters; `{date:…}` and `{term}` may stand in them."""
     headers: dict[str, str] = Field(default_factory=dict)
+    """Headers to send with each request."""
     auth: ApiAuth | None = None
+    """Who asks: a bearer token, or a user with a password."""
     format: Literal["json", "csv"] = "json"
-    # Where the answer holds the list of rows, such as data.items; by default it is the list.
+    """Format of the answer."""
     rows: str | None = None
+    """Where a JSON answer holds the list of rows, such as `data.items`. Left out, the answer is
+    the list.
+    """
     paging: ApiPaging | None = None
-    # Where the answer, or a header of it, declares how many rows there are in all.
+    """How the next page is found. Left out, there is only one."""
     total: str | None = None
+    """Where the answer says how many rows there are in all, so that lost rows are noticed."""
     total_header: str | None = None
+    """Header that says how many rows there are in all."""
     max_megabytes: int = Field(default=2_000, ge=1)
+    """Largest size of one day's answers, in MB. More is a fault."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -1,0 +1,98 @@
+"""Kinds of values that keys take: a day, an identifier, a pattern, a color, an address of mail."""
+
+import datetime as dt
+import re
+from email.utils import parseaddr
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+# What every mail server takes without extensions: no quotes, no comments, ASCII only.
+_MAILBOX = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+)
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def _identifier(name: str) -> str:
+    if not _IDENTIFIER.fullmatch(name):
+        raise ValueError("use lower-case letters, digits and underscores, a letter first")
+    return name
+
+
+def _calendar_date(value: object) -> object:
+    # YAML reads 2024-08-26 as a date; a date with a time would be cut silently.
+    if isinstance(value, int | float) or (isinstance(value, str) and value.isdigit()):
+        raise ValueError("give a date such as 2024-08-26")
+    if isinstance(value, dt.datetime):
+        raise ValueError("give a date such as 2024-08-26, without a time")  # noqa: TRY004
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return value
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("not a timezone; use a name such as America/New_York") from None
+    return name
+
+
+def _color(value: str) -> str:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValueError('use a colour such as "#2E4057"')
+    return value
+
+
+def _cron(value: str) -> str:
+    fields = value.split()
+    bounds = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+    if len(fields) != len(bounds):
+        raise ValueError('use five fields, such as "0 8 * * *"')
+    for field, (low, high) in zip(fields, bounds, strict=True):
+        if not re.fullmatch(r"[\d*/,A-Za-z-]+", field):
+            raise ValueError(f"{field} is no field of a cron line")
+        if any(not low <= int(number) <= high for number in re.findall(r"(?<![/\d])\d+", field)):
+            raise ValueError(f"{field} is outside {low} to {high}")
+    return value
+
+
+def domain_of(address: str) -> str:
+    """What stands behind the @, in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
+def _mailbox(value: str) -> str:
+    local, _, domain = value.strip().rpartition("@")
+    address = f"{local}@{domain.lower()}"
+    if not _MAILBOX.fullmatch(address):
+        raise ValueError("give an address such as dean@example.edu, without a name")
+    return address
+
+
+def _sender(value: str) -> str:
+    address = parseaddr(value)[1]
+    if not address or not value.isprintable():
+        raise ValueError("give an address, or a name with one: Registrar <registrar@example.edu>")
+    _mailbox(address)
+    return value.strip()
+
+
+Day = Annotated[dt.date, BeforeValidator(_calendar_date)]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Color = Annotated[str, AfterValidator(_color)]
+Cron = Annotated[str, AfterValidator(_cron)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+Sender = Annotated[str, AfterValidator(_sender)]
