@@ -21,9 +21,9 @@ from enrollment_assets.news import (
 )
 from enrollment_assets.operations import diagnose, undelivered
 from enrollment_assets.schedules import NOTIFY_TAG, check_tags
-from enrollment_assets_tests.channels import open_channel
 from enrollment_assets_tests.conftest import day, student
-from enrollment_assets_tests.mail_servers import FlakyServer, serving
+from enrollment_assets_tests.support.channels import open_channel
+from enrollment_assets_tests.support.mail_servers import FlakyServer, serving
 
 FIRST, SECOND = "2024-08-26", "2024-08-27"
 

@@ -24,9 +24,9 @@ from enrollment_assets.reporting.mail import Picture, StudentList, StudentRow, a
 from enrollment_assets.reporting.pictures import read_pictures, with_words, words_of
 from enrollment_assets.reporting.summary import TermRow
 from enrollment_assets.warehouse import deliveries
-from enrollment_assets_tests.channels import open_channel
 from enrollment_assets_tests.conftest import day, require, student
-from enrollment_assets_tests.mail_servers import (
+from enrollment_assets_tests.support.channels import open_channel
+from enrollment_assets_tests.support.mail_servers import (
     EXIM,
     POINTS,
     SUMMARY,
@@ -37,8 +37,8 @@ from enrollment_assets_tests.mail_servers import (
     tls_server,
     wait_for,
 )
-from enrollment_assets_tests.malicious import malicious_names, marker
-from enrollment_assets_tests.soak import count
+from enrollment_assets_tests.support.malicious import malicious_names, marker
+from enrollment_assets_tests.support.soak import count
 
 DEAN, BURSAR = "dean@example.edu", "bursar@example.edu"
 DAY = SUMMARY.day

@@ -13,9 +13,9 @@ import pytest
 
 from enrollment_assets.jobs import CORE
 from enrollment_assets.locking import UNFINISHED
-from enrollment_assets_tests import lives
 from enrollment_assets_tests.conftest import day, require, student
-from enrollment_assets_tests.soak import count
+from enrollment_assets_tests.support import lives
+from enrollment_assets_tests.support.soak import count
 
 D1, D2, D3 = "2024-09-03", "2024-09-04", "2024-09-05"
 STUDENTS = 3_000

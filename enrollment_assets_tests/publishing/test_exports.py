@@ -22,8 +22,8 @@ from enrollment_assets.vocabulary import originals, translated
 from enrollment_assets.warehouse import exports
 from enrollment_assets.warehouse.student_lists import file_name
 from enrollment_assets_tests.conftest import day, student
-from enrollment_assets_tests.malicious import malicious_names
-from enrollment_assets_tests.moments import restate, take_in
+from enrollment_assets_tests.support.malicious import malicious_names
+from enrollment_assets_tests.support.moments import restate, take_in
 
 FORMULA = "=HYPERLINK(1)"
 KEY = "a key of some length"

@@ -17,8 +17,8 @@ from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import CORE, as_ranges, stale_days, write_statement
 from enrollment_assets.warehouse.snapshots import decide, store_days
 from enrollment_assets.warehouse.verdicts import Decision, DecisionKind
-from enrollment_assets_tests import reference
-from enrollment_assets_tests.soak import count
+from enrollment_assets_tests.support import reference
+from enrollment_assets_tests.support.soak import count
 
 FIRST = dt.date(2024, 11, 25)
 DAYS = [FIRST + dt.timedelta(offset) for offset in range(9)]
