@@ -121,7 +121,7 @@ def main() -> None:
         settings = load_settings(config)
         if not settings.warehouse_path.exists():
             environment = {"ENROLLMENT_CONFIG": str(config), "DAGSTER_HOME": str(make_home(folder))}
-            command = [sys.executable, "-m", "enrollment_assets.cli", "backfill"]
+            command = [sys.executable, "-m", "enrollment_assets.cli.main", "backfill"]
             span = ["--from", str(settings.start_date), "--to", str(until)]
             measure([*command, *span], **environment)
         with mail_server() as address:

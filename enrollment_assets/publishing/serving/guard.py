@@ -18,7 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-logger = logging.getLogger("enrollment_assets.serving")
+logger = logging.getLogger("enrollment_assets.publishing.serving")
 
 HEALTH = "/health"
 _METHODS = ("GET", "HEAD")

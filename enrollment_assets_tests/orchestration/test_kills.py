@@ -11,11 +11,11 @@ import time
 import dagster as dg
 import pytest
 
+from enrollment_assets.orchestration.jobs import CORE
 from enrollment_assets.orchestration.runs import UNFINISHED
-from enrollment_assets.pipeline.names import CORE
-from enrollment_assets_tests import lives
 from enrollment_assets_tests.conftest import day, require, student
-from enrollment_assets_tests.soak import count
+from enrollment_assets_tests.support import lives
+from enrollment_assets_tests.support.soak import count
 
 D1, D2, D3 = "2024-09-03", "2024-09-04", "2024-09-05"
 STUDENTS = 3_000
@@ -150,7 +150,7 @@ def test_a_full_disk_under_dagsters_own_state_is_told_in_words(university, small
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     (small_disk / "filler").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 20_000))
     university.write(D1, people(0, 10))
-    code = "from enrollment_assets.cli import main; main()"
+    code = "from enrollment_assets.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "run", "--date", D1],
         env={**os.environ, "ENROLLMENT_CONFIG": str(university.config)},

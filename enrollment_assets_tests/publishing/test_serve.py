@@ -52,7 +52,7 @@ class Served:
 
 @contextmanager
 def served(university, *arguments, **environment):
-    command = [sys.executable, "-c", "from enrollment_assets.cli import main; main()"]
+    command = [sys.executable, "-c", "from enrollment_assets.cli.main import main; main()"]
     log = university.folder / "serve.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
@@ -445,7 +445,7 @@ def serve_refused(university, *arguments, **environment):
         [
             sys.executable,
             "-c",
-            "from enrollment_assets.cli import main; main()",
+            "from enrollment_assets.cli.main import main; main()",
             "serve",
             *arguments,
         ],
@@ -573,7 +573,7 @@ def test_every_column_is_described(server):
 
 def test_help_and_other_commands_load_no_server():
     code = (
-        "import sys, enrollment_assets.definitions, enrollment_assets.cli; "
+        "import sys, enrollment_assets.definitions, enrollment_assets.cli.main; "
         "sys.exit('fastapi' in sys.modules or 'uvicorn' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -40,7 +40,7 @@ from enrollment_assets_tests.conftest import (
     open_browser,
     student,
 )
-from enrollment_assets_tests.day_figures import (
+from enrollment_assets_tests.support.day_figures import (
     ANOMALIES,
     QUALITY,
     SCORES,
@@ -49,7 +49,7 @@ from enrollment_assets_tests.day_figures import (
     history_of,
     segment_row,
 )
-from enrollment_assets_tests.malicious import malicious_names, marker
+from enrollment_assets_tests.support.malicious import malicious_names, marker
 
 CHARTS = ["trend", "daily_changes", "continuation", "segments", "dashboard"]
 

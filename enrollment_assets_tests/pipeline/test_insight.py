@@ -10,7 +10,7 @@ from enrollment_assets.pipeline.days import stale_ranges
 from enrollment_assets.pipeline.insight import cohorts
 from enrollment_assets.pipeline.names import CORE, FIGURES, INSIGHT
 from enrollment_assets_tests.conftest import day, student
-from enrollment_assets_tests.moments import take_in
+from enrollment_assets_tests.support.moments import take_in
 
 # The starts of the two terms of the test university; the spring is compared with the autumn.
 AUTUMN, SPRING = dt.date(2024, 8, 26), dt.date(2025, 1, 13)

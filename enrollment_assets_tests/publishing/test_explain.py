@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enrollment_assets.cli import main
+from enrollment_assets.cli.main import main
 from enrollment_assets.errors import ConfigurationError, EnrollmentError
 from enrollment_assets.orchestration.retention import find_old, remove
 from enrollment_assets.pipeline.ingest.intake import decide, store_days
@@ -20,11 +20,11 @@ from enrollment_assets.pipeline.ingest.verdicts import Decision, DecisionKind
 from enrollment_assets.publishing.explanation import Bridge, People, Restatement, explain
 from enrollment_assets.publishing.reports.restatements import remember_reported
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets_tests import reference
+from enrollment_assets_tests.cli.test_commands import enrollment, said
 from enrollment_assets_tests.conftest import day, student
-from enrollment_assets_tests.moments import derive, restate, take_in
-from enrollment_assets_tests.test_any_order import DAYS, TERMS, Trial, content
-from enrollment_assets_tests.test_commands import enrollment, said
+from enrollment_assets_tests.pipeline.test_any_order import DAYS, TERMS, Trial, content
+from enrollment_assets_tests.support import reference
+from enrollment_assets_tests.support.moments import derive, restate, take_in
 
 # Monday to Wednesday; Thursday is a closure, Friday is missing, Saturday is refused
 D1, D2, D3, CLOSED, MISSING, REFUSED, D4 = (

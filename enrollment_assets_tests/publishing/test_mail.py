@@ -29,9 +29,9 @@ from enrollment_assets.publishing.reports.pictures import (
     words_of,
 )
 from enrollment_assets.publishing.reports.summary import TermRow
-from enrollment_assets_tests.channels import open_channel
 from enrollment_assets_tests.conftest import day, require, student
-from enrollment_assets_tests.mail_servers import (
+from enrollment_assets_tests.support.channels import open_channel
+from enrollment_assets_tests.support.mail_servers import (
     EXIM,
     POINTS,
     SUMMARY,
@@ -42,8 +42,8 @@ from enrollment_assets_tests.mail_servers import (
     tls_server,
     wait_for,
 )
-from enrollment_assets_tests.malicious import malicious_names, marker
-from enrollment_assets_tests.soak import count
+from enrollment_assets_tests.support.malicious import malicious_names, marker
+from enrollment_assets_tests.support.soak import count
 
 DEAN, BURSAR = "dean@example.edu", "bursar@example.edu"
 DAY = SUMMARY.day
@@ -583,7 +583,7 @@ def test_a_mail_server_that_is_down_fails_the_run_in_words(three_days, server, m
 def enrollment(university, *arguments):
     """The command as a process; its words on one line."""
     done = subprocess.run(
-        [sys.executable, "-m", "enrollment_assets.cli", *arguments],
+        [sys.executable, "-m", "enrollment_assets.cli.main", *arguments],
         env={**os.environ, "ENROLLMENT_CONFIG": str(university.config)},
         capture_output=True,
         text=True,

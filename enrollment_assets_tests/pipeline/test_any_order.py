@@ -18,8 +18,8 @@ from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.ranges import as_ranges
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import CORE, stale_days, write_statement
-from enrollment_assets_tests import reference
-from enrollment_assets_tests.soak import count
+from enrollment_assets_tests.support import reference
+from enrollment_assets_tests.support.soak import count
 
 FIRST = dt.date(2024, 11, 25)
 DAYS = [FIRST + dt.timedelta(offset) for offset in range(9)]

@@ -25,7 +25,7 @@ from enrollment_assets.orchestration.runs import UNFINISHED, failures
 from enrollment_assets.pipeline.days import stale_ranges
 from enrollment_assets.pipeline.names import CORE, CORE_ASSETS
 from enrollment_assets_tests.conftest import CHECKOUT, student
-from enrollment_assets_tests.soak import IS_SOAK
+from enrollment_assets_tests.support.soak import IS_SOAK
 
 TABLES = ("enrollment_snapshots", "student_changes", "enrollment_metrics", "segment_metrics")
 # A run that dies before its process has begun is closed after start_timeout_seconds, 180.

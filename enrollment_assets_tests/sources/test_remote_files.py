@@ -34,7 +34,7 @@ from enrollment_assets.errors import (
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support import progress
 from enrollment_assets_tests.conftest import CHECKOUT, HEADER, csv_text, day, require, student
-from enrollment_assets_tests.test_files_source import as_csv, as_parquet, as_xlsx, read
+from enrollment_assets_tests.sources.test_files import as_csv, as_parquet, as_xlsx, read
 
 DATE, NEXT = "2024-09-03", "2024-09-04"
 SECRET = "hunter2"

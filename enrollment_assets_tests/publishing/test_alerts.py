@@ -7,10 +7,11 @@ import pytest
 
 from enrollment_assets.cli.doctor import diagnose
 from enrollment_assets.cli.running import execute, execute_and_restate
+from enrollment_assets.definitions import build_defs
 from enrollment_assets.errors import AlertError, ConfigurationError
-from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.jobs import CORE
 from enrollment_assets.orchestration.schedules import check_tags
-from enrollment_assets.pipeline.names import CORE, DAILY, FRESHNESS, NOTIFY_TAG, REPORTS
+from enrollment_assets.pipeline.names import DAILY, FRESHNESS, NOTIFY_TAG, REPORTS
 from enrollment_assets.publishing.alerts.delivery import check_addresses, deliver, undelivered
 from enrollment_assets.publishing.alerts.news import (
     BackfillFacts,
@@ -21,9 +22,9 @@ from enrollment_assets.publishing.alerts.news import (
     news_of_run,
     worded,
 )
-from enrollment_assets_tests.channels import open_channel
 from enrollment_assets_tests.conftest import day, student
-from enrollment_assets_tests.mail_servers import FlakyServer, serving
+from enrollment_assets_tests.support.channels import open_channel
+from enrollment_assets_tests.support.mail_servers import FlakyServer, serving
 
 FIRST, SECOND = "2024-08-26", "2024-08-27"
 

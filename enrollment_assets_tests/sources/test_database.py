@@ -18,7 +18,7 @@ from enrollment_assets.sources.configured import source_for
 from enrollment_assets.sources.database import Query
 from enrollment_assets.sources.database_errors import Trouble, what_is_wrong
 from enrollment_assets_tests.conftest import CHECKOUT, HEADER, require
-from enrollment_assets_tests.databases import (
+from enrollment_assets_tests.support.databases import (
     Database,
     OwnMariaDb,
     OwnPostgres,

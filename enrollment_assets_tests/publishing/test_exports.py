@@ -13,17 +13,17 @@ import pantab
 import pytest
 from click.testing import CliRunner
 
-from enrollment_assets.cli import cli
+from enrollment_assets.cli.main import cli
+from enrollment_assets.cli.running import execute, execute_and_restate
 from enrollment_assets.config.sections import Vocabulary
 from enrollment_assets.errors import ConfigurationError, WarehouseError
-from enrollment_assets.execution import execute, execute_and_restate
-from enrollment_assets.jobs import DAILY, EXPORTS
-from enrollment_assets.vocabulary import originals, translated
-from enrollment_assets.warehouse import exports
-from enrollment_assets.warehouse.student_lists import file_name
+from enrollment_assets.pipeline.names import DAILY, EXPORTS
+from enrollment_assets.publishing.exports import files as exports
+from enrollment_assets.publishing.student_lists import file_name
+from enrollment_assets.schema.vocabulary import originals, translated
 from enrollment_assets_tests.conftest import day, student
-from enrollment_assets_tests.malicious import malicious_names
-from enrollment_assets_tests.moments import restate, take_in
+from enrollment_assets_tests.support.malicious import malicious_names
+from enrollment_assets_tests.support.moments import restate, take_in
 
 FORMULA = "=HYPERLINK(1)"
 KEY = "a key of some length"

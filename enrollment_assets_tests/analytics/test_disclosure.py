@@ -18,7 +18,7 @@ from enrollment_assets.pipeline.days import stale_ranges
 from enrollment_assets.pipeline.names import CORE, INSIGHT, PRUNE
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets_tests.conftest import day, student
-from enrollment_assets_tests.moments import take_in
+from enrollment_assets_tests.support.moments import take_in
 
 DIMENSIONS = ("division", "program", "level")
 SMALL_CELL = 10

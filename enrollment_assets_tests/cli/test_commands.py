@@ -11,15 +11,16 @@ import dagster as dg
 import pytest
 
 from enrollment_assets.errors import ConfigurationError
-from enrollment_assets.execution import prepare_home
-from enrollment_assets.locking import close_dead_runs, process_tags, writer_lock
+from enrollment_assets.orchestration.instance import prepare_home
+from enrollment_assets.orchestration.runs import close_dead_runs, process_tags
+from enrollment_assets.warehouse.lock import writer_lock
 from enrollment_assets_tests.conftest import CHECKOUT, student
 
 D1, D2, D3 = "2024-09-03", "2024-09-04", "2024-09-05"
 
 
 def enrollment(university, *arguments, **environment):
-    code = "from enrollment_assets.cli import main; main()"
+    code = "from enrollment_assets.cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env={**os.environ, "ENROLLMENT_CONFIG": str(university.config), **environment},
@@ -263,7 +264,7 @@ def test_a_run_whose_process_was_killed_is_closed_at_the_next_start(two_days, da
     command = [
         sys.executable,
         "-c",
-        "from enrollment_assets.cli import main; main()",
+        "from enrollment_assets.cli.main import main; main()",
         "run",
         "--date",
         D1,
@@ -303,7 +304,7 @@ def _job():
 
 def test_commands_show_help_without_loading_dagster():
     code = (
-        "import sys; from enrollment_assets.cli import cli; cli(['--help'], standalone_mode=False); "
+        "import sys; from enrollment_assets.cli.main import cli; cli(['--help'], standalone_mode=False); "
         "sys.exit('dagster' in sys.modules)"
     )
     done = subprocess.run(

@@ -220,7 +220,7 @@ def test_the_prune_command_lists_first(filled):
     filled.change(retention={"snapshots_days": 5, "runs_days": None})
 
     def prune_command(*arguments):
-        code = "from enrollment_assets.cli import main; main()"
+        code = "from enrollment_assets.cli.main import main; main()"
         done = subprocess.run(
             [sys.executable, "-c", code, "prune", *arguments],
             env={**os.environ, "ENROLLMENT_CONFIG": str(filled.config)},

@@ -8,7 +8,7 @@ import numpy as np
 from enrollment_assets.cli.running import execute
 from enrollment_assets.pipeline.names import INSIGHT
 from enrollment_assets_tests.conftest import HEADER, University, student
-from enrollment_assets_tests.moments import days_of, take_in
+from enrollment_assets_tests.support.moments import days_of, take_in
 
 DAYS = 200
 FIRST = dt.date(2024, 11, 1)

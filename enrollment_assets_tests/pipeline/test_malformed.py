@@ -8,9 +8,9 @@ from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.pipeline.ingest.intake import store_days
 from enrollment_assets.pipeline.ingest.verdicts import ACCEPTED
 from enrollment_assets.sources.configured import source_for
-from enrollment_assets_tests import malformed
 from enrollment_assets_tests.conftest import day
-from enrollment_assets_tests.soak import count
+from enrollment_assets_tests.support import malformed
+from enrollment_assets_tests.support.soak import count
 
 D1, D2 = day("2024-09-03"), day("2024-09-04")
 SEED = 20260904
