@@ -19,7 +19,7 @@ CORE_ASSETS = (
     "weekly_enrollment_summary",
     "metric_restatements",
 )
-# What depends on snapshots of other days, and is computed again when one of them changes.
+# These depend on snapshots of other days, and are restated when one of them changes.
 RESTATED_ASSETS = CORE_ASSETS[2:]
 CUSTOM_GROUP = "custom"
 INSIGHT_GROUPS = ("insight", CUSTOM_GROUP)
@@ -28,7 +28,7 @@ REPORT_GROUPS = ("reports", EXPORT_GROUP)
 
 # The run mails its report: set by the schedule and by `enrollment run --email`.
 NOTIFY_TAG = "enrollment/notify"
-# On runs in which days that cannot be taken in are listed and gone over, even if it is only one.
+# On runs in which days that cannot be loaded are listed and skipped, even if it is only one.
 LENIENT_TAG = "enrollment/lenient"
 # Days that a run makes stale fail this check until they are restated.
 RESTATED_CHECK = "baseline_is_current"

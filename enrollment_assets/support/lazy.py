@@ -11,12 +11,12 @@ from typing import Any
 
 
 class _LazyModule(ModuleType):
-    """Stands for a module until one of its names is asked for."""
+    """Takes the place of a module until one of its names is used."""
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(importlib.import_module(self.__name__), name)
-        setattr(self, name, found)
-        return found
+        value = getattr(importlib.import_module(self.__name__), name)
+        setattr(self, name, value)
+        return value
 
 
 def lazy(name: str) -> Any:
