@@ -2,7 +2,7 @@
 
 Every run of Dagster's daemon, and every command, imports the code location: pandas alone would take as
 long as a third of Dagster. Ruff's list of banned module-level imports (pyproject.toml) names the
-modules that must come through here, or stand inside the function that needs them.
+modules that must come through here, or be imported inside the function that needs them.
 """
 
 import importlib

@@ -101,7 +101,7 @@ def decide(
     terms = store.last_rejected(date, source.terms(date))
     store.refuse_frozen(date, terms)
     check_patterns(connection, settings)
-    # Staging forgets a batch when it is asked for the next: the day is written before that.
+    # Staging discards a batch when the next one is requested: the day is written before that.
     batches = Staging(connection, settings).stage(source, [date])
     (day,) = next(batches)
     facts = store.facts().get(date, {})
