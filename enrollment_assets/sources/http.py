@@ -78,7 +78,7 @@ class Answer:
             return json.loads(self.file.read(), parse_float=_decimal, parse_constant=lambda _: None)
         except (ValueError, ArithmeticError, RecursionError):
             raise SnapshotUnreadableError(
-                f"{self.where} answered with something other than JSON in UTF-8; check the answer, "
+                f"{self.where} answered with something that is not JSON in UTF-8; check the answer, "
                 "or set source.format."
             ) from None
 
