@@ -12,7 +12,8 @@ import click
 from rich.console import Console
 
 from enrollment_assets import progress
-from enrollment_assets.config import Settings, load_settings
+from enrollment_assets.config import Settings, load_settings, origins
+from enrollment_assets.config.reference import SCHEMA_FILE
 from enrollment_assets.errors import ConfigurationError, EnrollmentError
 from enrollment_assets.terminal import bars, console, listed, plain, ranges, table_of
 
@@ -268,6 +269,24 @@ def doctor() -> None:
         mark = "[green]OK[/]" if finding.ok else "[bold red]!![/]"
         console.print(f"{mark}  [bold]{finding.subject}[/]: {plain(finding.words)}")
     sys.exit(0 if healthy else 1)
+
+
+@cli.command()
+@click.option("--changed", is_flag=True, help="Leave out what has its default.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema for editors instead.")
+def config(changed: bool, schema: bool) -> None:
+    """Print what is configured, and where each value comes from; secrets are hidden."""
+    if schema:
+        click.echo(SCHEMA_FILE.read_text(encoding="utf-8"), nl=False)
+        return
+    settings = load_settings()
+    console.print(plain(f"# {settings.path}"))
+    shown = [value for value in origins.values(settings) if not (changed and value.is_default)]
+    for value in shown:
+        console.print(plain(f"{value.key}: {value.shown}") + f"  [dim]# {plain(value.origin)}[/]")
+    console.print("# Variables that are read by name")
+    for value in origins.variables():
+        console.print(plain(f"{value.key}  # {value.origin}"))
 
 
 def _decision_options(function: Callable[..., None]) -> Callable[..., None]:

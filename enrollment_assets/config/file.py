@@ -18,8 +18,44 @@ def read_yaml(path: Path, variable: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: with the file, and the line where there is one.
     """
+    return parse_yaml(_text(path, variable), path)
+
+
+def lines_of(path: Path, variable: str) -> dict[tuple[str | int, ...], int]:
+    """The line on which each key of a configuration file stands; entries of lists have a number.
+
+    Raises:
+        ConfigurationError: with the file, if it cannot be read.
+    """
+    found: dict[tuple[str | int, ...], int] = {}
+    root = yaml.compose(_text(path, variable), Loader=yaml.SafeLoader)
+    if root is not None:
+        _note_lines(root, (), found)
+    return found
+
+
+def _note_lines(
+    node: yaml.Node, key: tuple[str | int, ...], found: dict[tuple[str | int, ...], int]
+) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                for other in merged:
+                    _note_lines(other, key, found)
+            else:
+                below = (*key, str(key_node.value))
+                found[below] = key_node.start_mark.line + 1
+                _note_lines(value, below, found)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            found[(*key, number)] = value.start_mark.line + 1
+            _note_lines(value, (*key, number), found)
+
+
+def _text(path: Path, variable: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path} is not there; run in the folder of enrollment.yaml, or name the file with "
@@ -29,7 +65,6 @@ def read_yaml(path: Path, variable: str) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
-    return parse_yaml(text, path)
 
 
 def parse_yaml(text: str, path: Path) -> dict[str, Any]:

@@ -277,7 +277,7 @@ class Email(Section):
     `operations.student_list_access`.
     """
     allowed_domains: tuple[str, ...] = ()
-    """Domains that mail may go to, so that a typing error sends no figures elsewhere. Left out,
+    """Domains that recipients may be in, so that a typing error sends no figures elsewhere. Left out,
     any domain will do.
     """
 

@@ -28,6 +28,11 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 Address = Annotated[str, Field(min_length=1)]
 
 
+def names_secret(name: str) -> bool:
+    """Whether a key of this name holds a secret."""
+    return bool(_SECRET_KEY.search(name))
+
+
 def secrets_in(source: Any) -> list[str]:
     """The keys under `source` whose value, as the file has it, is a secret in the open."""
     if not isinstance(source, dict):
@@ -38,7 +43,7 @@ def secrets_in(source: Any) -> list[str]:
     for section in ("auth", "options", "headers"):
         values = source.get(section)
         for name, value in values.items() if isinstance(values, dict) else ():
-            if _SECRET_KEY.search(str(name)) and isinstance(value, str) and "${" not in value:
+            if names_secret(str(name)) and isinstance(value, str) and "${" not in value:
                 found.append(f"source.{section}.{name}")
     return found
 
