@@ -51,7 +51,7 @@ def _zone(name: str) -> str:
 
 def _color(value: str) -> str:
     if not _COLOR.fullmatch(value):
-        raise ValueError('use a colour such as "#2E4057"')
+        raise ValueError('use a color such as "#2E4057"')
     return value
 
 
@@ -69,7 +69,7 @@ def _cron(value: str) -> str:
 
 
 def domain_of(address: str) -> str:
-    """What stands behind the @, in lower case."""
+    """The part after the @, in lower case."""
     return address.rpartition("@")[2].lower()
 
 

@@ -22,7 +22,7 @@ def read_yaml(path: Path, variable: str) -> dict[str, Any]:
 
 
 def lines_of(path: Path, variable: str) -> dict[tuple[str | int, ...], int]:
-    """The line on which each key of a configuration file stands; entries of lists have a number.
+    """The line of each key of a configuration file; entries of lists have a number.
 
     Raises:
         ConfigurationError: with the file, if it cannot be read.
@@ -68,7 +68,7 @@ def _text(path: Path, variable: str) -> str:
 
 
 def parse_yaml(text: str, path: Path) -> dict[str, Any]:
-    """The keys and values of a text in YAML; `path` is where it stands, from its first line on.
+    """The keys and values of a text in YAML; `path` is its file, for messages, with the same line numbers.
 
     Raises:
         ConfigurationError: with the file, and the line where there is one.
@@ -90,7 +90,7 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key that stands there twice is an error, not a silent overwrite."""
+    """YAML in which a key that is given twice is an error, not a silent overwrite."""
 
 
 def _mapping_without_doubles(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -105,7 +105,7 @@ def _mapping_without_doubles(loader: yaml.SafeLoader, node: yaml.MappingNode) ->
         key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key} stands there twice", key_node.start_mark
+                None, None, f"the key {key} is given twice", key_node.start_mark
             )
         seen.add(key)
     loader.flatten_mapping(node)
@@ -157,7 +157,7 @@ def in_words(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
 
 
 def _without_kinds(root: type[BaseModel], location: list[Any]) -> list[Any]:
-    """The keys of a place, without the names that pydantic puts in where several kinds may stand."""
+    """The keys of a place, without the names that pydantic puts in where several kinds are allowed."""
     keys: list[Any] = []
     for part in location:
         kinds = [kind.model_fields["kind"] for kind in _models(root, keys) if _has_kind(kind)]
@@ -168,7 +168,7 @@ def _without_kinds(root: type[BaseModel], location: list[Any]) -> list[Any]:
 
 
 def _allowed(root: type[BaseModel], location: list[Any]) -> list[str]:
-    """The keys that may stand at a place of the configuration."""
+    """The keys that are allowed at a place of the configuration."""
     return [
         field.alias or name
         for model in _models(root, location)
@@ -181,7 +181,7 @@ def _has_kind(model: type[BaseModel]) -> bool:
 
 
 def _models(root: type[BaseModel], location: list[Any]) -> list[type[BaseModel]]:
-    """The sections that may stand at a place: more than one where there are several kinds."""
+    """The sections that are allowed at a place: more than one where there are several kinds."""
     models = [root]
     for part in location:
         if isinstance(part, str):

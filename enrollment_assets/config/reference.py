@@ -129,7 +129,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _kind(field: FieldInfo) -> str:
-    """What may stand there, in words, with its bounds."""
+    """What is allowed there, in words, with its bounds."""
     words = _kind_of(field.annotation, field.metadata).one
     limits: dict[str, float] = {
         name: getattr(limit, name)

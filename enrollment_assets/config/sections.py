@@ -34,7 +34,7 @@ class Section(BaseModel):
 
 
 class Grain(StrEnum):
-    """What one row of a snapshot stands for."""
+    """What one row of a snapshot is."""
 
     student = "student"
     registration = "registration"

@@ -69,7 +69,7 @@ class FilesKeys(_Patient):
     url: Address
     """The folder: a path relative to this file, or `s3://`, `sftp://`, `gs://`, `abfs://`."""
     pattern: str = "enrollment_snapshot_{date:%Y%m%d}.csv"
-    """Name of a day's file. `{date:%Y%m%d}` stands for the day; the ending is .csv, .csv.gz,
+    """Name of a day's file. `{date:%Y%m%d}` becomes the day; the ending is .csv, .csv.gz,
     .parquet or .xlsx.
     """
     options: dict[str, Any] = Field(default_factory=dict)
@@ -155,16 +155,16 @@ class ApiPaging(Section):
 
 
 class ApiKeys(_Patient):
-    """JSON or CSV over HTTP; `{date:%Y-%m-%d}` and `{term}` may stand in url and params."""
+    """JSON or CSV over HTTP; url and params may contain `{date:%Y-%m-%d}` and `{term}`."""
 
     kind: Literal["api"]
     """JSON or CSV over HTTP."""
     url: Address
-    """Address to ask. `{date:%Y-%m-%d}` stands for the day, `{term}` for the code of each open
+    """Address to ask. `{date:%Y-%m-%d}` becomes the day, `{term}` the code of each open
     term.
     """
     params: dict[str, str | int] = Field(default_factory=dict)
-    """Query parameters; `{date:…}` and `{term}` may stand in them."""
+    """Query parameters; they may contain `{date:…}` and `{term}`."""
     headers: dict[str, str] = Field(default_factory=dict)
     """Headers to send with each request."""
     auth: ApiAuth | None = None
