@@ -68,7 +68,7 @@ def _text(path: Path, variable: str) -> str:
 
 
 def parse_yaml(text: str, path: Path) -> dict[str, Any]:
-    """The keys and values of a text in YAML; `path` is its file, for messages, with the same line numbers.
+    """The keys and values of a text in YAML; `path` is its file, for messages.
 
     Raises:
         ConfigurationError: with the file, and the line where there is one.
