@@ -30,8 +30,8 @@ import pandas as pd
 from common import make_home, measure
 
 from enrollment_assets.analytics import anomalies
-from enrollment_assets.analytics.quality import Baseline, why_refused
 from enrollment_assets.config import Settings, load_settings
+from enrollment_assets.pipeline.ingest.findings import Baseline, why_refused
 
 CHECKOUT = Path(__file__).parents[1]
 EXAMPLES = CHECKOUT / "examples"

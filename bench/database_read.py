@@ -26,10 +26,10 @@ import yaml
 from common import COLUMNS, measure
 
 from enrollment_assets.config import load_settings
-from enrollment_assets.sources.base import source_for
+from enrollment_assets.pipeline.ingest.intake import store_days
+from enrollment_assets.sources.configured import source_for
 from enrollment_assets.sources.database import DatabaseSource  # noqa: F401 - not timed
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.snapshots import store_days
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 MARIADB = os.environ.get("TEST_MARIADB_URL", "mysql://root@127.0.0.1:3306")

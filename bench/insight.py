@@ -120,9 +120,9 @@ def run_day(words: str) -> None:
     began = time.perf_counter()
     import dagster as dg
 
-    from enrollment_assets.definitions import build_defs
-    from enrollment_assets.execution import instance
-    from enrollment_assets.jobs import ON_TIME_CHECK
+    from enrollment_assets.orchestration.assembly import build_defs
+    from enrollment_assets.orchestration.instance import instance
+    from enrollment_assets.orchestration.jobs import ON_TIME_CHECK
 
     selection = dg.AssetSelection.all() - dg.AssetSelection.checks(ON_TIME_CHECK)
     if WITHOUT[words]:
@@ -144,8 +144,8 @@ def run_day(words: str) -> None:
 def run_year() -> None:
     """Run the insight of 365 days in this process and say how long it took."""
     began = time.perf_counter()
-    from enrollment_assets.execution import execute
-    from enrollment_assets.jobs import INSIGHT
+    from enrollment_assets.cli.running import execute
+    from enrollment_assets.pipeline.names import INSIGHT
 
     outcome = execute(load_settings(), INSIGHT, TODAY - dt.timedelta(364), TODAY)
     if not outcome.success:

@@ -44,7 +44,7 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
     from enrollment_assets.config import load_settings
     from enrollment_assets.warehouse.connection import load_terms
     from enrollment_assets.warehouse.derive import CORE, write_statement
-    from enrollment_assets.warehouse.schema import ensure_tables
+    from enrollment_assets.warehouse.tables import ensure_tables
 
     settings = load_settings(config)
     connection = duckdb.connect(

@@ -56,11 +56,11 @@ def load_example() -> Any:
 
 def time_steps(settings: Settings, days: list[dt.date]) -> dict[str, float]:
     """Seconds of each step on each day; the first day loads the packages."""
-    from enrollment_assets.delivery import mail_report
-    from enrollment_assets.reporting.daily import publish_day
-    from enrollment_assets.reporting.site import refresh_site
+    from enrollment_assets.publishing.exports.files import publish
+    from enrollment_assets.publishing.mail.delivery import mail_report
+    from enrollment_assets.publishing.reports.daily import publish_day
+    from enrollment_assets.publishing.reports.site import refresh_site
     from enrollment_assets.warehouse.connection import Warehouse
-    from enrollment_assets.warehouse.exports import publish
 
     found: dict[str, float] = {}
 
@@ -121,7 +121,7 @@ def main() -> None:
         settings = load_settings(config)
         if not settings.warehouse_path.exists():
             environment = {"ENROLLMENT_CONFIG": str(config), "DAGSTER_HOME": str(make_home(folder))}
-            command = [sys.executable, "-m", "enrollment_assets.cli", "backfill"]
+            command = [sys.executable, "-m", "enrollment_assets.cli.main", "backfill"]
             span = ["--from", str(settings.start_date), "--to", str(until)]
             measure([*command, *span], **environment)
         with mail_server() as address:

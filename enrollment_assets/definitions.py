@@ -1,69 +1,7 @@
-"""The code location: puts assets, checks, jobs, schedules and resources together, and nothing else."""
+"""The code location that Dagster loads: the definitions of the configuration that is found."""
 
-import warnings
-from collections.abc import Mapping
-from typing import Any
+from enrollment_assets.orchestration.assembly import build_defs
 
-import dagster as dg
-
-from enrollment_assets.assets import (
-    changes,
-    custom,
-    exports,
-    ingest,
-    insight,
-    mail,
-    metrics,
-    reports,
-)
-from enrollment_assets.checks import changes as change_checks
-from enrollment_assets.checks import custom as custom_checks
-from enrollment_assets.checks import insight as insight_checks
-from enrollment_assets.checks import metrics as metric_checks
-from enrollment_assets.checks import snapshots as snapshot_checks
-from enrollment_assets.config import Settings, load_settings
-from enrollment_assets.jobs import build_jobs
-from enrollment_assets.resources import build_resources
-from enrollment_assets.schedules import build_schedules
-from enrollment_assets.sensors import build_sensors
-
-STAGES = (ingest, changes, metrics, insight, reports, exports, mail)
-CHECKS = (snapshot_checks, change_checks, metric_checks, insight_checks)
-
-
-def build_defs(
-    resource_overrides: Mapping[str, Any] | None = None, settings: Settings | None = None
-) -> dg.Definitions:
-    """The definitions of one configuration, by default the one that is found.
-
-    Raises:
-        ConfigurationError: if the configuration cannot be read or is refused.
-    """
-    settings = settings or load_settings()
-    # Partitioned checks and code references are marked preview and beta; tried on this version.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        assets = [asset for stage in STAGES for asset in stage.build_assets(settings)]
-        checks = [check for stage in CHECKS for check in stage.build_checks(settings)]
-        taken = {name for part in (*assets, *checks) for name in _names(part)}
-        assets += custom.build_assets(settings, taken)
-        checks += custom_checks.build_checks(settings)
-        jobs = build_jobs(settings)
-        return dg.Definitions(
-            assets=dg.with_source_code_references(assets),
-            asset_checks=checks,
-            jobs=list(jobs.values()),
-            schedules=build_schedules(settings, jobs),
-            sensors=build_sensors(settings, jobs),
-            resources={**build_resources(settings), **(resource_overrides or {})},
-            executor=dg.in_process_executor,
-        )
-
-
-def _names(part: dg.AssetsDefinition) -> set[str]:
-    """The names that a part of the graph takes: its assets' and its step's."""
-    return {part.node_def.name, *(key.to_user_string() for key in part.keys)}
-
+__all__ = ["build_defs", "defs"]
 
 defs = build_defs()

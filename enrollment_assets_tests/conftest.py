@@ -14,11 +14,11 @@ import duckdb
 import pytest
 import yaml
 
+from enrollment_assets.cli.running import Outcome, execute
 from enrollment_assets.config import Settings, load_settings
-from enrollment_assets.execution import Outcome, execute
-from enrollment_assets.jobs import CORE
+from enrollment_assets.pipeline.names import CORE
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets_tests.channels import Channel, open_channel
+from enrollment_assets_tests.support.channels import Channel, open_channel
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

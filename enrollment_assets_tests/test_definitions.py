@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from enrollment_assets.config import load_settings
-from enrollment_assets.definitions import build_defs
-from enrollment_assets.schedules import NOTIFY_TAG
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.pipeline.names import NOTIFY_TAG
 from enrollment_assets_tests.conftest import CHECKOUT
 
 GROUPS = {"ingest", "changes", "metrics", "insight", "custom", "reports", "exports"}
@@ -203,7 +203,7 @@ def test_the_date_comes_from_the_tick(definitions, text, expected):
 
 
 def test_todays_partition_exists_at_eight(settings):
-    from enrollment_assets.partitions import daily_partitions
+    from enrollment_assets.pipeline.partitions import daily_partitions
 
     now = dt.datetime(2026, 3, 8, 8, 0, tzinfo=settings.zone)
     assert daily_partitions(settings).get_partition_keys(current_time=now)[-1] == "2026-03-08"

@@ -20,12 +20,12 @@ import dagster as dg
 import duckdb
 import pytest
 
-from enrollment_assets import cli
-from enrollment_assets_tests.channels import open_channel
+from enrollment_assets.cli.main import main
 from enrollment_assets_tests.conftest import University, csv_text, student
-from enrollment_assets_tests.mail_servers import FlakyServer, read_mail, serving
-from enrollment_assets_tests.test_operations import evaluate
-from enrollment_assets_tests.test_serve import served
+from enrollment_assets_tests.orchestration.test_operations import evaluate
+from enrollment_assets_tests.publishing.test_serve import served
+from enrollment_assets_tests.support.channels import open_channel
+from enrollment_assets_tests.support.mail_servers import FlakyServer, read_mail, serving
 
 MARK = "ZQXJVKW"
 
@@ -69,7 +69,7 @@ class Scene:
             patch.setenv("ENROLLMENT_CONFIG", str(self.university.config))
             patch.setattr(sys, "argv", ["enrollment", *arguments])
             try:
-                cli.main()
+                main()
                 code = 0
             except SystemExit as end:
                 code = int(end.code or 0)

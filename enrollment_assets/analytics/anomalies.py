@@ -5,17 +5,28 @@ the dropped ones and the net change, in total and in each segment, and how far o
 Nothing after the tested day is used, and no day's rows depend on which other days are tested.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from enrollment_assets.config import Settings, Term
 from enrollment_assets.config.sections import Anchor
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    Numbers = npt.NDArray[np.float64]
+    Integers = npt.NDArray[np.int64]
+    Flags = npt.NDArray[np.bool_]
+else:
+    np = lazy("numpy")
+    pd = lazy("pandas")
 
 SERIES = ("new_students", "dropped_students", "net_change")
 ADDED, DROPPED, NET = range(3)
@@ -52,9 +63,6 @@ _STANDARD = ("registration opens", "the term starts", "census", "the term ends")
 _MOST_CLOSED_DAYS = 30
 _EPOCH = dt.date(1970, 1, 1)
 
-Numbers = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 Segment = tuple[str, str]
 
 

@@ -4,18 +4,26 @@ A method gives forecasts of shape (origins, horizons) from the term's curve and 
 nothing of a day after an origin is used. Which of them to trust is decided in `forecasts`.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from enrollment_assets.config import Settings, Term
+from enrollment_assets.support.lazy import lazy
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+    BoolArray = npt.NDArray[np.bool_]
+else:
+    np = lazy("numpy")
+
 
 # Below this completion of the earlier term a ratio to its curve divides by next to nothing.
 _LEAST_COMPLETION = 0.2
@@ -57,7 +65,7 @@ class Curve:
         found = np.where(index < 0, 0.0 if self.is_opened else np.nan, found)
         return found if self.is_ended else np.where(index >= len(self.values), np.nan, found)
 
-    def until(self, day: int) -> "Curve":
+    def until(self, day: int) -> Curve:
         """What was known on a relative day from `first` on: up to the last snapshot then.
 
         The line over a gap ends in a snapshot that was not there yet.
@@ -143,7 +151,8 @@ def history_of(
     return History(term, as_of, today, now, tuple(curve for curve in earlier if curve))
 
 
-Method = Callable[[Curve, Sequence[Curve], IntArray, IntArray], FloatArray]
+if TYPE_CHECKING:
+    Method = Callable[[Curve, Sequence[Curve], IntArray, IntArray], FloatArray]
 
 
 def last_value(

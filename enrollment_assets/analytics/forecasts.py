@@ -5,28 +5,34 @@ none, and a back-test on the data at hand decides. Pure functions on arrays; not
 the one that is asked for is used.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
+from enrollment_assets.analytics import series_methods
 from enrollment_assets.analytics.curves import (
     ALWAYS,
     DRIFT_DAYS,
     PHASE_DAYS,
     WITH_EARLIER,
     Curve,
-    FloatArray,
     History,
-    IntArray,
-    Method,
     methods_for,
     timing_scale,
 )
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from enrollment_assets.analytics.curves import FloatArray, IntArray, Method
+else:
+    np = lazy("numpy")
 
 # Horizons, in days, that scores are given for; each ends a bucket for which a method is chosen.
 HORIZONS = (7, 14, 30, 60, 90)
@@ -155,8 +161,6 @@ def try_models(history: History, horizon: int) -> Trial | None:
 
 def model_path(history: History, horizon: int) -> FloatArray | None:
     """The changes that the models expect; none of registration after the term's start."""
-    from enrollment_assets.analytics import series_methods
-
     y = history.now.values[-_MODEL_DAYS:]
     said = series_methods.predictions(y, _GRID_DAYS, horizon, series_methods.MEMBERS)
     if series_methods.COMBINED not in said.forecasts:

@@ -8,15 +8,24 @@ Forecasts are not cut off at 0: that is for those who know that the values are c
 edition.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+from enrollment_assets.support.lazy import lazy
 
-FloatArray = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float64]
+else:
+    np = lazy("numpy")
+
 
 COMBINED = "combined"
 # A simple method gives way only to one that is better by more than this share.

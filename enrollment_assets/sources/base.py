@@ -1,16 +1,21 @@
 """What every source gives: the rows of one day as a stream of Arrow batches of text."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Protocol
 
 from enrollment_assets.config import Settings
-from enrollment_assets.config.source import ApiKeys, DatabaseKeys, FilesKeys
 from enrollment_assets.errors import SourceError
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = lazy("pyarrow")
 
 
 @dataclass(frozen=True)
@@ -77,23 +82,6 @@ class ConfiguredSource(Source, Protocol):
             SourceError: with what is wrong and what to do.
             SourceUnavailableError: if it did not answer.
         """
-
-
-def source_for(settings: Settings) -> ConfiguredSource:
-    """The configured source."""
-    match settings.source:
-        case DatabaseKeys() as keys:
-            from enrollment_assets.sources.database import DatabaseSource
-
-            return DatabaseSource(settings, keys)
-        case ApiKeys() as keys:
-            from enrollment_assets.sources.api import ApiSource
-
-            return ApiSource(settings, keys)
-        case FilesKeys() as keys:
-            from enrollment_assets.sources.files import FilesSource
-
-            return FilesSource(settings, keys)
 
 
 def refuse_past(settings: Settings, date: dt.date, *, what: str, bind: str) -> None:

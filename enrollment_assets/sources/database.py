@@ -24,6 +24,7 @@ from enrollment_assets.config.source import DatabaseKeys
 from enrollment_assets.errors import SourceError
 from enrollment_assets.sources.base import Extract, Look, refuse_past
 from enrollment_assets.sources.columns import as_text, find_columns
+from enrollment_assets.sources.copying import copied_columns, read_copy
 from enrollment_assets.sources.database_errors import in_words
 
 _BATCH_ROWS = 20_000
@@ -299,8 +300,6 @@ class DatabaseSource:
         COPY takes no bind variables: the values are bound to settings of this transaction, and the
         query reads these.
         """
-        from enrollment_assets.sources.copying import copied_columns, read_copy
-
         for name, value in binds.items():
             connection.execute(
                 sa.text("SELECT set_config(:name, :value, true)"),

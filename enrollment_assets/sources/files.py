@@ -9,7 +9,6 @@ import weakref
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import IO, Any
 
 import fsspec
 
-from enrollment_assets import progress
 from enrollment_assets.config import Settings
 from enrollment_assets.config.environment import expand
 from enrollment_assets.config.source import FilesKeys
@@ -29,6 +27,7 @@ from enrollment_assets.errors import (
     SourceUnavailableError,
 )
 from enrollment_assets.sources import formats
+from enrollment_assets.sources.arrivals import CLOCK_SECONDS, Arrival
 from enrollment_assets.sources.base import Extract, Look
 from enrollment_assets.sources.remote_errors import (
     is_a_login,
@@ -37,6 +36,7 @@ from enrollment_assets.sources.remote_errors import (
     what_is_wrong,
 )
 from enrollment_assets.sources.retry import retrying
+from enrollment_assets.support import progress
 
 # An object store shows an object when all of it is there.
 _APPEAR_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
@@ -50,37 +50,9 @@ _SFTP = ("sftp", "ssh")
 _CONNECT_SECONDS = 30
 # A Parquet file has its mark and the length of its footer, at least.
 _LEAST_PARQUET_BYTES = 12
-# Clocks of file servers differ from ours by less than this.
-CLOCK_SECONDS = 60
 # A file that ends too early is waited for this many times as long as one that looks whole.
 _PATIENCE = 12
 _SAMPLE_BATCHES = 20
-# What tells one content of a path from another, in the words of the several file systems.
-_MARKS = (
-    *("size", "mtime", "ino", "ETag", "etag", "md5Hash", "generation"),
-    *("LastModified", "last_modified", "updated"),
-)
-_TIMES = ("mtime", "LastModified", "last_modified", "updated")
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """A day's file as it lies there: `mark` changes when somebody writes it anew."""
-
-    path: str
-    size: int
-    mark: str
-    modified: float | None  # seconds since 1970
-
-    @classmethod
-    def of(cls, path: str, info: dict[str, Any]) -> "Arrival":
-        """What a file system says of a file."""
-        mark = "|".join(str(info.get(name, "")) for name in _MARKS)
-        found = next((info[name] for name in _TIMES if info.get(name)), None)
-        if isinstance(found, str):
-            found = dt.datetime.fromisoformat(found)
-        modified = found.timestamp() if isinstance(found, dt.datetime) else found
-        return cls(path, int(info.get("size") or 0), mark, modified)
 
 
 def _expanded(value: Any, key: str) -> Any:

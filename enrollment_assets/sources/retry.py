@@ -4,9 +4,9 @@ from typing import Any
 
 import tenacity
 
-from enrollment_assets import progress
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import SourceUnavailableError
+from enrollment_assets.support import progress
 
 _LONGEST_PAUSE = 60.0
 

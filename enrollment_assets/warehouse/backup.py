@@ -12,10 +12,10 @@ from pathlib import Path
 
 import duckdb
 
-from enrollment_assets import progress
 from enrollment_assets.errors import WarehouseError
+from enrollment_assets.support import progress
+from enrollment_assets.support.files import PRIVATE_FILE, written_aside
 
-_PRIVATE = 0o600
 _DAMAGE = ("corrupt", "checksum", "metadatareader", "replaying wal", "deserialize")
 
 
@@ -68,7 +68,7 @@ def restore(warehouse: Path) -> None:
     damaged = damaged_path(warehouse)
     try:
         shutil.copyfile(copy, aside)
-        aside.chmod(_PRIVATE)
+        aside.chmod(PRIVATE_FILE)
         damaged.unlink(missing_ok=True)
         # A second name for the damaged file: at no moment is there none in its place.
         damaged.hardlink_to(warehouse)
@@ -86,12 +86,7 @@ def restore(warehouse: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    aside = target.with_suffix(target.suffix + ".part")
-    try:
+    with written_aside(target) as aside:
         shutil.copyfile(source, aside)
-        aside.chmod(_PRIVATE)
         with aside.open("rb") as file:
             os.fsync(file.fileno())
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)

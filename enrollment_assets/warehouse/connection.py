@@ -4,7 +4,6 @@ DuckDB lets one process write, or many read, never both: connections are short, 
 take the lock in `locking` first.
 """
 
-import json
 import os
 import re
 import time
@@ -16,14 +15,14 @@ from typing import Any
 import duckdb
 import filelock
 
-from enrollment_assets import progress
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import ConfigurationError, WarehouseBusyError, WarehouseError
+from enrollment_assets.errors import WarehouseBusyError, WarehouseError
+from enrollment_assets.schema.catalog import tables
+from enrollment_assets.support import progress
+from enrollment_assets.support.files import PRIVATE_FILE, PRIVATE_FOLDER, make_private_folder
 from enrollment_assets.warehouse.backup import damaged_path, is_damage, keep_copy, restore
-from enrollment_assets.warehouse.schema import ensure_tables, has_all_tables, tables
-
-PRIVATE_FILE = 0o600
-PRIVATE_FOLDER = 0o700
+from enrollment_assets.warehouse.lock import holder_file, holder_of, wait_seconds
+from enrollment_assets.warehouse.tables import ensure_tables, has_all_tables
 
 # dagster-duckdb connects with this; two connections of one process must agree on every setting.
 _OPTIONS = {
@@ -37,56 +36,9 @@ _OPTIONS = {
 
 # How long a writer waits for others who have the file open: readers have it for moments.
 _WRITER_SECONDS = 30.0
-# How long to wait for a writer: a range run over some years takes minutes; whoever waits longer than
-# this should look. The variable sets both.
-WAIT_SECONDS = 900.0
-WAIT_VARIABLE = "ENROLLMENT_LOCK_WAIT_SECONDS"
 
 # Errors that speak of the statement or the file; all others may quote a value.
 _SPEAKS_OF_NO_VALUE = (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException)
-
-
-def make_private_folder(path: Path) -> Path:
-    """Make a folder, and those above it, that only this user can look into."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        for folder in missing:
-            folder.chmod(PRIVATE_FOLDER)
-    except OSError as error:
-        raise WarehouseError(
-            f"The folder {path} cannot be made ({error.strerror}); correct data_dir, or free the name."
-        ) from None
-    return path
-
-
-def wait_seconds(default: float = WAIT_SECONDS) -> float:
-    """How long to wait for others who hold the file, in seconds.
-
-    Raises:
-        ConfigurationError: if the variable holds no number.
-    """
-    text = os.environ.get(WAIT_VARIABLE, str(default))
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{WAIT_VARIABLE} is {text!r}; give a number of seconds."
-        ) from None
-
-
-def holder_file(warehouse: Path) -> Path:
-    """Where the writer that holds the lock says who it is."""
-    return warehouse.with_suffix(".lock.json")
-
-
-def holder_of(warehouse: Path) -> str:
-    """Who is writing, in words."""
-    try:
-        found = json.loads(holder_file(warehouse).read_text())
-        return f"{found['doing']} (process {found['pid']})"
-    except (OSError, ValueError, KeyError):
-        return "another process"
 
 
 @contextmanager

@@ -14,8 +14,9 @@ import duckdb
 
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import WarehouseError
+from enrollment_assets.schema.catalog import tables
+from enrollment_assets.schema.table import Table
 from enrollment_assets.warehouse.connection import plain_errors, transaction
-from enrollment_assets.warehouse.schema import Table, tables
 from enrollment_assets.warehouse.statements import statement
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ _CHUNK_DAYS = 92
 
 # What a segment is called whose students have no value in the dimension.
 BLANK_SEGMENT = "(not given)"
-
-# Stale days that are further apart are computed again in ranges of their own.
-_GAP_DAYS = 14
 
 
 @dataclass(frozen=True)
@@ -274,17 +272,6 @@ def stale_days(
         if date >= settings.start_date:
             found.setdefault(date, []).append(term)
     return found
-
-
-def as_ranges(days: Sequence[dt.date], gap_days: int = _GAP_DAYS) -> list[tuple[dt.date, dt.date]]:
-    """Ranges (first and last day) that hold all these days, in order, further apart than the gap."""
-    ranges: list[tuple[dt.date, dt.date]] = []
-    for day in sorted(days):
-        if ranges and (day - ranges[-1][1]).days <= gap_days:
-            ranges[-1] = (ranges[-1][0], day)
-        else:
-            ranges.append((day, day))
-    return ranges
 
 
 def chunks(

@@ -1,4 +1,4 @@
-"""Reads the platform's own SQL files from `sql/warehouse/`.
+"""Reads the platform's own SQL files, which lie beside their stage in `<room>/sql/`.
 
 One file is one statement. Values are bound; all that a template puts in are column names, which the
 configuration restricts to lower-case identifiers, and the bound of small cells, a whole number.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from enrollment_assets.config import Grain, Settings
 from enrollment_assets.config.sections import Anchor
-from enrollment_assets.custom_metrics import custom_metrics
+from enrollment_assets.schema.custom import custom_metrics
 
 if TYPE_CHECKING:
     import jinja2
@@ -21,7 +21,12 @@ INSIGHT = (
     *("enrollment_anomalies", "enrollment_forecast"),
 )
 
-SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def sql_folders() -> list[Path]:
+    """The folders that hold the platform's statements; no two files in them share a name."""
+    return sorted(path for path in _PACKAGE.rglob("sql") if path.is_dir())
 
 
 @lru_cache(maxsize=1)
@@ -30,7 +35,7 @@ def _environment() -> "jinja2.Environment":
 
     # SQL, not HTML: there is nothing to escape, and values never go through the template.
     return jinja2.Environment(  # noqa: S701
-        loader=jinja2.FileSystemLoader(SQL_ROOT / "warehouse"),
+        loader=jinja2.FileSystemLoader(sql_folders()),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -38,7 +43,7 @@ def _environment() -> "jinja2.Environment":
 
 
 def statement(name: str, settings: Settings, *, dedupe: bool = False) -> str:
-    """The text of `sql/warehouse/<name>.sql` for these settings.
+    """The text of `<name>.sql` for these settings.
 
     `dedupe` is for statements that keep one row of each key.
     """

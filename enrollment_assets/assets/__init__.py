@@ -1,1 +1,0 @@
-"""The assets, one module a stage: thin wrappers around pure code and SQL files."""

@@ -1,0 +1,5 @@
+"""The `enrollment` command."""
+
+from enrollment_assets.cli.main import main
+
+__all__ = ["main"]

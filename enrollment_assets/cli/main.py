@@ -1,0 +1,75 @@
+"""The `enrollment` command: finds the module of each subcommand, and says in a sentence what failed.
+
+A subcommand's module is imported when it is called: Dagster alone takes a second, and neither
+`enrollment --help` nor `enrollment status` needs it.
+"""
+
+import importlib
+import sys
+
+import click
+from rich.console import Console
+
+from enrollment_assets.cli.printing import console, plain
+from enrollment_assets.errors import ConfigurationError, EnrollmentError
+
+# Each subcommand: the module of this room that holds it, and its line in the list of commands (the
+# first sentence of its help; a test compares the two).
+COMMANDS = {
+    "demo": ("runs", "Build the made-up university and run everything over it."),
+    "run": ("runs", "Run everything for one day."),
+    "backfill": ("runs", "Process a range of past days in one run."),
+    "rebuild": ("runs", "Bring everything of a term up to date after its dates were edited."),
+    "status": ("questions", "Show which dates are accepted, missing, rejected or stale."),
+    "explain": ("questions", "Show what changed a term's headcount between two days."),
+    "students": ("questions", "Write lists of a day's added, dropped and moved students."),
+    "doctor": ("doctor", "Test configuration, source, warehouse, instance and mail."),
+    "config": ("configuration", "Print what is configured, and where each value comes from."),
+    "accept": ("decisions", "Accept a snapshot that was rejected."),
+    "reject": ("decisions", "Reject a snapshot that was accepted."),
+    "acknowledge": ("decisions", "Say why a day was unusual."),
+    "prune": ("upkeep", "Remove what is older than the periods under `retention`."),
+    "serve": ("serving", "Serve the reports, and the exports as read-only JSON."),
+}
+
+
+class _Commands(click.Group):
+    """Imports a subcommand's module only when that subcommand is called."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"enrollment_assets.cli.{COMMANDS[name][0]}")
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="enrollment-assets")
+def cli() -> None:
+    """Watches who is enrolled from day to day."""
+
+
+def main() -> None:
+    """Run the command; an error is one sentence and a non-zero exit."""
+    try:
+        cli()
+    except EnrollmentError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"[bold red]Error:[/] {plain(str(error))}"
+        )
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except KeyboardInterrupt:
+        console.print("Interrupted. No day was left half-written.")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What a command prints of the run it made: what failed, what was found, the day's figures."""
+
+import datetime as dt
+
+from enrollment_assets.cli.printing import console, listed, plain, table_of
+from enrollment_assets.cli.running import Outcome
+from enrollment_assets.config import Settings
+from enrollment_assets.errors import EnrollmentError
+from enrollment_assets.orchestration.history import run_facts
+from enrollment_assets.orchestration.instance import instance
+from enrollment_assets.pipeline.days import (
+    accepted_between,
+    days_not_accepted,
+    final_until,
+    headlines,
+)
+from enrollment_assets.publishing.alerts import delivery as alerts
+from enrollment_assets.publishing.alerts.news import News, held, news_of_run
+from enrollment_assets.support.ranges import ranges
+
+
+def send_alerts(settings: Settings, day: dt.date, ended: "Outcome | str") -> None:
+    """Tell alerts.urls what a run with mail left behind, or why it never began; no daemon is needed.
+
+    A daemon that looks at the same run finds that it was told.
+    """
+    mail_is_on = settings.email.enabled
+    try:
+        news: list[News] = []
+        if isinstance(ended, str):
+            news = [held(str(day), ended)] if mail_is_on else []
+        else:
+            with instance() as found:
+                run = found.get_run_by_id(ended.run_id)
+                if run is not None:
+                    news = news_of_run(run_facts(found, run, mail_is_on=mail_is_on))
+        if alerts.deliver(settings, news):
+            console.print("alerts.urls were told.")
+        alerts.record_deliveries(settings)
+    except EnrollmentError as error:  # what became of the run is told next, and decides on the exit
+        console.print(f"[bold red]Alert:[/] {plain(str(error))}")
+
+
+def print_run(settings: Settings, outcome: "Outcome", first: dt.date, last: dt.date) -> bool:
+    """Say what went wrong and what was found; True means a non-zero exit."""
+    if not outcome.success:
+        return print_outcome(outcome, first)
+    not_accepted = days_not_accepted(settings, first, last, outcome.run_id)
+    listed("Not accepted", [plain(f"{day}: {words}") for day, (_, words) in not_accepted.items()])
+    for term, until in final_until(settings).items():
+        if first <= until:
+            console.print(
+                f"{term}: snapshots before {until} were pruned; the figures up to it are final, and "
+                "nothing was taken in for these days."
+            )
+    refused = any(status == "rejected" for status, _ in not_accepted.values())
+    unreadable = refused and not accepted_between(settings, first, last)
+    if unreadable:
+        console.print("[bold red]Failed:[/] not one day could be taken in.")
+    return print_outcome(outcome, first) or unreadable
+
+
+def print_outcome(outcome: "Outcome", first: dt.date) -> bool:
+    """Say why a run failed and what its checks found; True means a non-zero exit."""
+    for failure in outcome.failures:
+        console.print(f"[bold red]Failed:[/] {plain(failure)}")
+    if not outcome.success:
+        console.print(f"The run is {outcome.run_id} in Dagster's UI.")
+        return True
+    by_check: dict[tuple[bool, str], list[str]] = {}
+    for check in outcome.checks:
+        by_check.setdefault((check.is_error, check.name), []).append(check.day or str(first))
+    for (is_error, name), found in sorted(by_check.items(), reverse=True):
+        word = "[bold red]ERROR[/]" if is_error else "[yellow]WARN[/]"
+        console.print(f"{word} {name}: {ranges([dt.date.fromisoformat(day) for day in found])}")
+    return bool(outcome.failed_error_checks)
+
+
+def print_headlines(settings: Settings, day: dt.date) -> None:
+    """The figures of the day, and where its report is."""
+    columns = ("term", "days", "highest", "on", "now", "net", "gross")
+    table = table_of(f"{settings.institution.name} on {day}", columns)
+    for row in headlines(settings, day):
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    console.print(table)
+    report = settings.report_path(day) / "report.html"
+    if report.exists():
+        console.print(f"Report: {report}")

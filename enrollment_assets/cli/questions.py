@@ -1,0 +1,103 @@
+"""Commands that answer questions: status, explain, and lists of students."""
+
+import datetime as dt
+import getpass
+
+import click
+
+from enrollment_assets.cli.explanation import show
+from enrollment_assets.cli.options import Day, check_days
+from enrollment_assets.cli.printing import bars, console, plain, table_of
+from enrollment_assets.config import load_settings
+from enrollment_assets.errors import ConfigurationError
+from enrollment_assets.pipeline.days import days_status
+from enrollment_assets.publishing import explanation as bridges
+from enrollment_assets.publishing.alerts.delivery import undelivered
+from enrollment_assets.publishing.student_lists import write_lists
+from enrollment_assets.support.ranges import ranges
+from enrollment_assets.warehouse.writing import writing
+
+
+@click.command()
+def status() -> None:
+    """Show which dates are accepted, missing, rejected or stale."""
+    settings = load_settings()
+    with bars():
+        found = days_status(settings)
+    columns = ("term", "first", "last", "accepted", "missing", "refused", "stale")
+    table = table_of(f"{settings.institution.name}: snapshots", columns)
+    for term in found:
+        table.add_row(
+            term.label,
+            str(term.first or ""),
+            str(term.last or ""),
+            *(str(len(days)) for days in (term.accepted, term.missing, term.rejected, term.stale)),
+        )
+    console.print(table)
+    for term in found:
+        for what, days in (
+            ("missing", term.missing),
+            ("refused", term.rejected),
+            ("stale", term.stale),
+        ):
+            if days:
+                console.print(f"{term.label}, {what}: {ranges(days)}")
+    if any(term.stale for term in found):
+        console.print(
+            "Stale days depend on a snapshot that changed since: the daemon computes them again, and "
+            "so does every `enrollment run`."
+        )
+    if words := undelivered(settings):
+        console.print(f"[bold red]Alerts:[/] {plain(words)}")
+
+
+@click.command()
+@click.option("--term", "code", required=True, help="Code of the term.")
+@click.option("--from", "first", type=Day(), required=True, help="Day of the first total.")
+@click.option("--to", "last", type=Day(), required=True, help="Day of the second total.")
+@click.option("--dimension", default=None, help="Segments of this dimension only.")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=12, show_default=True, help="Segments to show."
+)
+def explain(code: str, first: dt.date, last: dt.date, dimension: str | None, top: int) -> None:
+    """Show what changed a term's headcount between two days."""
+    settings = load_settings()
+    if first > last:
+        raise click.UsageError(f"--from {first} is after --to {last}.")
+    check_days(settings, first, last)
+    if dimension is not None and dimension not in settings.dimensions:
+        raise ConfigurationError(
+            f"{dimension} is none of the dimensions in {settings.path}: "
+            f"{', '.join(settings.dimensions)}."
+        )
+    dimensions = settings.dimensions if dimension is None else (dimension,)
+    with bars():
+        found = bridges.explain(settings, settings.term(code), first, last, dimensions)
+    show(settings, found, (first, last), top)
+
+
+@click.command()
+@click.option("--date", "day", type=Day(), required=True, help="Day of the changes.")
+@click.option("--term", default=None, help="Code of the term; all of the day if left out.")
+@click.option("--reason", required=True, help="Why; kept in operations.student_list_access.")
+@click.option("--by", default=getpass.getuser, help="Who asks for it; your login if left out.")
+def students(day: dt.date, term: str | None, reason: str, by: str) -> None:
+    """Write lists of a day's added, dropped and moved students.
+
+    The files hold names, and only you can read them.
+    """
+    settings = load_settings()
+    check_days(settings, day)
+    if term is not None:
+        settings.term(term)
+    with bars(), writing(settings, f"lists of {day}") as warehouse:
+        lists = write_lists(warehouse, day, term, reason=reason, by=by)
+    table = table_of(
+        plain(f"{settings.vocabulary.students.capitalize()} of {day}"), ("file", "rows")
+    )
+    for written in lists:
+        table.add_row(plain(written.path.name), f"{written.rows:,}")
+    console.print(table)
+    console.print(
+        f"In {lists[0].path.parent}, for you alone; operations.student_list_access says who took them."
+    )

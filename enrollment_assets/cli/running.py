@@ -1,0 +1,221 @@
+"""Runs the jobs from a command: in this process, in the instance that the UI shows.
+
+No daemon is needed. What a run did comes back in words and figures.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from enrollment_assets.config import Settings
+from enrollment_assets.errors import WarehouseError
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.instance import instance, prepare_home, state_in_words
+from enrollment_assets.orchestration.runs import failures, process_tags
+from enrollment_assets.pipeline.days import days_to_take_in, logged_days, stale_ranges
+from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
+from enrollment_assets.pipeline.names import (
+    CORE,
+    DAILY,
+    INSIGHT,
+    LENIENT_TAG,
+    MAX_RUNTIME_TAG,
+    REPORTS,
+    RESTATE,
+    RESTATED_CHECK,
+)
+from enrollment_assets.pipeline.partitions import range_tags
+from enrollment_assets.support import progress
+from enrollment_assets.support.ranges import as_ranges
+
+# A range run of many years takes longer than `run_monitoring` allows an ordinary run.
+_RANGE_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that found something, on one day."""
+
+    name: str
+    day: str | None
+    is_error: bool
+    figures: Mapping[str, Any]
+
+
+@dataclass
+class Outcome:
+    """What a run did."""
+
+    run_id: str
+    success: bool
+    failures: list[str] = field(default_factory=list)
+    checks: list[FailedCheck] = field(default_factory=list)
+
+    @property
+    def failed_error_checks(self) -> list[FailedCheck]:
+        """The checks that make a run's result unfit for use."""
+        return [check for check in self.checks if check.is_error]
+
+
+def execute(
+    settings: Settings,
+    job: str,
+    first: dt.date | None = None,
+    last: dt.date | None = None,
+    *,
+    tags: Mapping[str, str] | None = None,
+    ops: Mapping[str, Any] | None = None,
+    verbose: bool = False,
+) -> Outcome:
+    """Run a job for one day, for a range of days in one run, or for no day; `ops` is their config."""
+    definition = build_defs(settings=settings).resolve_job_def(job)
+    all_tags = {**process_tags(), **(tags or {})}
+    single = first == last
+    if first and last and not single:
+        all_tags |= {**range_tags(first, last), MAX_RUNTIME_TAG: str(_RANGE_SECONDS)}
+    level = "INFO" if verbose else "CRITICAL"
+    with instance() as found, state_in_words(prepare_home()):
+        result = definition.execute_in_process(
+            instance=found,
+            partition_key=first.isoformat() if first and single else None,
+            tags=all_tags,
+            run_config={
+                "loggers": {"console": {"config": {"log_level": level}}},
+                **(
+                    {"ops": {name: {"config": config} for name, config in ops.items()}}
+                    if ops
+                    else {}
+                ),
+            },
+            raise_on_error=False,
+        )
+    return _outcome(result)
+
+
+def execute_and_restate(
+    settings: Settings, job: str, first: dt.date, last: dt.date, **options: Any
+) -> Outcome:
+    """Run a job, and then compute again whatever depended on a day that it changed.
+
+    The outcome is the run's; checks that the restatement evaluated anew count as they are then.
+    """
+    if job in (DAILY, REPORTS):
+        # A run that died may have left days before this one half way: a report would show them.
+        restate(settings, until=first)
+    outcome = execute(settings, job, first, last, **options)
+    restatements = restate(settings)
+    if restatements:
+        outcome.checks = [check for check in outcome.checks if check.name != RESTATED_CHECK]
+    for restated in restatements:
+        outcome.checks += restated.checks
+        outcome.failures += restated.failures
+        outcome.success = outcome.success and restated.success
+    return outcome
+
+
+def restate(settings: Settings, until: dt.date | None = None) -> list[Outcome]:
+    """Compute stale days again, before `until` if that is given, and then stale insight.
+
+    Raises:
+        WarehouseError: if days stay stale after that.
+    """
+    outcomes = _restate(settings, RESTATE, until)
+    if until or any(not outcome.success for outcome in outcomes):
+        return outcomes
+    return outcomes + _restate(settings, INSIGHT)
+
+
+def _restate(settings: Settings, job: str, until: dt.date | None = None) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    done: set[tuple[dt.date, dt.date]] = set()
+    while True:
+        ranges = stale_ranges(settings, insight=job == INSIGHT)
+        if until:
+            ranges = [r for r in ranges if r[0] < until]
+        if not ranges or any(not outcome.success for outcome in outcomes):
+            return outcomes
+        if ranges[0] in done:
+            raise WarehouseError(
+                f"The figures of {ranges[0][0]} to {ranges[0][1]} could not be brought up to date; see "
+                "the run in Dagster's UI, and `enrollment rebuild`."
+            )
+        done.add(ranges[0])
+        first, last = ranges[0]
+        what = "what was made of it" if job == INSIGHT else "the figures"
+        progress.note(f"Restating {what}, {first} to {last}: a day changed that they depend on.")
+        outcomes.append(execute(settings, job, first, last))
+
+
+def decide(
+    settings: Settings, day: dt.date, kind: DecisionKind, term: str | None, reason: str, by: str
+) -> Outcome:
+    """Take in a refused snapshot, or throw out one that stands, and restate what depends on it."""
+    return execute_and_restate(settings, CORE, day, day, ops=_decision(kind, term, reason, by))
+
+
+def _decision(kind: DecisionKind, term: str | None, reason: str, by: str) -> dict[str, Any]:
+    return {"take_in_snapshots": {"decision": kind.name, "term": term, "reason": reason, "by": by}}
+
+
+def acknowledge(settings: Settings, day: dt.date, term: str, reason: str, by: str) -> Outcome:
+    """Note that a person knows why a term moved, and compute again whatever learned from the day."""
+    config = {"enrollment_anomalies": {"term": term, "reason": reason, "by": by}}
+    return execute_and_restate(settings, INSIGHT, day, day, ops=config)
+
+
+def rebuild(settings: Settings, code: str, by: str) -> Outcome:
+    """Bring everything of a term up to date after its dates were edited.
+
+    Days that are not in it any more are taken out, days that have come into it are read from the
+    source where it has them, and everything of the term is computed again.
+
+    Raises:
+        ConfigurationError: if there is no such term.
+    """
+    term = settings.term(code)
+    outcomes: list[Outcome] = []
+    outside = [day for day in logged_days(settings, code) if not term.is_open(day)]
+    trim = _decision(DecisionKind.trim, code, f"rebuild of {code}", by)
+    for first, last in as_ranges(outside):
+        progress.note(f"Taking {first} to {last} out of {term.label}.")
+        outcomes.append(execute(settings, CORE, first, last, ops=trim))
+    for first, last in as_ranges(days_to_take_in(settings, term)):
+        progress.note(f"Reading {first} to {last} from the source.")
+        tags = {LENIENT_TAG: "rebuild"}
+        outcomes.append(execute(settings, CORE, first, last, tags=tags))
+    days = logged_days(settings, code)
+    if days:
+        outcomes.append(execute(settings, RESTATE, days[0], days[-1]))
+        # Its official count is taken anew from the census of today's dates.
+        again = {"follow_cohorts": {"refreeze": code}}
+        outcomes.append(execute(settings, INSIGHT, days[-1], days[-1], ops=again))
+    outcomes += restate(settings)
+    checks = [check for done in outcomes for check in done.checks if check.name != RESTATED_CHECK]
+    return Outcome(
+        outcomes[-1].run_id if outcomes else "",
+        all(done.success for done in outcomes),
+        [words for done in outcomes for words in done.failures],
+        checks,
+    )
+
+
+def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
+    outcome = Outcome(result.run_id, result.success, failures(result.all_events))
+    checks = result.get_asset_check_evaluations()
+    detailed = {evaluation.check_name for evaluation in checks if evaluation.partition}
+    for evaluation in checks:
+        # The roll-up of a range repeats what its days say.
+        if evaluation.passed or (evaluation.check_name in detailed and not evaluation.partition):
+            continue
+        outcome.checks.append(
+            FailedCheck(
+                evaluation.check_name,
+                evaluation.partition,
+                evaluation.severity == dg.AssetCheckSeverity.ERROR,
+                {name: value.value for name, value in evaluation.metadata.items()},
+            )
+        )
+    return outcome

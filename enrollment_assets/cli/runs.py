@@ -1,0 +1,136 @@
+"""Commands that run the pipeline: demo, run, backfill, rebuild."""
+
+import datetime as dt
+import getpass
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from enrollment_assets.cli import running
+from enrollment_assets.cli.options import Day, check_days
+from enrollment_assets.cli.outcome import (
+    print_headlines,
+    print_outcome,
+    print_run,
+    send_alerts,
+)
+from enrollment_assets.cli.printing import bars, console
+from enrollment_assets.cli.running import execute_and_restate
+from enrollment_assets.config import Settings, load_settings
+from enrollment_assets.errors import ConfigurationError, EnrollmentError
+from enrollment_assets.pipeline.days import last_accepted
+from enrollment_assets.pipeline.names import CORE, DAILY, FIGURES, LENIENT_TAG, NOTIFY_TAG, REPORTS
+from enrollment_assets.support import progress
+
+
+@click.command()
+@click.option("--until", type=Day(), default=None, help="Last day of the example.")
+def demo(until: dt.date | None) -> None:
+    """Build the made-up university and run everything over it."""
+    settings = load_settings()
+    example = _example(settings)
+    until = min(until or example.UNTIL, settings.today())
+    check_days(settings, until)
+    with bars():
+        total = (until - settings.start_date).days + 1
+        folder = settings.base / settings.source.url
+        with progress.task("making snapshots", total) as advance:
+            example.generate(settings, folder, until=until, on_day=advance)
+        outcome = execute_and_restate(settings, FIGURES, settings.start_date, until)
+    failed = print_run(settings, outcome, settings.start_date, until)
+    day = last_accepted(settings)
+    if day is None:
+        raise ConfigurationError("No day of the example was accepted.")
+    with bars():
+        report = execute_and_restate(settings, REPORTS, day, day)
+    failed = print_run(settings, report, day, day) or failed
+    print_headlines(settings, day)
+    console.print("[bold]make ui[/] opens Dagster on the same data.")
+    sys.exit(1 if failed else 0)
+
+
+def _example(settings: Settings) -> Any:
+    """The generator of the example that the configuration points to."""
+    path = Path(__file__).resolve().parents[1] / "examples" / "university" / "generate.py"
+    if (settings.base / settings.source.url).resolve() != path.parent / "snapshots":
+        raise ConfigurationError(
+            f"source.url in {settings.path} is not the example's folder, and the demo would fill it "
+            "with made-up students; use `enrollment run` or `enrollment backfill` on your own data."
+        )
+    spec = importlib.util.spec_from_file_location("university_example", path)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"{path} cannot be loaded; is the checkout complete?")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@click.command()
+@click.option("--date", "day", type=Day(), default=None, help="Day to run; today if left out.")
+@click.option("--email", is_flag=True, help="Mail the report; if it is held, tell alerts.urls.")
+@click.option("--verbose", is_flag=True, help="Show Dagster's log.")
+def run(day: dt.date | None, email: bool, verbose: bool) -> None:
+    """Run everything for one day."""
+    settings = load_settings()
+    day = day or settings.today()
+    check_days(settings, day)
+    if not email:
+        with bars():
+            outcome = execute_and_restate(settings, DAILY, day, day, verbose=verbose)
+    else:
+        try:
+            with bars():
+                tags = {NOTIFY_TAG: "email"}
+                outcome = execute_and_restate(settings, DAILY, day, day, tags=tags, verbose=verbose)
+        except EnrollmentError as error:  # before there was a run: nobody else would tell of it
+            send_alerts(settings, day, str(error))
+            raise
+        send_alerts(settings, day, outcome)
+    failed = print_run(settings, outcome, day, day)
+    if outcome.success:
+        print_headlines(settings, day)
+    sys.exit(1 if failed else 0)
+
+
+@click.command()
+@click.option("--from", "first", type=Day(), required=True, help="First day.")
+@click.option("--to", "last", type=Day(), required=True, help="Last day, included.")
+@click.option("--only", type=click.Choice(["core"]), default=None, help="Leave insight out.")
+@click.option("--reports", is_flag=True, help="Also charts and a report for each day.")
+@click.option("--verbose", is_flag=True, help="Show Dagster's log.")
+def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, verbose: bool) -> None:
+    """Process a range of past days in one run.
+
+    It never sends mail.
+    """
+    settings = load_settings()
+    if first > last:
+        raise click.UsageError(f"--from {first} is after --to {last}.")
+    if only and reports:
+        raise click.UsageError("--only core leaves reports out; give one of the two.")
+    check_days(settings, first, last)
+    with bars():
+        job = DAILY if reports else CORE if only else FIGURES
+        outcome = execute_and_restate(
+            settings, job, first, last, tags={LENIENT_TAG: "backfill"}, verbose=verbose
+        )
+    failed = print_run(settings, outcome, first, last)
+    sys.exit(1 if failed else 0)
+
+
+@click.command()
+@click.option("--term", required=True, help="Code of the term whose dates were edited.")
+@click.option("--by", default=getpass.getuser, help="Who asks for it; your login if left out.")
+def rebuild(term: str, by: str) -> None:
+    """Bring everything of a term up to date after its dates were edited."""
+    settings = load_settings()
+    with bars():
+        outcome = running.rebuild(settings, term, by)
+    failed = print_outcome(outcome, settings.start_date)
+    day = last_accepted(settings)
+    if day and outcome.success:
+        print_headlines(settings, day)
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,1 @@
+"""When and how runs go: jobs, schedules, sensors, resources, the Dagster instance."""

@@ -1,0 +1,127 @@
+"""What Dagster remembers: of an asset's partitions, and of runs and backfills that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from enrollment_assets.orchestration.dagster_internals import backfill as backfills
+from enrollment_assets.orchestration.runs import failures
+from enrollment_assets.pipeline.names import (
+    BACKFILL_TAG,
+    DAILY,
+    INSIGHT,
+    NOTIFY_TAG,
+    PARTITION_TAG,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    RESTATE,
+)
+from enrollment_assets.publishing.alerts.news import BackfillFacts, CheckFacts, RunFacts
+
+# Materializations of one asset among which that of a run is looked for: it has just ended.
+_RECENT = 50
+_MOST_FAILURES = 3
+
+
+def _is_under_way(status: backfills.BulkActionStatus) -> bool:
+    return status in (
+        backfills.BulkActionStatus.REQUESTED,
+        backfills.BulkActionStatus.CANCELING,
+    )
+
+
+def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, *, mail_is_on: bool) -> RunFacts:
+    """What a run that ended left behind, for those who are told of it."""
+    bounds = [run.tags[tag] for tag in (RANGE_START_TAG, RANGE_END_TAG) if tag in run.tags]
+    restated = _metadata(instance, run, "metric_restatements")
+    mail = _metadata(instance, run, "report_email")
+    refused = str(mail.get("refused", "none"))
+    return RunFacts(
+        run_id=run.run_id,
+        job=run.job_name,
+        days=run.tags.get(PARTITION_TAG) or " to ".join(bounds),
+        status=_ENDS.get(run.status, "cancelled"),
+        is_range=len(bounds) > 1,
+        is_daily=run.job_name not in (RESTATE, INSIGHT) if bounds else run.job_name == DAILY,
+        in_backfill=BACKFILL_TAG in run.tags,
+        mails=mail_is_on
+        and run.tags.get(NOTIFY_TAG) == "email"
+        and not bounds
+        and "mailed" not in mail,
+        failures=tuple(failures(_events(instance, run.run_id, _FAILURES))),
+        checks=tuple(_checks(instance, run.run_id)),
+        restated_figures=int(restated.get("restated_figures") or 0),
+        restated_days=str(restated.get("restated_days") or ""),
+        refused="" if refused == "none" else refused,
+    )
+
+
+def backfills_under_way(instance: dg.DagsterInstance) -> list[str]:
+    """The ids of backfills that have not ended."""
+    filters = backfills.BulkActionsFilter(
+        statuses=[status for status in backfills.BulkActionStatus if _is_under_way(status)]
+    )
+    return [backfill.backfill_id for backfill in instance.get_backfills(filters=filters)]
+
+
+def backfill_facts(instance: dg.DagsterInstance, backfill_id: str) -> BackfillFacts | None:
+    """How a backfill ended, or None while it has not, or where it is not known any more."""
+    backfill = instance.get_backfill(backfill_id)
+    if backfill is None or _is_under_way(backfill.status):
+        return None
+    runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill_id}))
+    counts: dict[str, int] = {}
+    for run in runs:
+        counts[run.status.value.lower()] = counts.get(run.status.value.lower(), 0) + 1
+    failed = [run for run in runs if run.status == dg.DagsterRunStatus.FAILURE]
+    why = [
+        words
+        for run in failed[:_MOST_FAILURES]
+        for words in failures(_events(instance, run.run_id, _FAILURES))
+    ]
+    end = backfill.status.value.lower().removesuffix("_success")
+    return BackfillFacts(backfill_id, _span(backfill), end, counts, tuple(dict.fromkeys(why)))
+
+
+_ENDS = {dg.DagsterRunStatus.SUCCESS: "success", dg.DagsterRunStatus.FAILURE: "failure"}
+_FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+
+
+def _span(backfill: backfills.PartitionBackfill) -> str:
+    names = sorted(backfill.partition_names or [])
+    if not names:
+        return "assets"
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
+def _events(
+    instance: dg.DagsterInstance, run_id: str, kinds: set[dg.DagsterEventType]
+) -> Iterator[dg.DagsterEvent]:
+    for record in instance.get_records_for_run(run_id, of_type=kinds).records:
+        if (event := record.event_log_entry.dagster_event) is not None:
+            yield event
+
+
+def _checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[CheckFacts]:
+    for event in _events(instance, run_id, {dg.DagsterEventType.ASSET_CHECK_EVALUATION}):
+        found = event.asset_check_evaluation_data
+        yield CheckFacts(
+            found.check_name,
+            found.asset_key.to_user_string(),
+            found.partition,
+            found.passed,
+            found.severity == dg.AssetCheckSeverity.ERROR,
+            {name: value.value for name, value in found.metadata.items()},
+        )
+
+
+def _metadata(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: str) -> Mapping[str, Any]:
+    """What a run said of an asset that it made; empty where it did not make it."""
+    newest = instance.fetch_materializations(dg.AssetKey(asset), limit=_RECENT).records
+    for record in newest:
+        if record.run_id == run.run_id and (made := record.asset_materialization):
+            return {name: value.value for name, value in made.metadata.items()}
+    return {}

@@ -1,0 +1,308 @@
+"""The IO manager of the warehouse: dagster-duckdb's classes, with writes that cannot lose a day.
+
+Dagster's stock manager deletes outside a transaction and inserts by position. Here each write is
+delete and insert by name in one transaction, into declared types, with columns and dates checked
+first; an empty partition is written as an empty partition. What it stores:
+
+- `Statement`: a SQL file of the platform, run inside the warehouse, range by range;
+- `Computed`: a function that makes frames of stored figures, some months at a time;
+- `SqlMetric` and `CustomMetric`: metrics that people add, computed here, range by range;
+- `SnapshotIntake`: days to take in from the source;
+- a pandas frame or Arrow table or reader, of an asset whose table is declared in `schema`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import duckdb
+from dagster_duckdb.io_manager import DuckDbClient
+
+from enrollment_assets.errors import WarehouseError
+from enrollment_assets.orchestration.dagster_internals import DbIOManager, DbTypeHandler, TableSlice
+from enrollment_assets.pipeline.custom.compute import write_metric
+from enrollment_assets.pipeline.ingest.intake import SnapshotIntake, decide, store_days
+from enrollment_assets.pipeline.ingest.verdicts import MISSING, REJECTED
+from enrollment_assets.schema.catalog import tables
+from enrollment_assets.schema.custom import CustomMetric, Metric, SqlMetric
+from enrollment_assets.schema.table import SCHEMA, Table
+from enrollment_assets.support import progress
+from enrollment_assets.support.lazy import lazy
+from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
+from enrollment_assets.warehouse.derive import (
+    Computed,
+    Statement,
+    check_columns,
+    replace_rows,
+    write_computed,
+    write_statement,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+else:
+    pa = lazy("pyarrow")
+
+
+Metadata = dict[str, Any]
+
+
+_TO_DO = (
+    ". If the extract is wrong, extract it again and run the day; if it is right: "
+    "enrollment accept --date {day} --reason …"
+)
+
+
+class WarehouseClient(DuckDbClient):
+    """Connects through `Warehouse`; writes are the handlers' own, in their transactions."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    @contextmanager
+    def connect(  # type: ignore[override]  # the base has a static method
+        self, context: Any, table_slice: TableSlice
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that is closed whatever happens."""
+        with self._warehouse.connect() as connection:
+            yield connection
+
+    @staticmethod
+    def ensure_schema_exists(context: Any, table_slice: TableSlice, connection: Any) -> None:
+        """Nothing: the connection made all tables."""
+
+    @staticmethod
+    def delete_table_slice(context: Any, table_slice: TableSlice, connection: Any) -> None:
+        """Nothing: what is replaced is deleted in the transaction that replaces it."""
+
+    @staticmethod
+    def get_table_name(table_slice: TableSlice) -> str:
+        """Schema and table; the file's path is nobody's business."""
+        return f"{table_slice.schema}.{table_slice.table}"
+
+
+class _Handler(DbTypeHandler[Any]):
+    """What all handlers share: the table's declaration and per-partition metadata."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def table(self, table_slice: TableSlice) -> Table:
+        """The declaration of the table that a slice is of."""
+        declared = tables(self._warehouse.settings)
+        if table_slice.table not in declared:
+            raise WarehouseError(
+                f"The table {table_slice.table} is not declared in warehouse/schema.py; add it there."
+            )
+        return declared[table_slice.table]
+
+    def load_input(self, context: dg.InputContext, table_slice: TableSlice, connection: Any) -> Any:
+        """Nothing but frames can be read back.
+
+        Raises:
+            WarehouseError: with the types that an input may have.
+        """
+        raise WarehouseError(
+            f"{table_slice.table} can be read as pandas.DataFrame, pyarrow.Table or "
+            "pyarrow.RecordBatchReader; annotate the input with one of them."
+        )
+
+    def report(
+        self,
+        context: dg.OutputContext,
+        table: Table,
+        days: Sequence[dt.date],
+        connection: duckdb.DuckDBPyConnection,
+        more: Mapping[dt.date, Metadata] | None = None,
+    ) -> Metadata:
+        """Give each partition its own row count; the metadata that all of them share comes back."""
+        counts = dict(
+            connection.execute(
+                f"SELECT {table.date_column}, count(*) FROM {table.relation} "
+                f"WHERE {table.date_column} BETWEEN ? AND ? GROUP BY ALL",
+                [days[0], days[-1]],
+            ).fetchall()
+        )
+        for day in days:
+            context.step_context.add_asset_metadata(
+                {"dagster/partition_row_count": counts.get(day, 0), **((more or {}).get(day, {}))},
+                asset_key=context.asset_key,
+                partition_key=day.isoformat(),
+            )
+        return {}
+
+
+def _days(context: dg.OutputContext) -> list[dt.date]:
+    return [dt.date.fromisoformat(key) for key in context.asset_partition_keys]
+
+
+class DerivedHandler(_Handler):
+    """Computes the range, a chunk of days at a time, each in one transaction."""
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        """Statements and functions."""
+        return [Statement, Computed]
+
+    def handle_output(
+        self,
+        context: dg.OutputContext,
+        table_slice: TableSlice,
+        obj: Statement | Computed,
+        connection: Any,
+    ) -> Metadata:
+        """Replace the days of the range by what is computed for them."""
+        table = self.table(table_slice)
+        days = _days(context)
+        settings, run = self._warehouse.settings, context.run_id
+        with progress.task(table.name, len(days)) as advance:
+            if isinstance(obj, Statement):
+                write_statement(connection, settings, obj, days, run_id=run, advance=advance)
+            else:
+                write_computed(connection, settings, obj, days, run_id=run, advance=advance)
+        return self.report(context, table, days, connection)
+
+
+class MetricHandler(_Handler):
+    """Computes a custom metric over the range, a chunk of days at a time."""
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        """Metrics of both kinds."""
+        return [SqlMetric, CustomMetric]
+
+    def handle_output(
+        self, context: dg.OutputContext, table_slice: TableSlice, obj: Metric, connection: Any
+    ) -> Metadata:
+        """Replace the days of the range by what the metric gives for them."""
+        days = _days(context)
+        settings, run = self._warehouse.settings, context.run_id
+        with progress.task(obj.name, len(days)) as advance:
+            write_metric(connection, settings, obj, days, run_id=run, advance=advance)
+        return self.report(context, obj.table, days, connection)
+
+
+class IntakeHandler(_Handler):
+    """Takes days in from the source, snapshots and log together."""
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        """Intakes."""
+        return [SnapshotIntake]
+
+    def handle_output(
+        self,
+        context: dg.OutputContext,
+        table_slice: TableSlice,
+        obj: SnapshotIntake,
+        connection: Any,
+    ) -> Metadata:
+        """Store the days of the range."""
+        table = self.table(table_slice)
+        days = _days(context)
+        settings = self._warehouse.settings
+        with progress.task(table.name, len(days)) as advance:
+            if obj.decision:
+                for day in days:
+                    obj.results.append(
+                        decide(connection, settings, day, obj.decision, run_id=context.run_id)
+                    )
+                    advance(1)
+            else:
+                obj.results.extend(
+                    store_days(
+                        connection,
+                        settings,
+                        obj.source,
+                        days,
+                        run_id=context.run_id,
+                        on_day=lambda _: advance(1),
+                    )
+                )
+        last = obj.results[-1]
+        # Terms that were accepted go on to their figures; the report then says what is held.
+        if (
+            obj.strict
+            and last.status in (REJECTED, MISSING)
+            and not any(result.students for result in last.terms)
+        ):
+            advice = "" if last.status == MISSING else _TO_DO.format(day=last.date)
+            raise dg.Failure(
+                f"{last.date}: {last.status}. {last.reasons}{advice}", allow_retries=False
+            )
+        summaries = {result.date: result.summary() for result in obj.results}
+        return self.report(context, table, days, connection, summaries)
+
+
+class FrameHandler(_Handler):
+    """Stores and loads pandas frames and Arrow tables."""
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        """Frames, tables and streams of batches."""
+        import pandas as pd
+
+        return [pd.DataFrame, pa.Table, pa.RecordBatchReader]
+
+    def handle_output(
+        self,
+        context: dg.OutputContext,
+        table_slice: TableSlice,
+        obj: pd.DataFrame | pa.Table | pa.RecordBatchReader,
+        connection: Any,
+    ) -> Metadata:
+        """Replace the partitions by these rows.
+
+        Raises:
+            WarehouseError: if columns are missing or unknown, a value does not fit its declared
+                type, or a row's day is not one of the partitions.
+        """
+        table = self.table(table_slice)
+        check_columns(table, obj.schema.names if hasattr(obj, "schema") else list(obj.columns))
+        days = _days(context)
+        with plain_errors(f"Writing {table.name}"):
+            connection.register("incoming_rows", obj)
+            with transaction(connection):
+                replace_rows(connection, table, days, "incoming_rows")
+            connection.unregister("incoming_rows")
+        return self.report(context, table, days, connection)
+
+    def load_input(self, context: dg.InputContext, table_slice: TableSlice, connection: Any) -> Any:
+        """The partitions' rows, as the type that the input is annotated with."""
+        table = self.table(table_slice)
+        columns = ", ".join(f'"{name}"' for name in table_slice.columns or table.column_names)
+        query, binds = f"SELECT {columns} FROM {table.relation}", []
+        if context.has_asset_partitions and table.date_column:
+            days = [dt.date.fromisoformat(key) for key in context.asset_partition_keys]
+            query += f" WHERE list_contains(?, {table.date_column})"
+            binds.append(days)
+        with plain_errors(f"Reading {table.name}"):
+            relation = connection.execute(query, binds)
+            wanted = context.dagster_type.typing_type
+            if wanted is pa.Table:
+                return relation.to_arrow_table()
+            if wanted is pa.RecordBatchReader:
+                # The connection closes when the step has its input, so that the rows come along.
+                return relation.to_arrow_table().to_reader()
+            return relation.df()
+
+
+def build_io_manager(warehouse: Warehouse) -> DbIOManager:
+    """The manager that stores assets as tables of the warehouse's `enrollment` schema."""
+    import pandas as pd
+
+    return DbIOManager(
+        type_handlers=[
+            kind(warehouse) for kind in (DerivedHandler, MetricHandler, IntakeHandler, FrameHandler)
+        ],
+        db_client=WarehouseClient(warehouse),
+        database=str(warehouse.path),
+        schema=SCHEMA,
+        io_manager_name="WarehouseIOManager",
+        default_load_type=pd.DataFrame,
+    )

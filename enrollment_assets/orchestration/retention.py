@@ -1,0 +1,151 @@
+"""Removes what is older than the periods under `retention`; figures derived before stay as they are."""
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+
+from enrollment_assets.config import Settings
+from enrollment_assets.orchestration.runs import UNFINISHED
+from enrollment_assets.pipeline.event_log import newest_materializations
+from enrollment_assets.publishing.reports.site import refresh_site
+from enrollment_assets.warehouse.connection import plain_errors, transaction
+from enrollment_assets.warehouse.statements import statement
+
+
+@dataclass
+class Old:
+    """What is too old: snapshots by term, folders of reports, refused rows and lists, runs."""
+
+    snapshots: dict[str, list[dt.date]] = field(default_factory=dict)
+    kept_from: dict[str, dt.date] = field(default_factory=dict)
+    rows: int = 0
+    reports: list[Path] = field(default_factory=list)
+    quarantine: list[Path] = field(default_factory=list)
+    lists: list[Path] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
+
+    def in_words(self) -> dict[str, str]:
+        """Each kind, and how much of it."""
+        words = {
+            f"snapshots of {term}": f"{len(days)} days from {days[0]} to {days[-1]}; "
+            f"kept from {self.kept_from[term]}"
+            for term, days in self.snapshots.items()
+        }
+        if self.rows:
+            words["snapshot rows"] = f"{self.rows:,}"
+        for what, folders in (
+            ("reports", self.reports),
+            ("refused rows", self.quarantine),
+            ("student lists", self.lists),
+        ):
+            if folders:
+                words[what] = f"{len(folders)} days from {folders[0].name} to {folders[-1].name}"
+        if self.runs:
+            words["Dagster runs with their events"] = f"{len(self.runs):,}"
+        return words
+
+
+def find_old(
+    connection: duckdb.DuckDBPyConnection | None,
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    as_of: dt.date,
+) -> Old:
+    """What is too old on a day."""
+    periods = settings.retention
+    old = Old()
+    if periods.snapshots_days:
+        cutoff = as_of - dt.timedelta(periods.snapshots_days)
+        if connection is not None:
+            with plain_errors("Looking for old snapshots"):
+                found = connection.execute(
+                    statement("prunable_snapshots", settings), {"cutoff": cutoff}
+                ).fetchall()
+            for term, day, kept_from, rows in found:
+                old.snapshots.setdefault(term, []).append(day)
+                old.kept_from[term] = kept_from
+                old.rows += rows
+        old.quarantine = list(_folders(settings.data_path / "quarantine", cutoff))
+        old.lists = list(_folders(settings.data_path / "student_lists", cutoff))
+    if periods.reports_days:
+        cutoff = as_of - dt.timedelta(periods.reports_days)
+        old.reports = list(_folders(settings.data_path / "reports", cutoff))
+    if periods.runs_days:
+        midnight = dt.datetime.combine(as_of, dt.time(), settings.zone)
+        old.runs = _old_runs(instance, midnight - dt.timedelta(periods.runs_days))
+    return old
+
+
+def remove(
+    connection: duckdb.DuckDBPyConnection | None,
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    old: Old,
+    *,
+    run_id: str,
+) -> None:
+    """Remove what was found.
+
+    Raises:
+        WarehouseError: if the snapshots cannot be removed; nothing was.
+    """
+    if connection is not None and old.snapshots:
+        with plain_errors("Removing old snapshots"), transaction(connection):
+            for term, days in old.snapshots.items():
+                connection.execute(
+                    "DELETE FROM enrollment.enrollment_snapshots "
+                    "WHERE term = ? AND list_contains(?, snapshot_date)",
+                    [term, days],
+                )
+                connection.execute(
+                    "INSERT INTO operations.pruned_snapshots VALUES (?, ?, ?, ?, now())",
+                    [term, old.kept_from[term], len(days), run_id],
+                )
+        with plain_errors("Writing the smaller warehouse"):
+            connection.execute("CHECKPOINT")
+    for folder in (*old.reports, *old.quarantine, *old.lists):
+        shutil.rmtree(folder)
+    if old.reports:
+        refresh_site(connection, settings)
+    for old_run in old.runs:
+        instance.delete_run(old_run)
+
+
+def _folders(parent: Path, cutoff: dt.date) -> Iterator[Path]:
+    """The folders of days before the cutoff, in order; what is not named after a day is left alone."""
+    for path in sorted(parent.glob("????-??-??")):
+        try:
+            day = dt.date.fromisoformat(path.name)
+        except ValueError:
+            continue
+        if day < cutoff:
+            yield path
+
+
+def _old_runs(instance: dg.DagsterInstance, before: dt.datetime) -> list[str]:
+    """Runs that ended before a time, but for the newest of each partition, which carries its mark."""
+    records = instance.get_run_records(dg.RunsFilter(created_before=before))
+    ended = [
+        record.dagster_run.run_id
+        for record in records
+        if record.dagster_run.status not in UNFINISHED
+    ]
+    if not ended:
+        return []
+    kept = set(_newest_runs(instance))
+    return [run_id for run_id in ended if run_id not in kept]
+
+
+def _newest_runs(instance: dg.DagsterInstance) -> Iterator[str]:
+    """The run of the newest materialization of every asset and partition."""
+    for key in instance.all_asset_keys():
+        for record in newest_materializations(instance, key):
+            yield record.run_id
+        latest = instance.get_latest_materialization_event(key)
+        if latest:
+            yield latest.run_id

@@ -1,0 +1,108 @@
+"""One writer at a time: a file lock beside the warehouse, and the end of runs that died with it.
+
+The operating system releases the lock of a process that is killed. Who holds it is written beside
+it, so that those who wait can say for whom.
+"""
+
+import socket
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+import psutil
+
+from enrollment_assets.pipeline.names import CORE, DAILY, REPORTS, RESTATE
+
+_CLOCK_SECONDS = 60
+# A run tags itself with its process within moments; one that never did, for so long, is dead.
+_UNMARKED_SECONDS = 900
+# Dagster's own name for the job of a backfill or of a click on Materialize.
+_ASSET_JOB = "__ASSET_JOB"
+_JOBS = (DAILY, CORE, REPORTS, RESTATE, _ASSET_JOB)
+
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+_PROCESS_TAG = "enrollment/process"
+
+
+def process_tags() -> dict[str, str]:
+    """Tags that tell later which process a run lived in."""
+    process = psutil.Process()
+    mark = f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}"
+    return {_PROCESS_TAG: mark}
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs as failed whose process on this machine is gone; their ids come back.
+
+    A killed run stays "started" in Dagster, and keeps its place in the queue, for ever.
+    """
+    waiting = dg.DagsterRunStatus.QUEUED
+    unfinished = instance.get_run_records(
+        dg.RunsFilter(statuses=[status for status in UNFINISHED if status is not waiting])
+    )
+    closed = []
+    for record in unfinished:
+        run = record.dagster_run
+        mark = run.tags.get(_PROCESS_TAG)
+        if _is_dead(mark) if mark else _is_unmarked(record):
+            instance.report_run_failed(
+                run, "The process of this run ended without a word; nothing is half written."
+            )
+            closed.append(run.run_id)
+    return closed
+
+
+def _is_unmarked(record: dg.RunRecord) -> bool:
+    """Whether a run of a job of this project began long ago and never said in which process."""
+    return (
+        record.dagster_run.job_name in _JOBS
+        and record.start_time is not None
+        and time.time() - record.start_time > _UNMARKED_SECONDS
+    )
+
+
+def _is_dead(mark: str) -> bool:
+    host, pid, created = mark.rsplit("/", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        # A clock that is set moves all times of creation a little.
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) > _CLOCK_SECONDS
+    except psutil.NoSuchProcess:
+        return True
+
+
+def failures(events: Iterable[dg.DagsterEvent]) -> list[str]:
+    """Why a run failed, in the words of the errors themselves."""
+    found: list[str] = []
+    for event in events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data and data.user_failure_data.description:
+                found.append(data.user_failure_data.description)
+            else:
+                found.append(_words(data.error, event.step_key))
+        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and not found:
+            error = event.job_failure_data.error
+            found.append(_words(error, None) if error else str(event.message))
+    return found
+
+
+def _words(error: Any, step: str | None) -> str:
+    """The innermost error's own words; the stack is in the UI."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    where = f" in step {step}" if step else ""
+    if error is None:
+        return f"The run failed{where} without a message."
+    kind, _, message = error.message.strip().partition(": ")
+    if kind.startswith("enrollment_assets.errors."):
+        return str(message)
+    return f"An unexpected error{where}: {error.message.strip()}"

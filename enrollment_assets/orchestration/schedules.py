@@ -1,0 +1,108 @@
+"""The schedules. The date is the tick's, never the wall clock's."""
+
+import datetime as dt
+from typing import Any
+
+import dagster as dg
+
+from enrollment_assets.config import Settings
+from enrollment_assets.orchestration.dagster_internals import reverse_cron_string_iterator
+from enrollment_assets.pipeline.names import DAILY, FRESHNESS, NOTIFY_TAG, PARTITION_TAG, PRUNE
+
+# How long after its tick the day's snapshot may be taken in before somebody hears of it.
+FRESHNESS_DELAY = dt.timedelta(minutes=30)
+_FRESHNESS_STEP = dt.timedelta(minutes=5)
+
+
+def decide(tick: dt.datetime, settings: Settings) -> dt.date | str:
+    """The day to run at this tick, or in words why there is none."""
+    date = tick.astimezone(settings.zone).date()
+    return settings.why_no_snapshot(date) or date
+
+
+def late_tags(day: dt.date, now: dt.datetime, settings: Settings) -> dict[str, str]:
+    """The tags of a run for a file that came after the day's tick: it takes the tick's place.
+
+    Before the tick there is none to take: the tick itself will tell the recipients.
+    """
+    tick = next(
+        reverse_cron_string_iterator(
+            now.timestamp(), settings.schedule.cron, settings.institution.timezone
+        )
+    )
+    is_late = day == now.date() and decide(tick, settings) == day
+    return {NOTIFY_TAG: "email"} if is_late else {}
+
+
+def due(tick: dt.datetime, settings: Settings) -> dt.date | None:
+    """The day whose snapshot must be there by this tick, if one has just become due.
+
+    Holds at one tick of every five minutes: the first at which `FRESHNESS_DELAY` is over.
+    """
+    before = tick - FRESHNESS_DELAY
+    daily = next(
+        reverse_cron_string_iterator(
+            before.timestamp(), settings.schedule.cron, settings.institution.timezone
+        )
+    )
+    if not before - _FRESHNESS_STEP < daily <= before:
+        return None
+    decision = decide(daily, settings)
+    return decision if isinstance(decision, dt.date) else None
+
+
+def check_tags(day: dt.date) -> dict[str, str]:
+    """The partition of a run that has nothing but checks: such a job takes no partition key."""
+    return {PARTITION_TAG: day.isoformat()}
+
+
+def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.ScheduleDefinition]:
+    """The daily run, the look at whether it came in time, and the monthly removal of old data."""
+    zone = settings.institution.timezone
+    running = dg.DefaultScheduleStatus.RUNNING
+
+    @dg.schedule(
+        name="daily_enrollment_schedule",
+        job=jobs[DAILY],
+        cron_schedule=settings.schedule.cron,
+        execution_timezone=zone,
+        default_status=running,
+        description="Runs today's partition; closures, and weekends if set so, are skipped.",
+    )
+    def daily_enrollment_schedule(
+        context: dg.ScheduleEvaluationContext,
+    ) -> dg.RunRequest | dg.SkipReason:
+        decision = decide(context.scheduled_execution_time, settings)
+        if isinstance(decision, str):
+            return dg.SkipReason(f"No snapshot is expected: {decision}.")
+        return dg.RunRequest(partition_key=decision.isoformat(), tags={NOTIFY_TAG: "email"})
+
+    @dg.schedule(
+        name="freshness_schedule",
+        job=jobs[FRESHNESS],
+        cron_schedule="*/5 * * * *",
+        execution_timezone=zone,
+        default_status=running,
+        description="Half an hour after the daily tick, asks whether the day's snapshot is there.",
+    )
+    def freshness_schedule(
+        context: dg.ScheduleEvaluationContext,
+    ) -> dg.RunRequest | dg.SkipReason:
+        day = due(context.scheduled_execution_time, settings)
+        if day is None:
+            return dg.SkipReason("No snapshot has just become due.")
+        return dg.RunRequest(tags=check_tags(day))
+
+    @dg.schedule(
+        name="monthly_prune_schedule",
+        job=jobs[PRUNE],
+        cron_schedule="0 3 1 * *",
+        execution_timezone=zone,
+        default_status=running,
+        description="Removes what is older than the periods under `retention`.",
+    )
+    def monthly_prune_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        day = context.scheduled_execution_time.astimezone(settings.zone).date()
+        return dg.RunRequest(run_config={"ops": {"prune": {"config": {"as_of": day.isoformat()}}}})
+
+    return [daily_enrollment_schedule, freshness_schedule, monthly_prune_schedule]

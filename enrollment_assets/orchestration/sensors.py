@@ -1,0 +1,197 @@
+"""What the daemon does by itself between the schedule's ticks."""
+
+import datetime as dt
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, cast
+
+import dagster as dg
+
+from enrollment_assets.config import Settings
+from enrollment_assets.config.source import FilesKeys
+from enrollment_assets.errors import (
+    SnapshotMissingError,
+    SourceUnavailableError,
+    WarehouseBusyError,
+)
+from enrollment_assets.orchestration.dagster_internals import backfill
+from enrollment_assets.orchestration.history import backfill_facts, backfills_under_way, run_facts
+from enrollment_assets.orchestration.landing import Seen, look
+from enrollment_assets.orchestration.runs import UNFINISHED, close_dead_runs
+from enrollment_assets.orchestration.schedules import late_tags
+from enrollment_assets.pipeline.days import last_read, stale_ranges
+from enrollment_assets.pipeline.names import BACKFILL_TAG, DAILY, INSIGHT, RESTATE, WILL_RETRY_TAG
+from enrollment_assets.pipeline.partitions import range_tags
+from enrollment_assets.publishing.alerts.delivery import deliver, record_deliveries
+from enrollment_assets.publishing.alerts.news import News, news_of_backfill, news_of_run
+from enrollment_assets.sources.configured import source_for
+
+if TYPE_CHECKING:
+    from enrollment_assets.sources.files import FilesSource
+
+# A restatement that failed is tried again, but not at every tick.
+_RETRY_SECONDS = 600
+_MOST_RUNS = 50
+_HEARD_OF = (
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_CANCELED,
+    dg.DagsterEventType.RUN_SUCCESS,
+)
+_BACKFILLS = "backfills"  # those of which the end is awaited, in the cursor
+
+
+def build_sensors(settings: Settings, jobs: dict[str, Any]) -> list[dg.SensorDefinition]:
+    """Late data, alerts, and files that land where days come as files; all on from the first start."""
+    sensors = [
+        _late_data_sensor(settings, [jobs[RESTATE], jobs[INSIGHT]]),
+        _alerts_sensor(settings),
+    ]
+    if isinstance(settings.source, FilesKeys):
+        sensors.append(_landing_sensor(settings, jobs[DAILY]))
+    return sensors
+
+
+def _landing_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="landing_sensor",
+        job=job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a day's run when its file has arrived or was replaced; once per content.",
+    )
+    def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        source = cast("FilesSource", source_for(settings))
+        before = (
+            {dt.date.fromisoformat(day): Seen(**seen) for day, seen in cursor.items()}
+            if (cursor := json.loads(context.cursor or "null")) is not None
+            else None
+        )
+        now = dt.datetime.now(settings.zone)
+        try:
+            landed = look(
+                settings,
+                now.date(),
+                source.arrivals(),
+                before,
+                is_whole=source.is_whole,
+                content_of=source.content_of,
+                last_read=lambda day: last_read(settings, day),
+            )
+        except (SourceUnavailableError, SnapshotMissingError, WarehouseBusyError) as error:
+            return dg.SkipReason(str(error))
+        requests = [
+            dg.RunRequest(
+                run_key=f"{day} {landed.seen[day].mark} {content}",
+                partition_key=day.isoformat(),
+                tags=late_tags(day, now, settings),
+            )
+            for day, content in landed.contents.items()
+        ]
+        cursor = {str(day): asdict(seen) for day, seen in landed.seen.items()}
+        return dg.SensorResult(run_requests=requests, cursor=json.dumps(cursor))
+
+    return landing_sensor
+
+
+def _late_data_sensor(settings: Settings, jobs: list[Any]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="late_data_sensor",
+        jobs=jobs,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Computes again what depends on a late, corrected or thrown out day; closes runs "
+        "whose process is gone.",
+    )
+    def late_data_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        close_dead_runs(context.instance)
+        try:
+            found = _range_to_restate(context.instance, settings)
+        except WarehouseBusyError as error:
+            return dg.SkipReason(str(error))
+        if isinstance(found, str):
+            return dg.SkipReason(found)
+        job, first, last = found
+        asked = f"{job} {first} to {last}"
+        before = json.loads(context.cursor) if context.cursor else {}
+        if before.get("asked") == asked and time.time() - before["at"] < _RETRY_SECONDS:
+            return dg.SkipReason(f"{asked} is still stale after a run; trying again later.")
+        request = (
+            dg.RunRequest(job_name=job, partition_key=first.isoformat())
+            if first == last
+            else dg.RunRequest(job_name=job, tags=range_tags(first, last))
+        )
+        return dg.SensorResult(
+            run_requests=[request], cursor=json.dumps({"asked": asked, "at": time.time()})
+        )
+
+    return late_data_sensor
+
+
+def _alerts_sensor(settings: Settings) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="alerts_sensor",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells alerts.urls of failures, errors, anomalies and restatements, once each; a "
+        "tick that cannot deliver fails, and the next one tries again.",
+    )
+    def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        seen, news = _collect(context.instance, settings, json.loads(context.cursor or "{}"))
+        # An error here leaves the cursor where it was: the same news go out at the next tick.
+        deliver(settings, news)
+        if not context.instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
+            record_deliveries(settings)
+        return dg.SensorResult(cursor=json.dumps(seen))
+
+    return alerts_sensor
+
+
+def _collect(
+    instance: dg.DagsterInstance, settings: Settings, cursor: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[News]]:
+    """What happened since the cursor, and the cursor after it. What was before its start is history."""
+    seen = dict(cursor)
+    news: list[News] = []
+    backfills = {*seen.get(_BACKFILLS, []), *backfills_under_way(instance)}
+    for kind in _HEARD_OF:
+        if kind.value not in seen:
+            seen[kind.value] = instance.fetch_run_status_changes(kind, limit=1).cursor
+            continue
+        changes = instance.fetch_run_status_changes(
+            kind, limit=_MOST_RUNS, cursor=seen[kind.value], ascending=True
+        )
+        if changes.records:
+            seen[kind.value] = changes.cursor
+        for record in changes.records:
+            run = instance.get_run_by_id(record.run_id)
+            # One that is begun again tells of itself when it has ended for good.
+            if run is None or run.tags.get(WILL_RETRY_TAG) == "true":
+                continue
+            if BACKFILL_TAG in run.tags:
+                backfills.add(run.tags[BACKFILL_TAG])
+                continue
+            news += news_of_run(run_facts(instance, run, mail_is_on=settings.email.enabled))
+    backfills = {name for name in backfills if instance.get_backfill(name)}
+    ended = {name: facts for name in sorted(backfills) if (facts := backfill_facts(instance, name))}
+    news += [news_of_backfill(facts) for facts in ended.values()]
+    seen[_BACKFILLS] = sorted(backfills - ended.keys())
+    return seen, news
+
+
+def _range_to_restate(
+    instance: dg.DagsterInstance, settings: Settings
+) -> tuple[str, dt.date, dt.date] | str:
+    """What to compute again, job and range, or why there is nothing to do now."""
+    # While others write, the stale days are still changing, and the file is theirs.
+    if instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
+        return "Runs are not finished yet."
+    requested = backfill.BulkActionsFilter(statuses=[backfill.BulkActionStatus.REQUESTED])
+    if instance.get_backfills(filters=requested):
+        return "A backfill is not finished yet."
+    for job in (RESTATE, INSIGHT):
+        ranges = stale_ranges(settings, patience=0, insight=job == INSIGHT)
+        if ranges:
+            return job, *ranges[0]
+    return "All figures follow from the snapshots that stand."

@@ -1,0 +1,1 @@
+"""Stage two: who was added, dropped and moved."""

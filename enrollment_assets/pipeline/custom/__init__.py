@@ -1,0 +1,1 @@
+"""Metrics that people add: computed and checked like the platform's own."""

@@ -1,0 +1,268 @@
+"""Computes custom metrics, days whole or not at all, and counts what their checks ask for."""
+
+import datetime as dt
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from enrollment_assets.config import Settings
+from enrollment_assets.config.file import did_you_mean
+from enrollment_assets.errors import ConfigurationError, WarehouseError
+from enrollment_assets.schema.catalog import tables
+from enrollment_assets.schema.custom import DATE, CustomMetric, Metric, SqlMetric, custom_metrics
+from enrollment_assets.schema.table import SCHEMA
+from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
+from enrollment_assets.warehouse.derive import (
+    BLANK_SEGMENT,
+    any_frozen,
+    casts,
+    check_columns,
+    chunks,
+    record_derivations,
+    replace_rows,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Rows of snapshots that are in memory at a time as Python objects, and days of everything else.
+_FRAME_ROWS = 150_000
+_FRAME_DAYS = 366
+
+# No column of a metric can be called so.
+_COMPUTED_FOR = "computed for"
+
+
+def write_metric(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    metric: Metric,
+    days: Sequence[dt.date],
+    *,
+    run_id: str,
+    advance: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Replace consecutive days of a metric's table by what it gives for them.
+
+    Days whose snapshots were pruned stay as they are, if the metric reads snapshots. `advance` hears
+    how many days each chunk had, once it is committed.
+
+    Raises:
+        WarehouseError: if a chunk cannot be computed; earlier chunks stand, this one is as it was.
+    """
+    keep_frozen = metric.reads_snapshots and any_frozen(connection)
+    for chunk in _chunks(metric, days, connection):
+        with plain_errors(f"Writing {metric.name}"):
+            _compute(connection, settings, metric, chunk)
+            with transaction(connection):
+                replace_rows(connection, metric.table, chunk, "computed", keep_frozen=keep_frozen)
+                record_derivations(connection, settings, metric.table, chunk[0], chunk[-1], run_id)
+        advance(len(chunk))
+
+
+def _chunks(
+    metric: Metric, days: Sequence[dt.date], connection: duckdb.DuckDBPyConnection
+) -> Iterator[Sequence[dt.date]]:
+    in_frames = isinstance(metric, CustomMetric)
+    if metric.reads_snapshots:
+        most = {"most_rows": _FRAME_ROWS} if in_frames else {}
+        return chunks(days, connection, **most)
+    return (days[n : n + _FRAME_DAYS] for n in range(0, len(days), _FRAME_DAYS))
+
+
+def _compute(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    metric: Metric,
+    days: Sequence[dt.date],
+) -> None:
+    """Put the metric's rows for consecutive days into the temporary table `computed`."""
+    if isinstance(metric, SqlMetric):
+        values: dict[str, Any] = {
+            "first": days[0],
+            "last": days[-1],
+            "small_cell": settings.privacy.small_cell,
+            "blank_segment": BLANK_SEGMENT,
+            **metric.parameters,
+        }
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE computed AS {metric.text}",
+            {name: values[name] for name in metric.binds},
+        )
+        found = connection.execute("SELECT * FROM computed LIMIT 0").description or []
+        check_columns(metric.table, [column[0] for column in found])
+    elif isinstance(metric, CustomMetric):
+        frames = _frames(connection, settings, metric, days)
+        parts = []
+        for day in days:
+            try:
+                rows = _rows_of(settings, metric, frames, day)
+            except Exception as error:  # noqa: BLE001 - whatever somebody's code does
+                raise WarehouseError(_without_values(metric, day, error)) from None
+            parts.append(_checked(metric, day, rows))
+        _store(connection, metric, [part for part in parts if not part.empty])
+
+
+def _frames(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    metric: CustomMetric,
+    days: Sequence[dt.date],
+) -> dict[str, "pd.DataFrame"]:
+    """What the metric depends on, from its lookback before the first day to the last, by day."""
+    declared = tables(settings)
+    found = {}
+    for name in metric.depends_on:
+        column = declared[name].date_column if name in declared else None
+        query, binds = f"SELECT * FROM {SCHEMA}.{name}", []
+        if column:
+            query += f" WHERE {column} BETWEEN ? AND ? ORDER BY {column}"
+            binds = [days[0] - dt.timedelta(metric.lookback_days), days[-1]]
+        found[name] = connection.execute(query, binds).df()
+    return found
+
+
+def _rows_of(
+    settings: Settings, metric: CustomMetric, frames: Mapping[str, "pd.DataFrame"], day: dt.date
+) -> Any:
+    """What the metric gives for a day, computed from what is known as of it."""
+    import pandas as pd
+
+    declared = tables(settings)
+    first, last = pd.Timestamp(day - dt.timedelta(metric.lookback_days)), pd.Timestamp(day)
+    # With copies on write, what is changed inside is not changed for the days that follow.
+    with pd.option_context("mode.copy_on_write", True):
+        known = {}
+        for name, frame in frames.items():
+            column = declared[name].date_column if name in declared else None
+            start, end = 0, len(frame)
+            if column:
+                start = int(frame[column].searchsorted(first))
+                end = int(frame[column].searchsorted(last, side="right"))
+            known[name] = frame.iloc[start:end]
+        return metric.compute(known, day, settings)
+
+
+def _checked(metric: CustomMetric, day: dt.date, rows: Any) -> "pd.DataFrame":
+    """The rows of a day, which they carry in `date` where they have no such column."""
+    import pandas as pd
+
+    if not isinstance(rows, pd.DataFrame):
+        raise WarehouseError(
+            f"Computing {metric.name} for {day}: compute must give a pandas.DataFrame (found a "
+            f"{type(rows).__name__}); nothing was changed."
+        )
+    if rows.empty:
+        return rows
+    today = pd.Timestamp(day)
+    dated = rows if DATE in rows.columns else rows.assign(**{DATE: today})
+    check_columns(metric.table, list(dated.columns))
+    return dated.assign(**{_COMPUTED_FOR: today})
+
+
+def _store(
+    connection: duckdb.DuckDBPyConnection, metric: CustomMetric, parts: Sequence["pd.DataFrame"]
+) -> None:
+    """Put frames with the rows of days into the temporary table `computed`."""
+    import pandas as pd
+
+    relation = f"{metric.table.relation} LIMIT 0"
+    if parts:
+        with warnings.catch_warnings():
+            # Of columns that are empty on some days: their types are the declared ones in the end.
+            warnings.simplefilter("ignore", FutureWarning)
+            rows = pd.concat(parts, ignore_index=True)
+        relation = "rows_of_days"
+        connection.register(relation, rows)
+        others = connection.execute(
+            f"SELECT count(*) FROM {relation} "
+            f'WHERE CAST(date AS DATE) IS DISTINCT FROM CAST("{_COMPUTED_FOR}" AS DATE)'
+        ).fetchall()[0][0]
+        if others:
+            raise WarehouseError(
+                f"Writing {metric.name}: {others} rows have another date than the day that they were "
+                "computed for; nothing was changed."
+            )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE computed AS SELECT {casts(metric.table)} FROM {relation}"
+    )
+    if parts:
+        connection.unregister(relation)
+
+
+def _without_values(metric: CustomMetric, day: dt.date, error: Exception) -> str:
+    """What went wrong and where, without the message, for Dagster writes it into its event log."""
+    stack = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in stack if frame.filename == metric.written_at[0]]
+    frame = (own or stack)[-1]
+    return (
+        f"Computing {metric.name} for {day}: {type(error).__name__} in {frame.filename}, line "
+        f"{frame.lineno}; nothing was changed. The message is not shown, since it may hold a student's "
+        f"data; preview(load_settings(), {metric.name!r}, day) of {__name__} shows it."
+    )
+
+
+def preview(settings: Settings, name: str, day: dt.date) -> "pd.DataFrame":
+    """The rows that a metric gives for a day, from the warehouse as it is; nothing is written.
+
+    Errors come as they are, with whatever values they quote: for the eyes of whoever writes a metric.
+
+    Raises:
+        ConfigurationError: if there is no such metric, or no warehouse yet.
+    """
+    metrics = custom_metrics(settings)
+    if name not in metrics:
+        raise ConfigurationError(f"{name} is no custom metric{did_you_mean(name, metrics)}.")
+    metric = metrics[name]
+    with Warehouse(settings).read() as connection:
+        if connection is None:
+            raise ConfigurationError(
+                f"{settings.warehouse_path} is not there yet; run a backfill first."
+            )
+        if isinstance(metric, CustomMetric):
+            rows = _rows_of(settings, metric, _frames(connection, settings, metric, [day]), day)
+            return _checked(metric, day, rows).drop(columns=_COMPUTED_FOR, errors="ignore")
+        _compute(connection, settings, metric, [day])
+        return connection.execute("FROM computed").df()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A day's rows of a metric: how many, how many break its key, how many fail each check."""
+
+    rows: int
+    without_key: int
+    repeated: int
+    failing: Mapping[str, int]
+
+
+def check_counts(
+    connection: duckdb.DuckDBPyConnection, metric: Metric, days: Sequence[dt.date]
+) -> dict[dt.date, Counts]:
+    """What the metric's checks ask for, for each of consecutive days."""
+    key = [f'"{column}"' for column in metric.key]
+    counts = [
+        "count(*)",
+        f"count(*) FILTER ({' OR '.join(f'{column} IS NULL' for column in key)})",
+        f"count(*) - count(DISTINCT row({', '.join(key)}))",
+        *(
+            f"count(*) FILTER ((\n{condition}\n) IS NOT TRUE)"
+            for condition in metric.checks.values()
+        ),
+    ]
+    with plain_errors(f"Checking {metric.name}"):
+        rows = connection.execute(
+            f"SELECT date, {', '.join(counts)} FROM {metric.table.relation} "
+            "WHERE date BETWEEN ? AND ? GROUP BY date",
+            [days[0], days[-1]],
+        ).fetchall()
+    found = {
+        day: Counts(total, without_key, repeated, dict(zip(metric.checks, failing, strict=True)))
+        for day, total, without_key, repeated, *failing in rows
+    }
+    nothing = Counts(0, 0, 0, dict.fromkeys(metric.checks, 0))
+    return {day: found.get(day, nothing) for day in days}

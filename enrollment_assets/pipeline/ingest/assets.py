@@ -1,0 +1,99 @@
+"""Stage one: the day's snapshot as the source gave it, and the log of what stands."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from enrollment_assets.config import Settings
+from enrollment_assets.errors import ConfigurationError
+from enrollment_assets.pipeline.assets import column_schema
+from enrollment_assets.pipeline.ingest.intake import SnapshotIntake
+from enrollment_assets.pipeline.ingest.verdicts import Decision, DecisionKind
+from enrollment_assets.pipeline.names import OWNERS, POOL
+from enrollment_assets.pipeline.partitions import daily_partitions, is_strict
+from enrollment_assets.schema.catalog import tables
+
+
+class IntakeConfig(dg.Config):
+    """Nothing for a run that reads the source; for a decision about the day: what, why and by whom."""
+
+    decision: DecisionKind | None = None
+    term: str | None = None
+    reason: str = ""
+    by: str = ""
+
+    def as_decision(self) -> Decision | None:
+        """The decision, if there is one.
+
+        Raises:
+            ConfigurationError: if it says not why, or by whom.
+        """
+        if self.decision is None:
+            return None
+        if not (self.reason.strip() and self.by.strip()):
+            raise ConfigurationError(
+                f"To {self.decision} a snapshot, say why (reason) and who decides (by); both are kept."
+            )
+        return Decision(self.decision, self.by.strip(), self.reason.strip(), self.term)
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """`enrollment_snapshots` and `snapshot_log`."""
+    declared = tables(settings)
+    snapshots, log = declared["enrollment_snapshots"], declared["snapshot_log"]
+
+    @dg.multi_asset(
+        name="take_in_snapshots",
+        outs={
+            snapshots.name: dg.AssetOut(
+                dagster_type=SnapshotIntake,
+                group_name="ingest",
+                kinds={"duckdb", settings.source.kind},
+                owners=list(OWNERS),
+                tags={"domain": "enrollment", "contains": "student-data"},
+                description=f"{snapshots.grain}, as the source said it that day.",
+                metadata={
+                    "partition_expr": snapshots.date_column,
+                    "dagster/column_schema": column_schema(snapshots),
+                    "dagster/table_name": snapshots.relation,
+                },
+            ),
+            log.name: dg.AssetOut(
+                dagster_type=dg.Nothing,
+                group_name="ingest",
+                kinds={"duckdb"},
+                owners=list(OWNERS),
+                tags={"domain": "enrollment"},
+                description=f"{log.grain}; days that are missing or refused stand here with reasons.",
+                metadata={
+                    "dagster/column_schema": column_schema(log),
+                    "dagster/table_name": log.relation,
+                },
+            ),
+        },
+        internal_asset_deps={log.name: {dg.AssetKey(snapshots.name)}, snapshots.name: set()},
+        partitions_def=daily_partitions(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        required_resource_keys={"source"},
+        pool=POOL,
+    )
+    def take_in_snapshots(
+        context: dg.AssetExecutionContext, config: IntakeConfig
+    ) -> Iterator[dg.Output[object]]:
+        """Reads each day from the source and stores it, with its log, in one transaction."""
+        decision = config.as_decision()
+        intake = SnapshotIntake(
+            context.resources.source,
+            strict=decision is None and is_strict(context),
+            decision=decision,
+        )
+        yield dg.Output(intake, snapshots.name)
+        for day in intake.results:
+            context.add_asset_metadata(
+                day.summary(), asset_key=log.name, partition_key=day.date.isoformat()
+            )
+            if day.reasons:
+                context.log.warning("%s: %s. %s", day.date, day.status, day.reasons)
+        yield dg.Output(None, log.name)
+
+    return [take_in_snapshots]

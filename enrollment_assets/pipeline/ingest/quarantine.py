@@ -1,0 +1,143 @@
+"""Keeps what was not stored for a look: one folder a day, Parquet files with the reasons beside them.
+
+`refused_<term>.parquet` holds the rows of a term that was refused or thrown out last; a person can
+still take them in. Older ones carry the time at which they were kept in their names. `rows.parquet`
+holds the rows without an id and those of terms that are not configured.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import duckdb
+
+from enrollment_assets.config import Settings
+from enrollment_assets.errors import SnapshotMissingError, WarehouseError
+from enrollment_assets.sources.base import Extract
+from enrollment_assets.support.files import make_private_folder, replace, written_aside
+from enrollment_assets.warehouse.connection import plain_errors
+
+STRAYS = "rows.parquet"
+REASONS = "reasons.json"
+_BATCH_ROWS = 100_000
+
+
+def quarantine_folder(settings: Settings, date: dt.date) -> Path:
+    """Where the rows of one day are kept."""
+    return settings.data_path / "quarantine" / date.isoformat()
+
+
+def refused_name(term: str) -> str:
+    """The file of one term; codes are opaque text and may hold anything."""
+    return f"refused_{quote(term, safe='')}.parquet"
+
+
+def keep_rows(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    date: dt.date,
+    name: str,
+    query: str,
+    about: Mapping[str, Any],
+) -> None:
+    """Write the rows of a query as Parquet, and what is known about them into `reasons.json`."""
+    from pyarrow import parquet
+
+    folder = make_private_folder(quarantine_folder(settings, date))
+    path = folder / name
+    doing = f"Keeping refused rows of {date}"
+    with plain_errors(doing):
+        table = connection.execute(query, {"date": date, "term": about["term"]}).to_arrow_table()
+    try:
+        reasons = read_reasons(settings, date)
+        if path.exists() and name != STRAYS:
+            # An older refusal is kept for a look, too: its rows may be nowhere else.
+            before = f"{path.stem}.{path.stat().st_mtime_ns}.parquet"
+            path.rename(folder / before)
+            reasons[before] = reasons.pop(name, {})
+        with written_aside(path) as aside:
+            parquet.write_table(table, aside)
+        reasons[name] = {**about, "rows": table.num_rows}
+        replace(folder / REASONS, json.dumps(reasons, indent=2, default=str).encode())
+    except OSError as error:
+        raise WarehouseError(
+            f"{doing}: the disk refused ({error.strerror or 'no space left'}); nothing was stored. "
+            "Free some space and run it again."
+        ) from None
+
+
+def read_reasons(settings: Settings, date: dt.date) -> dict[str, dict[str, Any]]:
+    """What is known about each file of a day."""
+    try:
+        found: dict[str, dict[str, Any]] = json.loads(
+            (quarantine_folder(settings, date) / REASONS).read_text()
+        )
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
+
+
+def refused_terms(settings: Settings, date: dt.date) -> list[str]:
+    """The terms of a day whose refused rows are kept, in order."""
+    return sorted(
+        about["term"]
+        for name, about in read_reasons(settings, date).items()
+        if about.get("term")
+        and name == refused_name(about["term"])
+        and (quarantine_folder(settings, date) / name).exists()
+    )
+
+
+class QuarantineSource:
+    """The refused rows of a day as a source, so that they take the way of any other rows."""
+
+    is_live = False
+
+    def __init__(self, settings: Settings, term: str | None) -> None:
+        self._settings = settings
+        self._term = term
+
+    def check(self) -> None:
+        """Nothing to reach."""
+
+    def dates(self) -> list[dt.date] | None:
+        """Not asked: a person names the day."""
+        return None
+
+    def terms(self, date: dt.date) -> list[str]:
+        """The terms that can be taken in.
+
+        Raises:
+            SnapshotMissingError: if no refused rows of the day, or the term, are kept.
+        """
+        kept = refused_terms(self._settings, date)
+        found = [term for term in kept if self._term in (None, term)]
+        if not found:
+            what = f"of {self._term} " if self._term else ""
+            others = f" (there are some of {', '.join(kept)})" if kept else ""
+            raise SnapshotMissingError(
+                f"No refused rows {what}of {date} are kept in {quarantine_folder(self._settings, date)}"
+                f"{others}; correct the extract and run the day again."
+            )
+        return found
+
+    @contextmanager
+    def read(self, date: dt.date) -> Iterator[Extract]:
+        """Open the refused rows of one day."""
+        from pyarrow import parquet
+
+        folder = quarantine_folder(self._settings, date)
+        paths = [folder / refused_name(term) for term in self.terms(date)]
+        wanted = {"term", "student_id", "student_name", *self._settings.dimensions, "status"}
+
+        def rows() -> Iterator[Any]:
+            for path in paths:
+                content = parquet.ParquetFile(path)
+                names = [name for name in content.schema_arrow.names if name in wanted]
+                yield from content.iter_batches(_BATCH_ROWS, columns=names)
+
+        yield Extract(date, str(folder), rows())

@@ -1,0 +1,199 @@
+"""Reads days from the source into the temporary table `staged`, each row with its standing.
+
+Days are staged in batches, so that a range costs few statements and its memory does not grow with
+its length.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from enrollment_assets.config import Settings
+from enrollment_assets.errors import (
+    ConfigurationError,
+    SnapshotMissingError,
+    SnapshotUnreadableError,
+)
+from enrollment_assets.pipeline.ingest.verdicts import DayResult
+from enrollment_assets.sources.base import Source
+from enrollment_assets.sources.retry import retrying
+from enrollment_assets.support.lazy import lazy
+from enrollment_assets.warehouse.connection import plain_errors
+from enrollment_assets.warehouse.statements import statement
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = lazy("pyarrow")
+
+# Rows staged before they are stored: enough for DuckDB to use both cores, little enough for memory.
+_BATCH_ROWS = 400_000
+
+
+def check_patterns(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Try the configured expressions where they will be used: DuckDB's know no look-ahead.
+
+    Raises:
+        ConfigurationError: with the key and the expression.
+    """
+    patterns = {"quality.student_id_pattern": settings.quality.student_id_pattern}
+    for number, rule in enumerate(settings.exclude):
+        patterns[f"exclude[{number}].pattern"] = rule.pattern
+    for key, pattern in patterns.items():
+        try:
+            connection.execute("SELECT regexp_matches('', ?)", [pattern])
+        except duckdb.Error:
+            raise ConfigurationError(
+                f"{settings.path}: {key}: {pattern} is no expression that DuckDB knows (it follows "
+                "RE2: no look-ahead, no back-references); write it otherwise."
+            ) from None
+
+
+class Staging:
+    """The staging table of one intake."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._columns = (
+            *("term", "student_id", "student_name"),
+            *settings.dimensions,
+            "status",
+        )
+        self._arrived: list[pa.RecordBatch] = []
+
+    def _execute(self, name: str, **binds: object) -> duckdb.DuckDBPyConnection:
+        return self._connection.execute(statement(name, self._settings), binds or None)
+
+    def stage(self, source: Source, dates: Iterable[dt.date]) -> Iterator[list[DayResult]]:
+        """Read days into the temporary table `staged`, and give them batch by batch."""
+        batch: list[DayResult] = []
+        rows = 0
+        self._empty()
+        for date in dates:
+            day = DayResult(date, note=self._settings.why_no_snapshot(date))
+            try:
+                # Without a term column there is nothing to read between terms.
+                has_terms = "term" in self._settings.columns or self._settings.open_terms(date)
+                # A source that always answers would make a snapshot of each closure.
+                if has_terms and not (source.is_live and day.note):
+                    rows += self._read_patiently(source, day)
+            except SnapshotMissingError as error:
+                if day.origin:
+                    self._forget(date)
+                if not day.note:
+                    day.problem = str(error)
+            except SnapshotUnreadableError as error:
+                day.problem = str(error)
+                day.origin = day.origin or "unreadable"
+                self._forget(date)
+            batch.append(day)
+            if rows >= _BATCH_ROWS:
+                self._flush()
+                yield batch
+                batch, rows = [], 0
+                self._empty()
+        self._flush()
+        if batch:
+            yield batch
+
+    def _read_patiently(self, source: Source, day: DayResult) -> int:
+        """Read one day; what came of a try that broke off is forgotten, and nothing read twice."""
+        count = 0
+        for attempt in retrying(self._settings):
+            with attempt:
+                if attempt.retry_state.attempt_number > 1:
+                    self._forget(day.date)
+                with source.read(day.date) as extract:
+                    day.origin = extract.origin
+                    day.note = None
+                    count = self._read(day.date, extract.rows)
+        return count
+
+    def _empty(self) -> None:
+        columns = ", ".join(f'"{name}" VARCHAR' for name in self._columns)
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE staged (snapshot_date DATE, {columns}, "
+            "standing VARCHAR, has_invalid_id BOOLEAN, has_blank BOOLEAN)"
+        )
+        self._arrived.clear()
+
+    def _read(self, date: dt.date, rows: Iterator[pa.RecordBatch]) -> int:
+        """Take the rows of one day; a day of any size goes to the staging table piece by piece."""
+        count = 0
+        only_term = None
+        for batch in rows:
+            if "term" not in batch.schema.names and only_term is None:
+                only_term = self._only_term(date)
+            self._arrived.append(_as_staged(batch, date, only_term, self._columns))
+            count += batch.num_rows
+            if sum(piece.num_rows for piece in self._arrived) >= _BATCH_ROWS:
+                self._flush()
+        return count
+
+    def _flush(self) -> None:
+        """Put what arrived into the staging table, each row with its standing."""
+        if not self._arrived:
+            return
+        statuses = self._settings.statuses
+        binds: dict[str, object] = {
+            "id_pattern": self._settings.quality.student_id_pattern,
+            "counted": None if statuses.counted is None else list(statuses.counted),
+            "ignored": list(statuses.ignored),
+        }
+        for index, rule in enumerate(self._settings.exclude):
+            binds[f"exclude_{index}"] = rule.pattern
+        with plain_errors("Staging snapshots"):
+            self._connection.register("incoming", pa.Table.from_batches(self._arrived))
+            self._execute("stage_rows", **binds)
+            self._connection.unregister("incoming")
+        self._arrived.clear()
+
+    def _forget(self, date: dt.date) -> None:
+        """Throw away what arrived of a day that turned out to be unreadable."""
+        self._flush()
+        self._connection.execute("DELETE FROM staged WHERE snapshot_date = ?", [date])
+
+    def _only_term(self, date: dt.date) -> str:
+        """The open term, where the source has no column that tells."""
+        terms = self._settings.open_terms(date)
+        if len(terms) > 1:
+            raise SnapshotUnreadableError(
+                f"On {date} the terms {' and '.join(term.code for term in terms)} are open; add a "
+                "term column under columns, so that each row says which one it belongs to."
+            )
+        return terms[0].code
+
+
+def _as_staged(
+    batch: pa.RecordBatch, date: dt.date, only_term: str | None, columns: Sequence[str]
+) -> pa.RecordBatch:
+    """The batch with its day and every column of the staging table, values without blanks around.
+
+    CHAR padding and pasted blanks are no part of a value, and a value of blanks is none.
+    """
+    from pyarrow import compute
+
+    arrays = [pa.repeat(pa.scalar(date, pa.date32()), batch.num_rows)]
+    for name in columns:
+        if name in batch.schema.names:
+            text = compute.utf8_trim_whitespace(batch.column(name))
+            is_blank = compute.equal(text, "")
+            if compute.any(is_blank).as_py():
+                text = compute.if_else(is_blank, pa.scalar(None, pa.string()), text)
+            arrays.append(text)
+        else:
+            term = only_term if name == "term" else None
+            arrays.append(pa.repeat(pa.scalar(term, pa.string()), batch.num_rows))
+    prepared = pa.RecordBatch.from_arrays(arrays, names=["snapshot_date", *columns])
+    # A line of nothing but blanks is no row: sheets and editors leave them behind.
+    read = [arrays[1 + columns.index(name)] for name in batch.schema.names]
+    if all(values.null_count for values in read):
+        is_row = reduce(compute.or_, (compute.is_valid(values) for values in read))
+        prepared = prepared.filter(is_row)
+    return prepared

@@ -1,0 +1,1 @@
+"""Stage four: comparisons, cohorts, anomalies, forecasts, and what may be shown."""

@@ -1,0 +1,1 @@
+"""Stage three: the figures of each day, in all and by segment."""

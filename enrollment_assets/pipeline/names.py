@@ -1,0 +1,46 @@
+"""Names that several rooms use: jobs, groups, tags, checks, the pool, owners. Strings only."""
+
+DAILY = "daily_enrollment_job"
+CORE = "core_job"
+REPORTS = "reports_job"
+EXPORTS = "exports_job"
+FIGURES = "figures_job"
+INSIGHT = "insight_job"
+RESTATE = "restatement_job"
+FRESHNESS = "freshness_job"
+PRUNE = "prune_job"
+
+CORE_ASSETS = (
+    "enrollment_snapshots",
+    "snapshot_log",
+    "student_changes",
+    "enrollment_metrics",
+    "segment_metrics",
+    "weekly_enrollment_summary",
+    "metric_restatements",
+)
+# What depends on snapshots of other days, and is computed again when one of them changes.
+RESTATED_ASSETS = CORE_ASSETS[2:]
+CUSTOM_GROUP = "custom"
+INSIGHT_GROUPS = ("insight", CUSTOM_GROUP)
+EXPORT_GROUP = "exports"
+REPORT_GROUPS = ("reports", EXPORT_GROUP)
+
+# The run mails its report: set by the schedule and by `enrollment run --email`.
+NOTIFY_TAG = "enrollment/notify"
+# On runs in which days that cannot be taken in are listed and gone over, even if it is only one.
+LENIENT_TAG = "enrollment/lenient"
+# Days that a run makes stale fail this check until they are restated.
+RESTATED_CHECK = "baseline_is_current"
+
+# Runs that touch the file wait for each other (see `concurrency` in dagster.yaml).
+POOL = "warehouse"
+OWNERS = ("team:institutional-research",)
+
+# Dagster's own tags. They are public text, but their names in Python are private ones.
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+PARTITION_TAG = "dagster/partition"
+BACKFILL_TAG = "dagster/backfill"
+MAX_RUNTIME_TAG = "dagster/max_runtime_seconds"
+WILL_RETRY_TAG = "dagster/will_retry"

@@ -1,0 +1,1 @@
+"""Messages to the people who run this, in words without student data."""

@@ -1,0 +1,1 @@
+"""The star schema that BI tools open."""

@@ -1,0 +1,80 @@
+"""Beside the reports: the star schema that BI tools open."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from enrollment_assets.config import Settings
+from enrollment_assets.pipeline.names import OWNERS, POOL
+from enrollment_assets.publishing.exports import files as exports
+from enrollment_assets.schema.table import Table
+from enrollment_assets.schema.vocabulary import translated
+from enrollment_assets.warehouse.connection import Warehouse
+
+GROUP = "exports"
+
+_SOURCES = {
+    "dim_date": ["enrollment_metrics", "enrollment_forecast"],
+    "dim_term": ["enrollment_metrics"],
+    "fact_enrollment_daily": ["enrollment_metrics", "point_in_time"],
+    "fact_forecast": ["enrollment_forecast"],
+    "fact_anomaly": ["enrollment_anomalies", "segment_disclosure", "segment_point_in_time"],
+    exports.STUDENT_CHANGES: ["student_changes"],
+}
+_OF_SEGMENTS = ["segment_disclosure", "segment_metrics", "segment_point_in_time"]
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """Everything of group `exports`, written together so that facts and dimensions agree."""
+
+    def columns(table: Table) -> dg.TableSchema:
+        kinds = {column.name: column for column in table.columns}
+        return dg.TableSchema(
+            columns=[
+                dg.TableColumn(said, kinds[name].type, kinds[name].description)
+                for said, name in exports.export_columns(settings, table).items()
+            ]
+        )
+
+    @dg.multi_asset(
+        name="publish_exports",
+        specs=[
+            dg.AssetSpec(
+                name,
+                # What was restated must have been told before new figures count as reported.
+                deps=[*_SOURCES.get(name, _OF_SEGMENTS), "metric_restatements"],
+                description=f"{table.grain}, as {_kinds(settings)}.",
+                group_name=GROUP,
+                owners=list(OWNERS),
+                kinds={"parquet", "csv"},
+                tags={"domain": "enrollment"},
+                metadata={
+                    "dagster/column_schema": columns(table),
+                    "dagster/table_name": translated(name, settings.vocabulary),
+                },
+            )
+            for name, table in exports.export_tables(settings).items()
+        ],
+        pool=POOL,
+    )
+    def publish_exports(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        """Writes the star schema anew: whole files, renamed when all of them are there."""
+        with warehouse.connect() as connection:
+            written = exports.publish(connection, settings, taken_by=context.run.job_name)
+        for table in written:
+            yield dg.MaterializeResult(
+                asset_key=table.name,
+                metadata={
+                    "dagster/row_count": table.rows,
+                    "bytes": table.size,
+                    "files": [str(path) for path in table.files],
+                },
+            )
+
+    return [publish_exports]
+
+
+def _kinds(settings: Settings) -> str:
+    return ", ".join(settings.exports.formats) or "no file: exports.formats is empty"

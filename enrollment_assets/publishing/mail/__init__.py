@@ -1,0 +1,1 @@
+"""The daily mail: composed, sent once, recorded."""

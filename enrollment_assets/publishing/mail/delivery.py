@@ -1,0 +1,236 @@
+"""Mails a day's report: once to each recipient, between the ledger and the mail server."""
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass, field
+from email.utils import parseaddr
+
+import duckdb
+import tenacity
+
+from enrollment_assets.config import Settings
+from enrollment_assets.config.fields import domain_of
+from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError
+from enrollment_assets.publishing.mail import ledger as deliveries
+from enrollment_assets.publishing.mail import smtp as mailer
+from enrollment_assets.publishing.mail.compose import (
+    MOST_STUDENTS,
+    MailText,
+    StudentList,
+    StudentRow,
+    address_to,
+    compose,
+)
+from enrollment_assets.publishing.mail.smtp import Refusal, Server
+from enrollment_assets.publishing.reports.figures import read_figures
+from enrollment_assets.publishing.reports.pictures import read_pictures
+from enrollment_assets.publishing.reports.summary import summary
+from enrollment_assets.publishing.student_lists import record_access
+from enrollment_assets.support import progress
+from enrollment_assets.warehouse.connection import plain_errors, transaction
+from enrollment_assets.warehouse.statements import statement
+
+# Some two and a half minutes in all: the run holds the warehouse meanwhile.
+_TRIES = 6
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 80.0
+
+
+@dataclass(frozen=True)
+class DayMail:
+    """The mail of a day, and how many students its lists hold, by term and kind of change."""
+
+    text: "MailText"
+    listed: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mailed:
+    """What came of mailing a day, in numbers of recipients."""
+
+    accepted: int = 0
+    had_it: int = 0
+    refused: tuple[Refusal, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """In words, without an address."""
+        said = [f"mailed to {_recipients(self.accepted)}"] if self.accepted else []
+        if self.had_it:
+            said.append(f"{_recipients(self.had_it)} had it already")
+        return "; ".join([*said, *([self.refusals] if self.refused else [])])
+
+    @property
+    def refusals(self) -> str:
+        """How many were refused, with the server's codes and their domains; empty if none was."""
+        if not self.refused:
+            return ""
+        codes = ", ".join(sorted({refusal.words for refusal in self.refused}))
+        domains = ", ".join(sorted({domain_of(refusal.recipient) for refusal in self.refused}))
+        return f"the mail server refused {_recipients(len(self.refused))} at {domains} ({codes})"
+
+
+def _recipients(number: int) -> str:
+    return f"{number} recipient" if number == 1 else f"{number} recipients"
+
+
+def check(settings: Settings) -> Server:
+    """The mail server, if the configuration holds all that a mail needs.
+
+    Raises:
+        ConfigurationError: with what is missing.
+    """
+    if not (settings.email.sender and settings.email.recipients):
+        raise ConfigurationError("email.from and email.recipients must be given to send mail.")
+    return mailer.server_of(settings)
+
+
+def mail_report(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    day: dt.date,
+    *,
+    run_id: str,
+    job: str,
+) -> Mailed | None:
+    """Mail the report of a day to those who do not have it yet; None where there is no report.
+
+    Raises:
+        ConfigurationError: if the configuration lacks something.
+        MailError: if somebody could not be reached in several tries.
+        MailRefusedError: if the server refused, and nobody has the mail of the day.
+    """
+    check(settings)
+    recipients = settings.email.recipients
+    if not deliveries.outstanding(connection, settings, day, recipients):
+        return Mailed(had_it=len(recipients))
+    mail = compose_day(connection, settings, day)
+    if mail is None:
+        return None
+    return send_day(connection, settings, day, mail, run_id=run_id, job=job)
+
+
+def compose_day(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
+) -> DayMail | None:
+    """Word the mail of a day from its figures and its published pictures; None without figures."""
+    figures = read_figures(connection, settings, day)
+    if figures is None:
+        return None
+    lists, listed = _student_lists(connection, settings, day)
+    pictures = read_pictures(settings.report_path(day))
+    return DayMail(compose(summary(figures, settings), pictures, settings, lists), listed)
+
+
+def _student_lists(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
+) -> "tuple[list[StudentList], dict[tuple[str, str], int]]":
+    """The day's added and dropped students, where `email.include_student_lists` asks for them."""
+    if not settings.email.include_student_lists:
+        return [], {}
+    with plain_errors("Reading the students who were added and dropped"):
+        rows = connection.execute(
+            statement("mail_student_lists", settings), {"day": day, "most": MOST_STUDENTS}
+        ).fetchall()
+    lists = []
+    for change in ("added", "dropped"):
+        of_kind = [row for row in rows if row[0] == change]
+        if of_kind:
+            shown = tuple(StudentRow(row[2], row[3] or "", row[1]) for row in of_kind)
+            title = f"{change.capitalize()} {settings.vocabulary.students}"
+            lists.append(StudentList(title, shown, of_kind[0][4] - len(shown)))
+    return lists, dict(Counter((row[1], row[0]) for row in rows))
+
+
+def send_day(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    day: dt.date,
+    mail: DayMail,
+    *,
+    run_id: str,
+    job: str,
+    first_pause: float = _FIRST_PAUSE,
+) -> Mailed:
+    """Send the mail of a day to those who do not have it; try again what can be tried again.
+
+    Raises:
+        MailError: if somebody could not be reached; the others have it, and are not mailed again.
+        MailRefusedError: if the server refused, and nobody has the mail of the day.
+    """
+    server = check(settings)
+    recipients = settings.email.recipients
+
+    def without_it() -> int:
+        found = deliveries.outstanding(connection, settings, day, recipients)
+        return sum(len(batch.recipients) for batch in found)
+
+    before = without_it()
+    had_it = len(recipients) - before
+    with plain_errors("Writing the ledger of student lists"), transaction(connection):
+        for (term, change), rows in mail.listed.items():
+            record_access(connection, (day, term, change, rows, "mail"), job)
+    refused: dict[str, Refusal] = {}
+    try:
+        for attempt in _retrying(first_pause):
+            with attempt:
+                _try(connection, settings, server, day, mail.text, refused, run_id)
+    except MailError as error:
+        raise type(error)(
+            f"The report of {day} was not mailed to {_recipients(without_it())}: {error} When that is "
+            f"mended, `enrollment run --date {day} --email` mails it to those who do not have it."
+        ) from None
+    mailed = Mailed(before - without_it(), had_it, tuple(refused.values()))
+    if not (mailed.accepted or mailed.had_it):
+        raise MailRefusedError(
+            f"The report of {day} was mailed to nobody: {mailed.refusals}; see email.recipients."
+        )
+    return mailed
+
+
+def _try(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    server: Server,
+    day: dt.date,
+    text: "MailText",
+    refused: dict[str, Refusal],
+    run_id: str,
+) -> None:
+    """Hand the mail over to all who do not have it and were not refused for good."""
+    sender = parseaddr(settings.email.sender or "")[1]
+    recipients = [address for address in settings.email.recipients if address not in refused]
+    for batch in deliveries.outstanding(connection, settings, day, recipients):
+        sent_at = dt.datetime.now(settings.zone)
+        message = address_to(text, settings, batch.recipients, batch.message_id, day, sent_at)
+        deliveries.note_sending(connection, day, batch, run_id)
+        try:
+            handover = mailer.send(server, sender, batch.recipients, message.as_bytes())
+        except MailError as error:
+            if not error.in_doubt:
+                deliveries.note_failure(connection, day, batch, str(error), run_id)
+            raise
+        deliveries.note_handover(connection, day, batch, handover, run_id)
+        refused |= {r.recipient: r for r in handover.refused if not r.is_temporary}
+        put_off = [refusal for refusal in handover.refused if refusal.is_temporary]
+        if put_off:
+            codes = ", ".join(sorted({refusal.words for refusal in put_off}))
+            raise MailError(f"{server.words} put {_recipients(len(put_off))} off ({codes}).")
+
+
+def _retrying(first_pause: float) -> tenacity.Retrying:
+    def tell(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        seconds = state.next_action.sleep if state.next_action else 0
+        progress.note(f"{error} Trying again in {seconds:.0f} s.")
+
+    return tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(_TRIES),
+        wait=tenacity.wait_exponential_jitter(
+            multiplier=first_pause, max=_LONGEST_PAUSE, jitter=first_pause / 2
+        ),
+        retry=tenacity.retry_if_exception(
+            lambda error: isinstance(error, MailError) and error.transient
+        ),
+        before_sleep=tell,
+        reraise=True,
+    )

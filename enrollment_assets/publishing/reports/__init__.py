@@ -1,0 +1,1 @@
+"""The daily page, its charts, and the index of all pages."""

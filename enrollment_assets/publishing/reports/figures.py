@@ -1,0 +1,165 @@
+"""The figures of one day's report, read from the warehouse once and passed around as they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from enrollment_assets.config import Settings, Term
+from enrollment_assets.support.lazy import lazy
+from enrollment_assets.warehouse.connection import plain_errors
+from enrollment_assets.warehouse.statements import statement
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
+
+# A term is what leaders ask about from here on: before, its curve is a few points, with no forecast.
+_DAYS_TO_MATTER = 14
+# Earlier terms in the pace chart.
+EARLIER_TERMS = 3
+# How long a day that was not accepted is told of.
+_RECENT_DAYS = 14
+_DATES = ("date", "baseline_date", "comparison_date", "comparison_day", "target_date", "as_of")
+
+
+@dataclass(frozen=True)
+class DayFigures:
+    """What a report of `day` shows; nothing in it is from after that day.
+
+    `terms`: those with a snapshot on the day, in the order of the configuration; `main` is the one
+    that most of the report is about, `earlier` what its curve is drawn beside.
+    `history`: the columns of `enrollment_metrics`, of the terms, their comparison and earlier terms.
+    `same_point`: the columns of `point_in_time`, of the day.
+    `continuation`: term, date, days_since_census, continuation_pct, from each census on.
+    `segments`: what `published_segments.sql` gives for the day: small cells are withheld in it.
+    `forecast`, `anomalies`, `scorecard`: the day's rows of these tables; empty without insight.
+    `quality`: what `quality_facts.sql` says of the day.
+    `log`: date, term, problem of `report_index.sql`, for the last two weeks.
+    """
+
+    day: dt.date
+    terms: tuple[Term, ...]
+    main: Term
+    earlier: tuple[Term, ...]
+    history: pd.DataFrame
+    same_point: pd.DataFrame
+    continuation: pd.DataFrame
+    segments: pd.DataFrame
+    forecast: pd.DataFrame
+    anomalies: pd.DataFrame
+    scorecard: pd.DataFrame
+    quality: pd.DataFrame
+    log: pd.DataFrame
+
+    @cached_property
+    def _by_term(self) -> Mapping[str, pd.DataFrame]:
+        return {str(term): rows for term, rows in self.history.groupby("term", sort=False)}
+
+    def of(self, term: Term) -> pd.DataFrame:
+        """The term's daily figures, in order of their dates."""
+        found = self._by_term.get(term.code)
+        return self.history.head(0) if found is None else found
+
+    def latest(self, term: Term) -> pd.Series:
+        """The term's figures on the day."""
+        return self.of(term).iloc[-1]
+
+    def compared(self, term: Term) -> pd.Series | None:
+        """The term's row of `point_in_time`, if there is something to compare with."""
+        found = self.same_point[self.same_point["term"] == term.code]
+        found = found[found["comparison_date"].notna()]
+        return None if found.empty else found.iloc[0]
+
+    def then(self, term: Term) -> pd.Series | None:
+        """The figures of the comparison term on the day that is compared with."""
+        row = self.compared(term)
+        if row is None:
+            return None
+        past = self.history[
+            (self.history["term"] == row["comparison_term"])
+            & (self.history["date"] == row["comparison_date"])
+        ]
+        return None if past.empty else past.iloc[0]
+
+    def continuation_of(self, code: str) -> pd.DataFrame:
+        """The term's continuation since its census; empty before it."""
+        return self.continuation[self.continuation["term"] == code]
+
+    def forecast_of(self, term: Term) -> pd.DataFrame:
+        """The forecasts of the term that hold a number."""
+        rows = self.forecast[self.forecast["term"] == term.code]
+        return rows[rows["forecast"].notna()]
+
+
+def main_term(terms: tuple[Term, ...], history: pd.DataFrame, day: dt.date) -> Term:
+    """The term that the report is about: the newest one that was first seen two weeks ago or more.
+
+    Where all are younger, the one that starts first.
+    """
+    first = history.groupby("term")["date"].min()
+    old_enough = [
+        term for term in terms if (pd.Timestamp(day) - first[term.code]).days >= _DAYS_TO_MATTER
+    ]
+    if old_enough:
+        return max(old_enough, key=lambda term: term.starts)
+    return min(terms, key=lambda term: term.starts)
+
+
+def read_frame(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, name: str, **binds: Any
+) -> pd.DataFrame:
+    """What `<name>.sql` gives, with its dates as timestamps."""
+    with plain_errors(f"Reading {name}"):
+        found = connection.execute(statement(name, settings), binds).df()
+    for column in found.columns.intersection(list(_DATES)):
+        found[column] = pd.to_datetime(found[column])
+    return found
+
+
+def read_figures(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
+) -> DayFigures | None:
+    """The figures of one day, or None where no snapshot of it stands."""
+
+    def frame(name: str, **binds: Any) -> pd.DataFrame:
+        return read_frame(connection, settings, name, **binds)
+
+    with plain_errors("Reading the day"):
+        codes = connection.execute(
+            "SELECT term FROM enrollment.enrollment_metrics WHERE date = ?", [day]
+        ).fetchall()
+    # In the order of the configuration, so that the term that started last is told last.
+    terms = tuple(term for term in settings.terms if (term.code,) in codes)
+    if not terms:
+        return None
+    shown = [term.code for term in terms]
+    compared = [term.comparison for term in terms if term.comparison]
+    past = [
+        earlier.code for term in terms for earlier in settings.earlier_terms(term, EARLIER_TERMS)
+    ]
+    history = frame("report_history", day=day, terms=sorted({*shown, *past}))
+    main = main_term(terms, history, day)
+    recent = frame("report_index", first=day - dt.timedelta(_RECENT_DAYS - 1), last=day)
+    return DayFigures(
+        day=day,
+        terms=terms,
+        main=main,
+        earlier=tuple(settings.earlier_terms(main, EARLIER_TERMS)),
+        history=history,
+        # The statement itself, not its table: a report of the core has the comparison too.
+        same_point=frame("point_in_time", first=day, last=day),
+        continuation=frame("report_continuation", day=day, terms=sorted({*shown, *compared})),
+        segments=frame("published_segments", first=day, last=day),
+        forecast=frame("report_forecast", day=day),
+        anomalies=frame("report_anomalies", first=day, last=day),
+        scorecard=frame("report_scorecard", day=day),
+        quality=frame("quality_facts", first=day, last=day),
+        log=recent[recent["problem"].notna()],
+    )

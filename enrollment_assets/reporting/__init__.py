@@ -1,1 +1,0 @@
-"""Charts and pages; nothing here imports dagster."""

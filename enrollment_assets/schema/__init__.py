@@ -1,0 +1,1 @@
+"""What every table is: its name, grain, columns and what it depends on."""

@@ -1,0 +1,66 @@
+"""Makes the declared tables in the file, and the columns that were declared later."""
+
+import duckdb
+
+from enrollment_assets.config import Settings
+from enrollment_assets.errors import WarehouseError
+from enrollment_assets.schema.catalog import tables
+from enrollment_assets.schema.table import OPERATIONS, SCHEMA
+
+
+def _columns_there(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[tuple[str, str], dict[str, str]]:
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for schema, table, column, kind in connection.execute(
+        "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema IN (?, ?)",
+        [SCHEMA, OPERATIONS],
+    ).fetchall():
+        found.setdefault((schema, table), {})[column] = kind
+    return found
+
+
+def has_all_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
+    """Whether every declared table and column is there."""
+    found = _columns_there(connection)
+    return all(
+        set(spec.column_names) <= set(found.get((spec.schema, spec.name), ()))
+        for spec in tables(settings).values()
+    )
+
+
+def ensure_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Make what is not there; add the column of a dimension that was configured later.
+
+    A column of a custom metric takes the type that the metric has now; values that do not fit it are
+    emptied, until their days are computed again.
+
+    Raises:
+        WarehouseError: if a column of another table has another type than it should.
+    """
+    found = _columns_there(connection)
+    for spec in tables(settings).values():
+        there = found.get((spec.schema, spec.name))
+        if there is None:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {spec.schema}")
+            connection.execute(spec.create_statement())
+            continue
+        for column in spec.columns:
+            kind = there.get(column.name)
+            if kind is None:
+                connection.execute(
+                    f'ALTER TABLE {spec.relation} ADD COLUMN "{column.name}" {column.type}'
+                )
+            elif kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ") == column.type:
+                continue
+            elif spec.is_custom:
+                connection.execute(
+                    f'ALTER TABLE {spec.relation} ALTER "{column.name}" SET DATA TYPE {column.type} '
+                    f'USING TRY_CAST("{column.name}" AS {column.type})'
+                )
+            else:
+                raise WarehouseError(
+                    f"{spec.relation}.{column.name} is {kind} in the warehouse and should be "
+                    f"{column.type}; move the file aside and backfill into a new one."
+                )

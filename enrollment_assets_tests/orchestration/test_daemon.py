@@ -1,0 +1,245 @@
+"""A live daemon: the schedule and backfills at once, late days, kills; the tables are right in the end."""
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+import yaml
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG
+from dagster._core.utils import make_new_backfill_id
+
+from enrollment_assets.cli.running import execute
+from enrollment_assets.config import load_settings
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.runs import UNFINISHED, failures
+from enrollment_assets.pipeline.days import stale_ranges
+from enrollment_assets.pipeline.names import CORE, CORE_ASSETS
+from enrollment_assets_tests.conftest import CHECKOUT, student
+from enrollment_assets_tests.support.soak import IS_SOAK
+
+TABLES = ("enrollment_snapshots", "student_changes", "enrollment_metrics", "segment_metrics")
+# A run that dies before its process has begun is closed after start_timeout_seconds, 180.
+PATIENCE = 480
+PARTITIONED = CORE_ASSETS[:5]
+
+TRIALS = [("embedded", "not killed"), ("postgresql", "daemon killed")]
+if IS_SOAK:
+    TRIALS += [("embedded", "daemon killed"), ("embedded", "everything killed")]
+    TRIALS += [("postgresql", "not killed"), ("postgresql", "everything killed")]
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen in {PATIENCE} s"
+        time.sleep(0.5)
+
+
+@pytest.fixture
+def home(request, tmp_path, monkeypatch):
+    """A Dagster home, with its state in SQLite or on a real PostgreSQL server."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    name = "dagster.yaml"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_database")
+        monkeypatch.setenv("DAGSTER_POSTGRES_URL", url.replace("://", "+psycopg2://", 1))
+        monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
+        name = "deploy/dagster.yaml"
+    (folder / "dagster.yaml").write_text((CHECKOUT / name).read_text())
+    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def place(university, home, monkeypatch, channel):
+    """A university in the middle of a term today, whose schedule ticks within two minutes."""
+    today = dt.datetime.now(dt.UTC).date()
+    tick = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=70)
+    term = {
+        "code": "NOW",
+        "registration_opens": today - dt.timedelta(40),
+        "starts": today - dt.timedelta(20),
+        "census": today - dt.timedelta(6),
+        "ends": today + dt.timedelta(90),
+    }
+    university.change(
+        institution={"name": "Live", "timezone": "UTC"},
+        start_date=term["registration_opens"],
+        terms=[term],
+        calendar={},
+        schedule={"cron": f"{tick.minute} {tick.hour} * * *"},
+        alerts={"urls": [channel.address]},
+    )
+    for offset in range(41):
+        date = term["registration_opens"] + dt.timedelta(offset)
+        if offset != 17:  # one morning has no file
+            rows = [
+                student(f"{n:04d}", term="NOW", program=f"P{(n + offset // 9) % 5}")
+                for n in range(offset * 3, 300 + offset * 5)
+                if (n + offset) % 37
+            ]
+            university.write(date.isoformat(), rows)
+    monkeypatch.setenv("ENROLLMENT_CONFIG", str(university.config))
+    return university
+
+
+@contextmanager
+def daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A daemon with its code server, in a process group of its own."""
+    with (folder / "daemon.log").open("ab") as log:
+        process = subprocess.Popen(
+            [
+                Path(sys.executable).with_name("dagster-daemon"),
+                "run",
+                "-w",
+                CHECKOUT / "workspace.yaml",
+            ],
+            cwd=CHECKOUT,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        kill_all(process)
+
+
+def kill_all(process):
+    """Kill a daemon with its code servers and their runs, as a power cut would."""
+    for child in psutil.process_iter(["pid"]):
+        with suppress(psutil.Error):
+            if os.getsid(child.pid) == process.pid:
+                child.kill()
+
+
+def ask_for_backfill(instance, graph, first, last):
+    """What a click on Materialize in the UI asks for."""
+    days = [(first + dt.timedelta(n)).isoformat() for n in range((last - first).days + 1)]
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id=make_new_backfill_id(),
+        asset_graph=graph,
+        partition_names=days,
+        asset_selection=[dg.AssetKey(name) for name in PARTITIONED],
+        backfill_timestamp=time.time(),
+        tags={},
+        dynamic_partitions_store=instance,
+        all_partitions=False,
+        title=None,
+        description=None,
+        run_config=None,
+    )
+    instance.add_backfill(backfill)
+    return backfill.backfill_id
+
+
+def in_order(university):
+    """The tables of a warehouse that one plain range run filled."""
+    settings = load_settings(university.config)
+    content = yaml.safe_load(university.config.read_text())
+    other = university.folder / "reference.yaml"
+    other.write_text(yaml.safe_dump({**content, "data_dir": "reference"}))
+    reference = load_settings(other)
+    assert execute(reference, CORE, settings.start_date, settings.today()).success
+    return tables(reference)
+
+
+def why(instance, runs):
+    """In words, why runs failed."""
+    return [
+        words
+        for run in runs
+        for words in failures(
+            e.dagster_event for e in instance.all_logs(run.run_id) if e.dagster_event
+        )
+    ]
+
+
+def tables(settings):
+    import duckdb
+
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        return {
+            name: connection.execute(f"SELECT * FROM enrollment.{name} ORDER BY ALL").fetchall()
+            for name in TABLES
+        }
+
+
+@pytest.mark.parametrize(("home", "killed"), TRIALS, indirect=["home"])
+def test_the_schedule_and_two_backfills_at_once_leave_the_right_tables(
+    place, home, killed, channel
+):
+    settings = place.settings
+    today = settings.today()
+    graph = build_defs(settings=settings).resolve_asset_graph()
+    with dg.DagsterInstance.get() as instance:
+
+        def said():
+            return "\n".join(channel.sent)
+
+        def backfills_are(status):
+            return all(instance.get_backfill(b).status == status for b in asked)
+
+        def count(*statuses):
+            return instance.get_runs_count(dg.RunsFilter(statuses=list(statuses)))
+
+        asked = [
+            ask_for_backfill(instance, graph, settings.start_date, today - dt.timedelta(12)),
+            ask_for_backfill(instance, graph, today - dt.timedelta(25), today - dt.timedelta(1)),
+        ]
+
+        def everything_is_done():
+            scheduled = dg.RunsFilter(
+                tags={"dagster/schedule_name": "daily_enrollment_schedule"},
+                statuses=[dg.DagsterRunStatus.SUCCESS],
+            )
+            wait_until(lambda: instance.get_runs_count(scheduled), "the scheduled run")
+            wait_until(lambda: backfills_are(BulkActionStatus.COMPLETED_SUCCESS), "the backfills")
+            wait_until(
+                lambda: not count(*UNFINISHED) and not stale_ranges(settings), "the restatement"
+            )
+            wait_until(lambda: all(f"Backfill {b}" in said() for b in asked), "the summaries")
+
+        with daemon(place.folder) as process:
+            if killed == "not killed":
+                everything_is_done()
+            else:
+                wait_until(lambda: count(dg.DagsterRunStatus.STARTED), "the first run")
+                process.kill()
+                process.wait()
+            if killed == "everything killed":
+                kill_all(process)
+            elif killed == "daemon killed":
+                with daemon(place.folder):
+                    everything_is_done()
+        if killed == "everything killed":
+            with daemon(place.folder):
+                everything_is_done()
+        failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+        if killed == "everything killed":
+            # what was under way when the machine went down was closed, and begun again
+            assert all(run.tags.get(AUTO_RETRY_RUN_ID_TAG) for run in failed)
+        else:
+            assert why(instance, failed) == []
+    assert tables(settings) == in_order(place)
+    # each backfill in one line, and no single run or day of it
+    assert [said().count(f"Backfill {b} of ") for b in asked] == [1, 1]
+    page = settings.data_path / "reports" / today.isoformat() / "report.html"
+    assert page.exists()

@@ -1,0 +1,124 @@
+"""Dagster's own interface in a browser, on what two days left: the graph, checks of a day, the chart."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+
+import psutil
+import pytest
+import requests
+
+from enrollment_assets.pipeline.names import DAILY
+from enrollment_assets_tests.conftest import CHECKOUT, student
+
+FINE, ODD = "2024-09-03", "2024-09-04"
+GROUPS = ("ingest", "changes", "metrics", "insight", "reports", "exports", "custom")
+PATIENCE = 30
+
+
+@pytest.fixture
+def two_days(university, monkeypatch):
+    """The second day holds an id that is not of the expected form."""
+    university.change(quality={"student_id_pattern": "[0-9]{3}"})
+    everyone = [student(f"{n:03d}") for n in range(66)]
+    university.write(FINE, everyone[:60])
+    university.write(ODD, [*everyone, student("odd")])
+    for date in (FINE, ODD):
+        assert university.run(date, job=DAILY).success
+    monkeypatch.setenv("ENROLLMENT_CONFIG", str(university.config))
+    return university
+
+
+@contextmanager
+def webserver(folder):
+    """A webserver with its code server, in a process group of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "dagster_webserver", "--host", "127.0.0.1"]
+    with (folder / "webserver.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--port", port, "-w", CHECKOUT / "workspace.yaml", "--read-only"],
+            cwd=CHECKOUT,
+            env=os.environ.copy(),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not answers(address):
+            assert process.poll() is None, (folder / "webserver.log").read_text()
+            assert time.monotonic() < deadline, f"no answer in {PATIENCE} s"
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        for child in psutil.process_iter(["pid"]):
+            with suppress(psutil.Error, ProcessLookupError):
+                if os.getsid(child.pid) == process.pid:
+                    child.kill()
+        process.wait()
+
+
+def answers(address):
+    with suppress(requests.ConnectionError):
+        return requests.get(f"{address}/server_info", timeout=5).ok
+    return False
+
+
+@pytest.fixture
+def ui(two_days, browser):
+    opened = browser.new_page(viewport={"width": 1600, "height": 1000})
+    opened.set_default_timeout(1000 * PATIENCE)
+    with webserver(two_days.folder) as address:
+        yield opened, address
+        opened.close()
+
+
+def test_graph_checks_and_chart_are_shown(ui, tmp_path):
+    page, address = ui
+
+    def go(path):
+        page.goto(address + path)
+
+    # the graph: every group, and the assets of one that is opened
+    go("/asset-groups")
+    for group in GROUPS:
+        page.get_by_text(group, exact=True).last.wait_for()
+    page.screenshot(path=tmp_path / "groups.png")
+    go("/locations/enrollment_assets/asset-groups/ingest")
+    page.get_by_text("5 / 7 Passed").wait_for()
+    for asset in ("enrollment_snapshots", "snapshot_log", "student_changes"):
+        page.get_by_text(asset, exact=True).last.wait_for()
+    page.screenshot(path=tmp_path / "graph.png")
+
+    # the checks: one day passed, one failed, with the figures that say why
+    go("/assets/enrollment_snapshots?view=checks&checkDetail=invalid_data_formats")
+    page.get_by_role("tab", name="Partitions").nth(1).click()  # the check's, not the asset's
+    page.get_by_text("Failed (1)").wait_for()
+    page.get_by_text("Passed (1)").wait_for()
+    page.get_by_text("Missing (").click()
+    for date, verdict, count in ((FINE, "Passed", 0), (ODD, "Failed", 1)):
+        page.get_by_text(date, exact=True).first.click()
+        shown = f"{date}\n{verdict}\n", f"ids_of_unexpected_form\n{count}\n"
+        page.wait_for_function(
+            "texts => texts.every(t => document.body.innerText.includes(t))", arg=shown
+        )
+        page.screenshot(path=tmp_path / f"check_{verdict}.png")
+
+    # the chart: a picture behind the day's metadata
+    go(f"/assets/enrollment_report?view=partitions&partition={ODD}")
+    page.get_by_text("[Show Markdown]").click()
+    chart = page.locator("img[src^='data:image/png']")
+    chart.wait_for()
+    assert chart.evaluate("i => i.complete && i.naturalWidth") > 400
+    assert "Fall 2024" in chart.get_attribute("alt")
+    page.screenshot(path=tmp_path / "chart.png")

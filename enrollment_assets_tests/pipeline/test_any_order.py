@@ -1,0 +1,204 @@
+"""Same snapshots, same tables: histories drawn at random, taken through in random orders and ranges,
+with late, corrected, thrown out and taken back days and runs that died, against a plain reference."""
+
+import csv
+import datetime as dt
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from enrollment_assets.config import load_settings
+from enrollment_assets.pipeline.ingest.intake import decide, store_days
+from enrollment_assets.pipeline.ingest.verdicts import Decision, DecisionKind
+from enrollment_assets.sources.configured import source_for
+from enrollment_assets.support.ranges import as_ranges
+from enrollment_assets.warehouse.connection import Warehouse
+from enrollment_assets.warehouse.derive import CORE, stale_days, write_statement
+from enrollment_assets_tests.support import reference
+from enrollment_assets_tests.support.soak import count
+
+FIRST = dt.date(2024, 11, 25)
+DAYS = [FIRST + dt.timedelta(offset) for offset in range(9)]
+CLOSURE = DAYS[3]
+# Two terms overlap; one ends and one opens inside the window.
+TERMS = {
+    "24/FA": {"registration_opens": DAYS[0], "starts": DAYS[1], "census": DAYS[2], "ends": DAYS[6]},
+    "25 SP": {"registration_opens": DAYS[2], "starts": DAYS[7], "census": DAYS[8], "ends": DAYS[8]},
+}
+IDS = ["00042", "42", "O'Brien", '"q"', "a,b", "\U0001f393", "عليّ", "Ünal", "x;y", "-1"]
+PROGRAMS = ["Music", "Law; Tax", 'Art "fine"', "", "تاريخ"]
+COLUMNS = ["student_id", "student_name", "term", "program", "level"]
+
+rows = st.fixed_dictionaries(
+    {
+        "student_id": st.sampled_from(IDS),
+        "student_name": st.sampled_from(["Ana", "Ana", "=cmd()", "李雷", ""]),
+        "term": st.sampled_from([*TERMS, *TERMS, *TERMS, "unknown"]),
+        "program": st.sampled_from(PROGRAMS),
+        "level": st.sampled_from(["1", "2", ""]),
+    }
+)
+# Full days, or the property would mostly be tried on nothing. None: the morning's file is not there;
+# "": it cannot be read.
+full = st.lists(rows, min_size=5, max_size=14)
+content = st.integers(0, 9).flatmap(lambda n: full if n < 7 else st.sampled_from([[], None, ""]))
+days = st.integers(0, len(DAYS) - 1)
+new_files = st.dictionaries(days, content, max_size=3)
+lengths = st.sampled_from([1, 1, 2, 3, len(DAYS)])
+# how many of the derived tables a run lives to write
+lives = st.sampled_from([3, 0, 3, 0, 1, 2])
+taken_through = st.tuples(st.just("run"), new_files, days, lengths, lives)
+decided = st.tuples(st.sampled_from(["reject", "accept"]), days, st.sampled_from(list(TERMS)))
+histories = st.tuples(
+    st.lists(content, min_size=len(DAYS), max_size=len(DAYS)),
+    st.lists(st.one_of(taken_through, taken_through, decided), min_size=6, max_size=14),
+)
+
+
+class Trial:
+    """A warehouse, its files, and what the reference holds to be accepted."""
+
+    def __init__(self, folder: Path, grain: str) -> None:
+        self.folder = folder
+        self.by_program = grain == "registration"
+        (folder / "files").mkdir()
+        config = folder / "enrollment.yaml"
+        config.write_text(
+            yaml.safe_dump(
+                {
+                    "institution": {"name": "Drawn"},
+                    "start_date": FIRST,
+                    "source": {"kind": "files", "url": "files", "settle_seconds": 0},
+                    "columns": {name: name for name in COLUMNS},
+                    "dimensions": list(reference.DIMENSIONS),
+                    "grain": grain,
+                    "terms": [{"code": code, **dates} for code, dates in TERMS.items()],
+                    "calendar": {"closures": [CLOSURE]},
+                    "quality": {"max_duplicate_rate": 1.0, "max_missing_rate": 1.0},
+                }
+            )
+        )
+        self.settings = load_settings(config)
+        self.source = source_for(self.settings)
+        self.accepted: reference.Snapshots = {}
+        self.kept: dict[tuple[str, dt.date], list[reference.Row]] = {}
+        self.thrown_out: dict[tuple[str, dt.date], list[reference.Row]] = {}
+
+    def put(self, day: int, lines: list[dict[str, str]] | str | None) -> None:
+        path = self.folder / "files" / self.settings.files.name_for(DAYS[day])
+        path.unlink(missing_ok=True)
+        if lines == "":
+            path.write_bytes(b"\xff\xfe")
+        elif lines is not None:
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, COLUMNS)
+                writer.writeheader()
+                writer.writerows(lines)
+        self.files[day] = lines
+
+    files: dict[int, list[dict[str, str]] | str | None]
+
+    def run(self, first: int, last: int, steps: int) -> None:
+        """Take days in, compute as many tables as the run lives for; then look at everything."""
+        dates = DAYS[first : last + 1]
+        with Warehouse(self.settings).connect() as connection:
+            store_days(connection, self.settings, self.source, dates, run_id="test")
+            for derived in list(CORE.values())[:steps]:
+                write_statement(connection, self.settings, derived, dates, run_id="test")
+        for day in range(first, last + 1):
+            self.accept_as_reference(day)
+        if steps == len(CORE):
+            self.compare()
+
+    def accept_as_reference(self, day: int) -> None:
+        lines, date = self.files[day], DAYS[day]
+        if not isinstance(lines, list):
+            return
+        for code, dates in TERMS.items():
+            if not dates["registration_opens"] <= date <= dates["ends"]:
+                continue
+            found = [
+                {name: line[name] or None for name in COLUMNS}
+                for line in lines
+                if line["term"] == code
+            ]
+            same = self.content(found) == self.content(self.thrown_out.get((code, date)))
+            if found and not (same and (code, date) in self.thrown_out):
+                self.accepted[code, date] = found
+            elif found:
+                self.kept[code, date] = found
+
+    def content(self, lines):
+        kept = reference.stored(lines or [], by_program=self.by_program)
+        return sorted(str(sorted(row.items(), key=str)) for row in kept)
+
+    def decide(self, kind: str, day: int, code: str) -> None:
+        key = (code, DAYS[day])
+        if kind == "reject" and key in self.accepted:
+            self.kept[key] = self.thrown_out[key] = self.accepted.pop(key)
+        elif kind == "accept" and key in self.thrown_out and key not in self.accepted:
+            self.accepted[key] = self.kept[key]
+            del self.thrown_out[key]
+        else:
+            return
+        decision = Decision(DecisionKind(kind), "the test", "drawn", code)
+        with Warehouse(self.settings).connect() as connection:
+            decide(connection, self.settings, DAYS[day], decision, run_id="test")
+
+    def compare(self) -> None:
+        with Warehouse(self.settings).connect() as connection:
+            # not a day more than is stale: that would hide a day that should have been
+            for first, last in as_ranges(list(stale_days(connection, self.settings)), gap_days=1):
+                dates = [first + dt.timedelta(n) for n in range((last - first).days + 1)]
+                for derived in CORE.values():
+                    write_statement(connection, self.settings, derived, dates, run_id="test")
+            assert not stale_days(connection, self.settings)
+            dimensions = ", ".join(reference.DIMENSIONS)
+            origins = ", ".join(f"from_{name}" for name in reference.DIMENSIONS)
+            found = {
+                "changes": f'snapshot_date, term, baseline_date, change, "returning", student_id, '
+                f"student_name, {dimensions}, {origins} FROM enrollment.student_changes",
+                "metrics": "* REPLACE (round(retention_rate, 6) AS retention_rate, "
+                "round(growth_rate, 6) AS growth_rate) FROM enrollment.enrollment_metrics",
+                "segments": "* FROM enrollment.segment_metrics",
+            }
+            expected = reference.tables(
+                self.accepted,
+                {code: (dates["starts"], dates["census"]) for code, dates in TERMS.items()},
+                by_program=self.by_program,
+            )
+            for name, query in found.items():
+                there = connection.execute(f"SELECT {query}").fetchall()
+                assert set(there) == getattr(expected, name), name
+                assert len(there) == len(set(there)), name
+
+
+@pytest.mark.parametrize("grain", ["student", "registration"])
+@settings(
+    max_examples=count(15, 260),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(history=histories)
+def test_any_order_gives_the_tables_of_the_plain_reference(grain, history):
+    first_files, steps = history
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(Path(folder), grain)
+        trial.files = {}
+        for day, lines in enumerate(first_files):
+            trial.put(day, lines)
+        for kind, *details in steps:
+            if kind == "run":
+                files, first, length, lived = details
+                for day, lines in files.items():
+                    trial.put(day, lines)
+                trial.run(first, min(first + length, len(DAYS)) - 1, lived)
+            else:
+                trial.decide(kind, *details)
+        trial.compare()
+        # once more over everything: nothing new may come out of a rerun in order
+        trial.run(0, len(DAYS) - 1, len(CORE))

@@ -1,0 +1,1 @@
+"""What tests use: figures, histories, servers, and files that went wrong."""
