@@ -214,7 +214,7 @@ class Settings(BaseSettings):
         codes = [term.code for term in self.terms]
         for code in codes:
             if codes.count(code) > 1:
-                raise ValueError(f"terms: the code {code} stands there twice")
+                raise ValueError(f"terms: the code {code} is given twice")
         for term in self.terms:
             if term.comparison is not None and term.comparison not in codes:
                 raise ValueError(
