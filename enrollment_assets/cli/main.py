@@ -16,6 +16,7 @@ from enrollment_assets.errors import ConfigurationError, EnrollmentError
 # Each subcommand: the module of this room that holds it, and its line in the list of commands (the
 # first sentence of its help; a test compares the two).
 COMMANDS = {
+    "init": ("start", "Make a folder to run in: configuration, Dagster's files, your own SQL."),
     "demo": ("runs", "Build the made-up university and run everything over it."),
     "run": ("runs", "Run everything for one day."),
     "backfill": ("runs", "Process a range of past days in one run."),
