@@ -330,7 +330,8 @@ class Email(Section):
 class Exports(Section):
     """Which files are made for BI tools, and whether those of single students are among them."""
 
-    formats: tuple[Literal["csv", "parquet", "hyper"], ...] = ("csv", "parquet", "hyper")
+    # hyper only where it is asked for: it needs the extra `tableau`
+    formats: tuple[Literal["csv", "parquet", "hyper"], ...] = ("csv", "parquet")
     student_changes: bool = False
 
 

@@ -31,6 +31,7 @@ from enrollment_assets.operations import days_to_take_in, logged_days, stale_ran
 from enrollment_assets.partitions import LENIENT_TAG
 from enrollment_assets.warehouse.connection import make_private_folder
 from enrollment_assets.warehouse.derive import as_ranges
+from enrollment_assets.warehouse.exports import check_formats
 from enrollment_assets.warehouse.verdicts import DecisionKind
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -147,9 +148,14 @@ def execute(
     ops: Mapping[str, Any] | None = None,
     verbose: bool = False,
 ) -> Outcome:
-    """Run a job for one day, for a range of days in one run, or for no day; `ops` is their config."""
+    """Run a job for one day, for a range of days in one run, or for no day; `ops` is their config.
+
+    Raises:
+        ConfigurationError: if exports are asked for in a format whose package is not installed.
+    """
     from enrollment_assets.definitions import build_defs
 
+    check_formats(settings)
     definition = build_defs(settings=settings).resolve_job_def(job)
     all_tags = {**process_tags(), **(tags or {})}
     single = first == last

@@ -12,6 +12,7 @@ from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.sources.base import source_for
 from enrollment_assets.warehouse.connection import Warehouse, make_private_folder, plain_errors
 from enrollment_assets.warehouse.derive import as_ranges, stale_days
+from enrollment_assets.warehouse.exports import check_formats
 from enrollment_assets.warehouse.statements import statement
 
 
@@ -218,6 +219,7 @@ def diagnose() -> Iterator[Diagnosis]:
         ("warehouse", _look_at_warehouse),
         ("instance", _look_at_instance),
         ("reports", _look_at_reports),
+        ("exports", _look_at_exports),
         ("mail", _look_at_mail),
         ("alerts", _look_at_alerts),
     )
@@ -292,6 +294,11 @@ def _look_at_reports(settings: Settings) -> str:
 
     shown = "with the logo" if read_logo(settings) else "without a logo"
     return f"{settings.data_path / 'reports'}, {shown}"
+
+
+def _look_at_exports(settings: Settings) -> str:
+    check_formats(settings)
+    return f"{settings.data_path / 'exports'}: {', '.join(settings.exports.formats) or 'none'}"
 
 
 def _look_at_mail(settings: Settings) -> str:
