@@ -85,7 +85,7 @@ types: $(DEV)            ## mypy, strict
 bench: $(DEV)            ## several minutes; bench/README.md holds the last results
 	$(BIN)/python bench/import_time.py
 	$(BIN)/python bench/event_log.py
-	$(BIN)/python bench/demo.py
+	$(BIN)/python bench/install.py
 	$(BIN)/python bench/daily_run.py
 	$(BIN)/python bench/range_run.py
 	$(BIN)/python bench/insight.py
