@@ -97,9 +97,10 @@ bench: $(DEV)            ## several minutes; bench/README.md holds the last resu
 	@test ! -d "$(OULAD)" || $(BIN)/python bench/real_registrations.py "$(OULAD)"
 	@test ! -d "$(OULAD)" || $(BIN)/python bench/forecast_accuracy.py "$(OULAD)"
 
-# Each file holds for every Python and platform. What runs has the same versions in both.
+# Each file holds for every Python and platform, and what runs has the same versions in both. Extras stay
+# named because pip, unlike uv, refuses a locked file without them.
 COMPILE = $(UV) pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml
+	--no-emit-index-url --no-annotate --no-strip-extras --custom-compile-command 'make lock' pyproject.toml
 
 lock: $(TOOLS)           ## resolve the newest allowed versions anew
 	$(COMPILE) --output-file requirements.lock

@@ -27,7 +27,7 @@ def locked(lock):
             continue
         requirement, *hashes = re.split(r"\s+--hash=", line.strip())
         pinned, _, marker = requirement.partition(";")
-        name, version = pinned.strip().split("==")
+        name, version = re.sub(r"\[.*\]", "", pinned).strip().split("==")
         found[normal(name)] = (version, marker.strip(), hashes)
     return found
 
