@@ -99,12 +99,12 @@ bench: $(DEV)            ## several minutes; bench/README.md holds the last resu
 
 # Each file holds for every Python and platform, and what runs has the same versions in both. Extras stay
 # named because pip, unlike uv, refuses a locked file without them.
-COMPILE = $(UV) pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
+COMPILE = $(UV) pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --no-annotate --no-strip-extras --custom-compile-command 'make lock' pyproject.toml
 
 lock: $(TOOLS)           ## resolve the newest allowed versions anew
-	$(COMPILE) --output-file requirements.lock
-	$(COMPILE) --extra dev --constraints requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) --output-file requirements.lock
+	@$(COMPILE) --extra dev --constraints requirements.lock --output-file requirements-dev.lock
 
 clean:                   ## remove the environment and everything that was made
 	rm -rf $(VENV) .dagster data examples/*/snapshots examples/*/data
