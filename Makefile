@@ -27,8 +27,8 @@ $(TOOLS): requirements-dev.lock
 	@touch $@
 
 # uv does not read pip's configuration, so it is told which index pip is configured with, if any.
-UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null)}}" \
-	$(BIN)/uv --quiet
+PIP_INDEX = $(BIN)/python -m pip config list | sed -nE "s/^(global|install)\.index-url='(.*)'$$/\2/p" | tail -n 1
+UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PIP_INDEX))}}" $(BIN)/uv --quiet
 
 # Both verify every hash.
 define install_locked
