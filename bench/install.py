@@ -53,7 +53,7 @@ def make(folder: Path, *arguments: str) -> Measured:
 def installed(environment: Path) -> tuple[int, float]:
     """How many packages an environment has, and the megabytes of its files."""
     files = [path for path in environment.rglob("*") if path.is_file() and not path.is_symlink()]
-    packages = {path.parent for path in files if path.parent.suffix == ".dist-info"}
+    packages = list(environment.glob("lib/*/site-packages/*.dist-info"))
     return len(packages), sum(path.stat().st_size for path in files) / 2**20
 
 
