@@ -23,6 +23,7 @@ COMMANDS = {
     "rebuild": ("runs", "Bring everything of a term up to date after its dates were edited."),
     "status": ("questions", "Show which dates are accepted, missing, rejected or stale."),
     "explain": ("questions", "Show what changed a term's headcount between two days."),
+    "metric": ("metrics", "Compute a custom metric for one day and show its rows."),
     "students": ("questions", "Write lists of a day's added, dropped and moved students."),
     "doctor": ("doctor", "Test configuration, source, warehouse, instance and mail."),
     "config": ("configuration", "Print what is configured, and where each value comes from."),
