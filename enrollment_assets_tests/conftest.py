@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +116,9 @@ class University:
         return Warehouse(self.settings)
 
 
+# Runs days of an empty university.
+Fill = Callable[[University], object]
+
 CONFIG: dict[str, Any] = {
     "institution": {"name": "Test University", "timezone": "America/New_York"},
     "start_date": "2024-04-01",
@@ -145,22 +148,65 @@ CONFIG: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Dagster home with the project's own dagster.yaml."""
-    home = tmp_path / "dagster_home"
-    home.mkdir()
+@pytest.fixture(scope="session")
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Dagster home with the project's own dagster.yaml and empty databases: making those takes a second."""
+    home = tmp_path_factory.mktemp("dagster_home")
     (home / "dagster.yaml").write_text((CHECKOUT / "dagster.yaml").read_text())
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(home))
+        dg.DagsterInstance.get().dispose()
     return home
 
 
 @pytest.fixture
-def university(tmp_path: Path, dagster_home: Path) -> University:
-    (tmp_path / "snapshots").mkdir()
-    config = tmp_path / "enrollment.yaml"
+def dagster_home(tmp_path: Path, new_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Dagster home of the test's own."""
+    home = tmp_path / "dagster_home"
+    shutil.copytree(new_home, home)
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    return home
+
+
+def new_university(folder: Path) -> University:
+    (folder / "snapshots").mkdir()
+    config = folder / "enrollment.yaml"
     config.write_text(yaml.safe_dump(CONFIG, sort_keys=False))
-    return University(tmp_path, config)
+    return University(folder, config)
+
+
+@pytest.fixture
+def university(tmp_path: Path, dagster_home: Path) -> University:
+    return new_university(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[Fill, Path]:
+    """The folders of universities that a function has filled."""
+    return {}
+
+
+@pytest.fixture
+def filled_by(
+    university: University,
+    templates: dict[Fill, Path],
+    new_home: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[Fill], University]:
+    """The test's university as a function leaves one: it is called once, then its folder is copied."""
+
+    def copy(fill: Fill) -> University:
+        if fill not in templates:
+            folder = tmp_path_factory.mktemp(fill.__name__)
+            shutil.copytree(new_home, folder / "dagster_home")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("DAGSTER_HOME", str(folder / "dagster_home"))
+                fill(new_university(folder))
+            templates[fill] = folder
+        shutil.copytree(templates[fill], university.folder, dirs_exist_ok=True)
+        return university
+
+    return copy
 
 
 @pytest.fixture
