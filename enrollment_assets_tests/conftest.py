@@ -31,19 +31,58 @@ HEADER = "student_id,student_name,term,division,program,level,status"
 Student = Mapping[str, str]
 
 
-# Files that take minutes go first: begun last, one process would wait for the other.
+# --- tiers -------------------------------------------------------------------------------------------
+
+# Kills, daemons, drawn histories, years of days; `make soak` repeats most of them more often.
+LONG = (
+    "pipeline/test_no_look_ahead.py",
+    "orchestration/test_daemon.py",
+    "pipeline/test_any_order.py",
+    "examples/test_real_registrations.py",
+    "orchestration/test_kills.py",
+    "pipeline/test_malformed.py",
+    "publishing/test_mail.py::test_a_server_that_fails_at_random_points",
+)
+# Whatever uses one of these talks to a server or a browser that is a process of its own.
+SERVICES = {
+    *("postgres_server", "database", "own_postgres", "own_mariadb", "own_server"),
+    *("sshd", "place", "object_store", "mail_server", "browser", "ui"),
+}
+SERVICE_FILES = ("publishing/test_serve.py",)
+TIERS = ("long", "services", "pipeline", "fast")
+# The longest files go first: begun last, one process would wait for the other.
 LONG_FIRST = (
     *("test_no_look_ahead", "test_daemon", "test_trust", "test_commands", "test_any_order"),
     *("test_real_registrations", "test_custom_metrics", "test_kills", "test_serve", "test_privacy"),
 )
 
 
+def tier(item: pytest.Item) -> str:
+    """How much of the world a test needs: this alone decides where it is run."""
+    place = item.nodeid.partition("/")[2]
+    used = set(getattr(item, "fixturenames", ()))
+    if place.startswith(LONG):
+        return "long"
+    if used & SERVICES or place.startswith(SERVICE_FILES):
+        return "services"
+    return "pipeline" if "dagster_home" in used else "fast"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of long files first, in that order."""
+    """Put each test into its tier, and the tests of long files first."""
+    for item in items:
+        item.add_marker(tier(item))
     names = [f"{name}.py" for name in LONG_FIRST]
     items.sort(
         key=lambda item: names.index(item.path.name) if item.path.name in names else len(names)
     )
+
+
+@pytest.fixture(autouse=True)
+def _jobs_run_at_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the fixture `dagster_home` there is no instance: no fast test can run a job."""
+    if "dagster_home" not in request.fixturenames:
+        monkeypatch.setenv("DAGSTER_HOME", "nowhere: use the fixture dagster_home")
 
 
 def require(available: bool, reason: str) -> None:

@@ -163,6 +163,7 @@ def test_pure_code_does_not_import_dagster(package):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_dagsters_own_commands_work_in_the_checkout(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate"],
