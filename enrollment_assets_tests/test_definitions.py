@@ -153,6 +153,7 @@ def test_importing_the_definitions_loads_no_heavy_package():
     assert json.loads(done.stdout) == []
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_dagsters_own_commands_work_in_the_checkout(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate"],
