@@ -3,7 +3,6 @@
 Usage: python bench/import_time.py
 """
 
-import subprocess
 import sys
 
 from common import measure
