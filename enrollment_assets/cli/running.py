@@ -13,6 +13,7 @@ import dagster as dg
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import WarehouseError
 from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.in_process import run_in_process
 from enrollment_assets.orchestration.instance import instance, prepare_home, state_in_words
 from enrollment_assets.orchestration.runs import failures, process_tags
 from enrollment_assets.pipeline.days import days_to_take_in, logged_days, stale_ranges
@@ -23,6 +24,7 @@ from enrollment_assets.pipeline.names import (
     INSIGHT,
     LENIENT_TAG,
     MAX_RUNTIME_TAG,
+    PARTITION_TAG,
     REPORTS,
     RESTATE,
     RESTATED_CHECK,
@@ -71,26 +73,18 @@ def execute(
     verbose: bool = False,
 ) -> Outcome:
     """Run a job for one day, for a range of days in one run, or for no day; `ops` is their config."""
-    definition = build_defs(settings=settings).resolve_job_def(job)
     all_tags = {**process_tags(), **(tags or {})}
-    single = first == last
-    if first and last and not single:
+    if first and first == last:
+        all_tags[PARTITION_TAG] = first.isoformat()
+    elif first and last:
         all_tags |= {**range_tags(first, last), MAX_RUNTIME_TAG: str(_RANGE_SECONDS)}
     level = "INFO" if verbose else "CRITICAL"
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": level}}}}
+    if ops:
+        config["ops"] = {name: {"config": settings_of} for name, settings_of in ops.items()}
     with instance() as found, state_in_words(prepare_home()):
-        result = definition.execute_in_process(
-            instance=found,
-            partition_key=first.isoformat() if first and single else None,
-            tags=all_tags,
-            run_config={
-                "loggers": {"console": {"config": {"log_level": level}}},
-                **(
-                    {"ops": {name: {"config": config} for name, config in ops.items()}}
-                    if ops
-                    else {}
-                ),
-            },
-            raise_on_error=False,
+        result = run_in_process(
+            build_defs(settings=settings), job, found, tags=all_tags, run_config=config
         )
     return _outcome(result)
 
@@ -202,7 +196,7 @@ def rebuild(settings: Settings, code: str, by: str) -> Outcome:
     )
 
 
-def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
+def _outcome(result: dg.JobExecutionResult) -> Outcome:
     outcome = Outcome(result.run_id, result.success, failures(result.all_events))
     checks = result.get_asset_check_evaluations()
     detailed = {evaluation.check_name for evaluation in checks if evaluation.partition}

@@ -311,3 +311,20 @@ def test_commands_show_help_without_loading_dagster():
         [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, check=False
     )
     assert done.returncode == 0
+
+
+def test_a_run_that_is_begun_again_is_not_taken_for_the_one_that_died(dagster_instance):
+    dead = {"enrollment/process": process_tags()["enrollment/process"].split("/")[0] + "/1/1.00"}
+    failed = dagster_instance.create_run_for_job(
+        _job(), tags=dead, status=dg.DagsterRunStatus.FAILURE
+    )
+    again = dagster_instance.create_run_for_job(
+        _job(),
+        tags=dead,
+        status=dg.DagsterRunStatus.STARTED,
+        parent_run_id=failed.run_id,
+        root_run_id=failed.run_id,
+    )
+    assert close_dead_runs(dagster_instance) == []
+    dagster_instance.add_run_tags(again.run_id, {"enrollment/process": "elsewhere/1/1.00"})
+    assert close_dead_runs(dagster_instance) == []
