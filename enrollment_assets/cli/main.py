@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": ("questions", "Show what changed a term's headcount between two days."),
     "students": ("questions", "Write lists of a day's added, dropped and moved students."),
     "doctor": ("doctor", "Test configuration, source, warehouse, instance and mail."),
+    "config": ("configuration", "Print what is configured, and where each value comes from."),
     "accept": ("decisions", "Accept a snapshot that was rejected."),
     "reject": ("decisions", "Reject a snapshot that was accepted."),
     "acknowledge": ("decisions", "Say why a day was unusual."),

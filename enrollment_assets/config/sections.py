@@ -37,7 +37,7 @@ class Section(BaseModel):
 
 
 class Grain(StrEnum):
-    """What one row of a snapshot stands for."""
+    """What one row of a snapshot is."""
 
     student = "student"
     registration = "registration"
@@ -280,7 +280,7 @@ class Email(Section):
     `operations.student_list_access`.
     """
     allowed_domains: tuple[str, ...] = ()
-    """Domains that mail may go to, so that a typing error sends no figures elsewhere. Left out,
+    """Domains that recipients may be in, so that a typing error sends no figures elsewhere. Left out,
     any domain will do.
     """
 

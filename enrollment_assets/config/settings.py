@@ -178,13 +178,20 @@ class Settings(BaseSettings):
         self._check_terms()
         return self
 
+    @property
+    def row_columns(self) -> tuple[str, ...]:
+        """The columns of a student's row in a snapshot, in order; all of them text.
+
+        Staging, storing, fingerprints, quarantine and exports go by this list.
+        """
+        return ("term", "student_id", "student_name", *self.dimensions, "status")
+
     def _check_columns(self) -> None:
         columns = self.columns
         if "student_id" not in columns:
             raise ValueError("columns: student_id must be mapped to the source's column of ids")
-        known = {"student_id", "student_name", "term", "status", *self.dimensions}
         for name in columns:
-            if name not in known:
+            if name not in self.row_columns:
                 raise ValueError(
                     f"columns: {name} is not read; it is neither one of student_id, student_name, "
                     f"term, status nor one of the dimensions ({', '.join(self.dimensions)})"
@@ -207,7 +214,7 @@ class Settings(BaseSettings):
         codes = [term.code for term in self.terms]
         for code in codes:
             if codes.count(code) > 1:
-                raise ValueError(f"terms: the code {code} stands there twice")
+                raise ValueError(f"terms: the code {code} is given twice")
         for term in self.terms:
             if term.comparison is not None and term.comparison not in codes:
                 raise ValueError(

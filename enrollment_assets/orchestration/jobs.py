@@ -19,7 +19,7 @@ from enrollment_assets.orchestration.dagster_internals import UnresolvedAssetJob
 from enrollment_assets.orchestration.retention import find_old, remove
 from enrollment_assets.pipeline.names import (
     CORE,
-    CORE_ASSETS,
+    CORE_GROUPS,
     DAILY,
     EXPORT_GROUP,
     EXPORTS,
@@ -31,7 +31,7 @@ from enrollment_assets.pipeline.names import (
     REPORT_GROUPS,
     REPORTS,
     RESTATE,
-    RESTATED_ASSETS,
+    RESTATED_GROUPS,
 )
 
 ON_TIME_CHECK = AssetCheckKey(AssetKey("enrollment_snapshots"), "snapshot_on_time")
@@ -52,7 +52,7 @@ def build_jobs(settings: "Settings") -> dict[str, Job]:
         ),
         define_asset_job(
             CORE,
-            AssetSelection.assets(*CORE_ASSETS) - on_time,
+            AssetSelection.groups(*CORE_GROUPS) - on_time,
             description="Snapshots, changes, metrics and segments: what a backfill needs.",
         ),
         define_asset_job(
@@ -79,7 +79,7 @@ def build_jobs(settings: "Settings") -> dict[str, Job]:
         ),
         define_asset_job(
             RESTATE,
-            AssetSelection.assets(*RESTATED_ASSETS),
+            AssetSelection.groups(*RESTATED_GROUPS),
             description="Computes days again that depend on a late, corrected or thrown out one.",
         ),
         define_asset_job(

@@ -10,17 +10,9 @@ RESTATE = "restatement_job"
 FRESHNESS = "freshness_job"
 PRUNE = "prune_job"
 
-CORE_ASSETS = (
-    "enrollment_snapshots",
-    "snapshot_log",
-    "student_changes",
-    "enrollment_metrics",
-    "segment_metrics",
-    "weekly_enrollment_summary",
-    "metric_restatements",
-)
 # What depends on snapshots of other days, and is computed again when one of them changes.
-RESTATED_ASSETS = CORE_ASSETS[2:]
+RESTATED_GROUPS = ("changes", "metrics")
+CORE_GROUPS = ("ingest", *RESTATED_GROUPS)
 CUSTOM_GROUP = "custom"
 INSIGHT_GROUPS = ("insight", CUSTOM_GROUP)
 EXPORT_GROUP = "exports"

@@ -244,7 +244,7 @@ MALFORMED = {
     "no_yaml": (HEADER.replace("{most: 2}", "{most: 2") + QUERY, "small_programs.sql, line 11: "),
     "twice": (
         HEADER + "-- name: again\n" + QUERY,
-        "small_programs.sql, line 14: the key name stands there twice.",
+        "small_programs.sql, line 14: the key name is given twice.",
     ),
     "no_type": (
         HEADER.replace("INTEGER", "INTEGRE") + QUERY,

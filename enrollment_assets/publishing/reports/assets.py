@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from enrollment_assets.config import Settings
-from enrollment_assets.pipeline.assets import column_schema
+from enrollment_assets.pipeline.assets import described, documented
 from enrollment_assets.pipeline.names import OWNERS, POOL
 from enrollment_assets.pipeline.partitions import daily_partitions, days_of, is_strict
 from enrollment_assets.publishing.reports.daily import mark_restated, publish_day
@@ -31,11 +31,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         owners=list(OWNERS),
         tags={"domain": "enrollment"},
         pool=POOL,
-        deps=["enrollment_metrics", "segment_metrics"],
-        metadata={
-            "dagster/column_schema": column_schema(restatements),
-            "dagster/table_name": restatements.relation,
-        },
+        deps=list(restatements.depends_on),
+        description=described(restatements),
+        metadata=documented(restatements),
     )
     def metric_restatements(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
