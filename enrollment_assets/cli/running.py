@@ -82,7 +82,7 @@ def execute(
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": level}}}}
     if ops:
         config["ops"] = {name: {"config": settings_of} for name, settings_of in ops.items()}
-    with instance() as found, state_in_words(prepare_home()):
+    with instance(settings) as found, state_in_words(prepare_home(settings)):
         result = run_in_process(
             build_defs(settings=settings), job, found, tags=all_tags, run_config=config
         )

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 # What `DagsterInstance.get` raises for a `dagster.yaml` that it cannot use: one of two kinds.
 from dagster._check import CheckError
 
-# A job of this process, as `execute_run` takes it. `execute_job`, which is public, asks for a job
-# that it loads a second time, and records no code location either.
+# A job of this process, as `execute_run` below takes it.
 from dagster._core.definitions.job_base import InMemoryJob
 
 # The type of what `define_asset_job` gives.
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+# Runs what `create_run_for_job` recorded. `execute_job`, which is public, asks for a job that it
+# loads a second time, and records no code location.
 from dagster._core.execution.api import execute_run
 
 # Which code location a run belongs to: the UI finds runs by it, and begins them again there.
