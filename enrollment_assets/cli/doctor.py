@@ -9,7 +9,7 @@ import click
 from enrollment_assets.cli.printing import console, plain
 from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.config.environment import ENV_FILE, open_to_others
-from enrollment_assets.config.starter import starter_file
+from enrollment_assets.config.instance_home import SETTINGS_FILE, file_for
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
 from enrollment_assets.publishing.alerts.delivery import addresses, check_addresses, undelivered
@@ -121,7 +121,7 @@ def _look_at_instance(settings: Settings) -> str:
         kind = type(found.event_log_storage).__name__
         runs = found.get_runs_count()
     slow = (
-        f"; range runs are slow: take `storage` from {starter_file('dagster.yaml')}"
+        f"; range runs are slow: take `storage` from {file_for(settings.base, SETTINGS_FILE)}"
         if kind == "SqliteEventLogStorage"
         else ""
     )

@@ -8,7 +8,7 @@ import click
 from enrollment_assets.cli.printing import console
 from enrollment_assets.config import load_settings
 from enrollment_assets.config.environment import CONFIG_VARIABLE
-from enrollment_assets.config.starter import starter_file
+from enrollment_assets.config.instance_home import file_for
 from enrollment_assets.orchestration.instance import prepare_home
 
 WORKSPACE = "workspace.yaml"
@@ -25,8 +25,7 @@ def ui(host: str, port: int) -> None:
     """
     settings = load_settings()
     home = prepare_home(settings)
-    own = settings.base / WORKSPACE
-    workspace = own if own.is_file() else starter_file(WORKSPACE)
+    workspace = file_for(settings.base, WORKSPACE)
     if host not in _LOOPBACK:
         console.print(f"Dagster has no login: whoever reaches {host} can start runs.")
     console.print(f"Dagster: http://{host}:{port}/  History: {home}  Press Ctrl-C to stop.")

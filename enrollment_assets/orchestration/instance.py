@@ -10,8 +10,12 @@ import dagster as dg
 import yaml
 
 from enrollment_assets.config import Settings
-from enrollment_assets.config.instance_home import HOME_VARIABLE, SETTINGS_FILE, home_of
-from enrollment_assets.config.starter import starter_file
+from enrollment_assets.config.instance_home import (
+    HOME_VARIABLE,
+    SETTINGS_FILE,
+    file_for,
+    home_of,
+)
 from enrollment_assets.errors import ConfigurationError, InstanceError
 from enrollment_assets.orchestration.dagster_internals import CheckError, DagsterError
 from enrollment_assets.orchestration.runs import close_dead_runs
@@ -27,8 +31,7 @@ def prepare_home(settings: Settings) -> Path:
     Raises:
         ConfigurationError: if `DAGSTER_HOME` names no folder, or one without `dagster.yaml`.
     """
-    own = settings.base / SETTINGS_FILE
-    own = own if own.is_file() else starter_file(SETTINGS_FILE)
+    own = file_for(settings.base, SETTINGS_FILE)
     named = os.environ.get(HOME_VARIABLE)
     if named and named not in _chosen:
         return _check_home(named, own)
