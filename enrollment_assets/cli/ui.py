@@ -1,6 +1,7 @@
 """The command that opens Dagster's own interface: ui."""
 
 import os
+import signal
 import sys
 
 import click
@@ -12,6 +13,8 @@ from enrollment_assets.config.instance_home import file_for
 from enrollment_assets.orchestration.instance import prepare_home
 
 WORKSPACE = "workspace.yaml"
+# It advises another program for the same, which comes with some thirty packages.
+_NO_ADVICE = "ignore:Function `dev_command` is superseded"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -30,6 +33,10 @@ def ui(host: str, port: int) -> None:
         console.print(f"Dagster has no login: whoever reaches {host} can start runs.")
     console.print(f"Dagster: http://{host}:{port}/  History: {home}  Press Ctrl-C to stop.")
     os.environ[CONFIG_VARIABLE] = str(settings.path)
-    os.chdir(settings.base)
+    # Where a dagster.yaml lies that is not the instance's, Dagster warns of it.
+    os.chdir(home)
+    # A shell script's background processes ignore Ctrl-C, and so would all of Dagster's.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     options = ["--host", host, "--port", str(port), "--workspace", str(workspace)]
-    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *options])  # noqa: S606
+    command = [sys.executable, "-W", _NO_ADVICE, "-m", "dagster", "dev", *options]
+    os.execv(sys.executable, command)  # noqa: S606 - this very Python, and no shell

@@ -36,6 +36,7 @@ from enrollment_assets.orchestration.dagster_internals.storage import (
     SqliteScheduleStorage,
     UserConfigSchema,
 )
+from enrollment_assets.support.files import make_private_folder
 
 # Dagster hands the materializations of one step over in one call only when this variable says so;
 # without batches each of them is a commit of its own.
@@ -51,7 +52,7 @@ _OPEN_SHARDS = 8
 def default_home() -> Path:
     """The folder that holds Dagster's state: `DAGSTER_HOME`, or the one of the configuration."""
     home = os.environ.get(HOME_VARIABLE)
-    return Path(home).expanduser() if home else home_of(find_config())
+    return Path(home).expanduser() if home else make_private_folder(home_of(find_config()))
 
 
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):

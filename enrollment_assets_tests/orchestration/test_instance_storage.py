@@ -122,6 +122,7 @@ def test_the_folder_is_dagster_home_or_the_one_of_the_configuration(tmp_path, mo
     assert default_home() == tmp_path
     monkeypatch.delenv("DAGSTER_HOME")
     assert default_home() == tmp_path / ".dagster-spring"
+    assert default_home().stat().st_mode & 0o077 == 0
 
 
 def test_many_runs_do_not_hold_many_files_open(tmp_path, monkeypatch):
