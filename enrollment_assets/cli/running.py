@@ -19,12 +19,15 @@ from enrollment_assets.orchestration.runs import failures, process_tags
 from enrollment_assets.pipeline.days import days_to_take_in, logged_days, stale_ranges
 from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
 from enrollment_assets.pipeline.names import (
+    BACKFILL,
     CORE,
     DAILY,
     INSIGHT,
     LENIENT_TAG,
     MAX_RUNTIME_TAG,
+    PART_TAG,
     PARTITION_TAG,
+    PARTS,
     REPORTS,
     RESTATE,
     RESTATED_CHECK,
@@ -75,11 +78,15 @@ def execute(
 ) -> Outcome:
     """Run a job for one day, for a range of days in one run, or for no day; `ops` is their config.
 
+    `job` may name one of `PARTS`, too.
+
     Raises:
         ConfigurationError: if exports are asked for in a format whose package is not installed.
     """
     check_formats(settings)
     all_tags = {**process_tags(), **(tags or {})}
+    if job in PARTS:
+        all_tags[PART_TAG] = job
     if first and first == last:
         all_tags[PARTITION_TAG] = first.isoformat()
     elif first and last:
@@ -90,7 +97,12 @@ def execute(
         config["ops"] = {name: {"config": settings_of} for name, settings_of in ops.items()}
     with instance(settings) as found, state_in_words(prepare_home(settings)):
         result = run_in_process(
-            build_defs(settings=settings), job, found, tags=all_tags, run_config=config
+            build_defs(settings=settings),
+            BACKFILL if job in PARTS else job,
+            found,
+            tags=all_tags,
+            run_config=config,
+            groups=PARTS.get(job, ()),
         )
     return _outcome(result)
 

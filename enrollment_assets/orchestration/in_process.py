@@ -4,7 +4,7 @@
 neither the UI nor the daemon can begin it again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -28,8 +28,12 @@ def run_in_process(
     *,
     tags: Mapping[str, str],
     run_config: Mapping[str, Any],
+    groups: Sequence[str] = (),
 ) -> dg.JobExecutionResult:
-    """Run a job of these definitions to its end; an error is in the result, and not raised."""
+    """Run a job of these definitions to its end, or the part of it that some asset groups are.
+
+    An error is in the result, and not raised.
+    """
     repository = definitions.get_repository_def()
     definition = repository.get_job(job)
     origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), repository.name)
@@ -37,6 +41,7 @@ def run_in_process(
         definition,
         run_config=run_config,
         tags={**definition.run_tags, **tags},
+        asset_selection=assets_of(definitions, groups) if groups else None,
         remote_job_origin=origin.get_job_origin(job),
     )
     result = execute_run(InMemoryJob(definition), run, instance)
@@ -45,3 +50,9 @@ def run_in_process(
         # and its daemon would begin the run again.
         instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
     return result
+
+
+def assets_of(definitions: dg.Definitions, groups: Sequence[str]) -> frozenset[dg.AssetKey]:
+    """The assets of some groups."""
+    graph = definitions.resolve_asset_graph()
+    return frozenset(dg.AssetSelection.groups(*groups).resolve(graph))

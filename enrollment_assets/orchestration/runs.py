@@ -12,14 +12,14 @@ from typing import Any
 import dagster as dg
 import psutil
 
-from enrollment_assets.pipeline.names import CORE, DAILY, REPORTS, RESTATE
+from enrollment_assets.pipeline.names import BACKFILL, DAILY, REPORTS
 
 _CLOCK_SECONDS = 60
 # A run tags itself with its process within moments; one that never did, for so long, is dead.
 _UNMARKED_SECONDS = 900
 # Dagster's own name for the job of a backfill or of a click on Materialize.
 _ASSET_JOB = "__ASSET_JOB"
-_JOBS = (DAILY, CORE, REPORTS, RESTATE, _ASSET_JOB)
+_JOBS = (DAILY, BACKFILL, REPORTS, _ASSET_JOB)
 
 UNFINISHED = (
     dg.DagsterRunStatus.QUEUED,
