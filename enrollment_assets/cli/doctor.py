@@ -9,6 +9,7 @@ import click
 from enrollment_assets.cli.printing import console, plain
 from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.config.environment import ENV_FILE, open_to_others
+from enrollment_assets.config.instance_home import SETTINGS_FILE, file_for
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
 from enrollment_assets.publishing.alerts.delivery import addresses, check_addresses, undelivered
@@ -114,14 +115,15 @@ def _look_at_warehouse(settings: Settings) -> str:
     return f"{warehouse.path}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB{others}"
 
 
-def _look_at_instance(_settings: Settings) -> str:
-
-    home = prepare_home()
-    with instance() as found:
+def _look_at_instance(settings: Settings) -> str:
+    home = prepare_home(settings)
+    with instance(settings) as found:
         kind = type(found.event_log_storage).__name__
         runs = found.get_runs_count()
     slow = (
-        "" if kind != "SqliteEventLogStorage" else "; copy dagster.yaml there: range runs are slow"
+        f"; range runs are slow: take `storage` from {file_for(settings.base, SETTINGS_FILE)}"
+        if kind == "SqliteEventLogStorage"
+        else ""
     )
     return f"{home}: {runs} runs, events in {kind}{slow}"
 

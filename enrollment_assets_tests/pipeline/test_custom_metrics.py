@@ -10,8 +10,9 @@ import pytest
 from enrollment_assets.config import load_settings
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.in_process import assets_of
 from enrollment_assets.pipeline.custom.compute import preview
-from enrollment_assets.pipeline.names import CORE, DAILY, FIGURES, INSIGHT, RESTATE
+from enrollment_assets.pipeline.names import BACKFILL, CORE, DAILY, INSIGHT, PARTS, RESTATE
 from enrollment_assets.schema import custom as custom_metrics
 from enrollment_assets_tests.conftest import CHECKOUT, day, student
 
@@ -128,11 +129,14 @@ def test_a_file_becomes_a_documented_asset_with_its_checks(university):
 
 def test_metrics_go_with_insight_and_not_with_the_core(university):
     definitions = build_defs(settings=university.settings)
-    assert {
-        job: definitions.resolve_job_def(job).asset_layer.executable_asset_keys
-        >= {dg.AssetKey("headcount_by_program"), dg.AssetKey("programs_at_risk")}
-        for job in (DAILY, FIGURES, INSIGHT, RESTATE, CORE)
-    } == {DAILY: True, FIGURES: True, INSIGHT: True, RESTATE: False, CORE: False}
+    metrics = {dg.AssetKey("headcount_by_program"), dg.AssetKey("programs_at_risk")}
+    for job in (DAILY, BACKFILL):
+        assert definitions.resolve_job_def(job).asset_layer.executable_asset_keys >= metrics
+    assert {part: assets_of(definitions, groups) >= metrics for part, groups in PARTS.items()} == {
+        CORE: False,
+        RESTATE: False,
+        INSIGHT: True,
+    }
 
 
 def test_a_range_is_written_by_name_with_declared_types_and_a_rerun_doubles_nothing(university):

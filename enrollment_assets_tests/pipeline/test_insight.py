@@ -8,7 +8,7 @@ import pytest
 from enrollment_assets.cli.running import acknowledge, execute_and_restate, rebuild
 from enrollment_assets.pipeline.days import stale_ranges
 from enrollment_assets.pipeline.insight import cohorts
-from enrollment_assets.pipeline.names import CORE, FIGURES, INSIGHT
+from enrollment_assets.pipeline.names import BACKFILL, CORE, INSIGHT
 from enrollment_assets_tests.conftest import day, student
 from enrollment_assets_tests.support.moments import take_in
 
@@ -142,7 +142,7 @@ def test_the_trend_is_the_mean_change_with_students_interval(university):
     for number, change in enumerate(changes, start=1):
         total += change
         university.write(autumn(-20 + number), people(total))
-    assert university.run(autumn(-20), autumn(-10), FIGURES).success
+    assert university.run(autumn(-20), autumn(-10), BACKFILL).success
     row = university.query(
         "SELECT slope, slope_lower, slope_upper, volatility, direction, moving_average_7 "
         "FROM enrollment.enrollment_trend WHERE date = ?",
@@ -309,7 +309,7 @@ def test_insight_that_nobody_asked_for_is_not_stale(university):
 def test_a_backfill_that_is_not_of_the_core_alone_brings_insight(university):
     for offset in range(-12, 0):
         university.write(autumn(offset), people(60 + offset))
-    outcome = university.run(autumn(-12), autumn(-1), FIGURES)
+    outcome = university.run(autumn(-12), autumn(-1), BACKFILL)
     assert outcome.success, outcome.failures
     for table in ("point_in_time", "enrollment_anomalies", "headcount_by_program"):
         assert university.query(f"SELECT count(DISTINCT date) FROM enrollment.{table}") == [(12,)]

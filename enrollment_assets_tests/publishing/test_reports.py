@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from enrollment_assets.errors import ConfigurationError
-from enrollment_assets.pipeline.names import DAILY, FIGURES
+from enrollment_assets.pipeline.names import BACKFILL, DAILY
 from enrollment_assets.publishing.reports import canvas
 from enrollment_assets.publishing.reports.charts import draw_charts
 from enrollment_assets.publishing.reports.colors import contrast, readable
@@ -465,7 +465,7 @@ def built(tmp_path_factory):
     made.write("2024-09-12", [*everyone[5:], student("new")])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", str(home))
-        made.run("2024-09-08", "2024-09-12", job=FIGURES)
+        made.run("2024-09-08", "2024-09-12", job=BACKFILL)
     return folder
 
 
@@ -504,7 +504,7 @@ def test_what_comes_later_changes_nothing_in_a_page(history, university):
     for date in ("2024-09-08", "2024-09-09"):
         shutil.copy(history.file(date), university.file(date))
     university.change(institution={"name": history.settings.institution.name})
-    university.run("2024-09-08", "2024-09-09", job=FIGURES)
+    university.run("2024-09-08", "2024-09-09", job=BACKFILL)
     publish(university, "2024-09-09")
     publish(history, "2024-09-09")
     assert page_of(university, "2024-09-09") == page_of(history, "2024-09-09")
