@@ -162,10 +162,10 @@ def try_models(history: History, horizon: int) -> Trial | None:
 def model_path(history: History, horizon: int) -> FloatArray | None:
     """The changes that the models expect; none of registration after the term's start."""
     y = history.now.values[-_MODEL_DAYS:]
-    said = series_methods.predictions(y, _GRID_DAYS, horizon, series_methods.MEMBERS)
-    if series_methods.COMBINED not in said.forecasts:
+    combined = series_methods.predictions(y, _GRID_DAYS, horizon).get(series_methods.COMBINED)
+    if combined is None:
         return None
-    path: FloatArray = said.forecasts[series_methods.COMBINED] - y[-1]
+    path: FloatArray = combined - y[-1]
     left = history.now.start - history.today
     if 0 < left < horizon:
         path[left:] = path[left - 1]
