@@ -137,6 +137,7 @@ FROM enrollment.enrollment_snapshots WHERE snapshot_date BETWEEN $first AND $las
 def scene(university, capfd, caplog, monkeypatch):
     working_directory(university).mkdir()
     monkeypatch.chdir(working_directory(university))
+    university.change(exports={"formats": ["csv", "parquet", "hyper"]})
     return Scene(university, capfd, caplog)
 
 

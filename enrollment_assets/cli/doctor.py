@@ -12,6 +12,7 @@ from enrollment_assets.config.environment import ENV_FILE, open_to_others
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
 from enrollment_assets.publishing.alerts.delivery import addresses, check_addresses, undelivered
+from enrollment_assets.publishing.exports.files import check_formats
 from enrollment_assets.publishing.mail import delivery
 from enrollment_assets.publishing.mail import smtp as mailer
 from enrollment_assets.publishing.reports.page import read_logo
@@ -48,6 +49,7 @@ def diagnose() -> Iterator[Diagnosis]:
         ("warehouse", _look_at_warehouse),
         ("instance", _look_at_instance),
         ("reports", _look_at_reports),
+        ("exports", _look_at_exports),
         ("mail", _look_at_mail),
         ("alerts", _look_at_alerts),
     )
@@ -128,6 +130,11 @@ def _look_at_reports(settings: Settings) -> str:
 
     shown = "with the logo" if read_logo(settings) else "without a logo"
     return f"{settings.data_path / 'reports'}, {shown}"
+
+
+def _look_at_exports(settings: Settings) -> str:
+    check_formats(settings)
+    return f"{settings.data_path / 'exports'}: {', '.join(settings.exports.formats) or 'none'}"
 
 
 def _look_at_mail(settings: Settings) -> str:

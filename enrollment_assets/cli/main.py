@@ -16,12 +16,14 @@ from enrollment_assets.errors import ConfigurationError, EnrollmentError
 # Each subcommand: the module of this room that holds it, and its line in the list of commands (the
 # first sentence of its help; a test compares the two).
 COMMANDS = {
+    "init": ("start", "Make a folder to run in: configuration, Dagster's files, your own SQL."),
     "demo": ("runs", "Build the made-up university and run everything over it."),
     "run": ("runs", "Run everything for one day."),
     "backfill": ("runs", "Process a range of past days in one run."),
     "rebuild": ("runs", "Bring everything of a term up to date after its dates were edited."),
     "status": ("questions", "Show which dates are accepted, missing, rejected or stale."),
     "explain": ("questions", "Show what changed a term's headcount between two days."),
+    "metric": ("metrics", "Compute a custom metric for one day and show its rows."),
     "students": ("questions", "Write lists of a day's added, dropped and moved students."),
     "doctor": ("doctor", "Test configuration, source, warehouse, instance and mail."),
     "config": ("configuration", "Print what is configured, and where each value comes from."),

@@ -28,6 +28,7 @@ from enrollment_assets.pipeline.names import (
     RESTATED_CHECK,
 )
 from enrollment_assets.pipeline.partitions import range_tags
+from enrollment_assets.publishing.exports.files import check_formats
 from enrollment_assets.support import progress
 from enrollment_assets.support.ranges import as_ranges
 
@@ -70,7 +71,12 @@ def execute(
     ops: Mapping[str, Any] | None = None,
     verbose: bool = False,
 ) -> Outcome:
-    """Run a job for one day, for a range of days in one run, or for no day; `ops` is their config."""
+    """Run a job for one day, for a range of days in one run, or for no day; `ops` is their config.
+
+    Raises:
+        ConfigurationError: if exports are asked for in a format whose package is not installed.
+    """
+    check_formats(settings)
     definition = build_defs(settings=settings).resolve_job_def(job)
     all_tags = {**process_tags(), **(tags or {})}
     single = first == last

@@ -2,14 +2,11 @@
 
 import datetime as dt
 import getpass
-import importlib.util
 import sys
-from pathlib import Path
-from typing import Any
 
 import click
 
-from enrollment_assets.cli import running
+from enrollment_assets.cli import example, running
 from enrollment_assets.cli.options import Day, check_days
 from enrollment_assets.cli.outcome import (
     print_headlines,
@@ -31,7 +28,7 @@ from enrollment_assets.support import progress
 def demo(until: dt.date | None) -> None:
     """Build the made-up university and run everything over it."""
     settings = load_settings()
-    example = _example(settings)
+    _refuse_other_data(settings)
     until = min(until or example.UNTIL, settings.today())
     check_days(settings, until)
     with bars():
@@ -48,24 +45,17 @@ def demo(until: dt.date | None) -> None:
         report = execute_and_restate(settings, REPORTS, day, day)
     failed = print_run(settings, report, day, day) or failed
     print_headlines(settings, day)
-    console.print("[bold]make ui[/] opens Dagster on the same data.")
+    console.print("[bold]enrollment ui[/] opens Dagster on the same data.")
     sys.exit(1 if failed else 0)
 
 
-def _example(settings: Settings) -> Any:
-    """The generator of the example that the configuration points to."""
-    path = Path(__file__).resolve().parents[1] / "examples" / "university" / "generate.py"
-    if (settings.base / settings.source.url).resolve() != path.parent / "snapshots":
+def _refuse_other_data(settings: Settings) -> None:
+    """Refuse to fill a folder that is not the example's with made-up students."""
+    if settings.source.url != example.FOLDER:
         raise ConfigurationError(
-            f"source.url in {settings.path} is not the example's folder, and the demo would fill it "
+            f"source.url in {settings.path} is not {example.FOLDER}, and the demo would fill it "
             "with made-up students; use `enrollment run` or `enrollment backfill` on your own data."
         )
-    spec = importlib.util.spec_from_file_location("university_example", path)
-    if spec is None or spec.loader is None:
-        raise ConfigurationError(f"{path} cannot be loaded; is the checkout complete?")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @click.command()

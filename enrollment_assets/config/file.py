@@ -58,8 +58,8 @@ def _text(path: Path, variable: str) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigurationError(
-            f"{path} is not there; run in the folder of enrollment.yaml, or name the file with "
-            f"{variable}."
+            f"{path} is not there; run in the folder of enrollment.yaml, name the file with "
+            f"{variable}, or make a new folder with `enrollment init FOLDER`."
         ) from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text; save it as UTF-8.") from None

@@ -310,8 +310,10 @@ class Email(Section):
 class Exports(Section):
     """Which files are made for BI tools, and whether those of single students are among them."""
 
-    formats: tuple[Literal["csv", "parquet", "hyper"], ...] = ("csv", "parquet", "hyper")
-    """Which kinds of files are written to `data/exports/`; `hyper` is for Tableau."""
+    formats: tuple[Literal["csv", "parquet", "hyper"], ...] = ("csv", "parquet")
+    """Which kinds of files are written to `data/exports/`; `hyper` is for Tableau, and needs the extra
+    `tableau` of this package.
+    """
     student_changes: bool = False
     """Whether `fact_student_change`, with one row for each student and change, is exported too."""
 

@@ -245,10 +245,8 @@ class Settings(BaseSettings):
 
     @property
     def metrics_path(self) -> Path:
-        """The folder of custom metrics: `metrics_dir`, by default the checkout's `sql/metrics`."""
-        if self.metrics_dir is None:
-            return Path(__file__).resolve().parents[2] / "sql" / "metrics"
-        return (self.base / self.metrics_dir).resolve()
+        """The folder of custom metrics: `metrics_dir`, or `sql/metrics` beside the configuration."""
+        return (self.base / (self.metrics_dir or "sql/metrics")).resolve()
 
     @property
     def warehouse_path(self) -> Path:
@@ -320,12 +318,9 @@ class Settings(BaseSettings):
 
 
 def find_config() -> Path:
-    """Where the configuration is: `ENROLLMENT_CONFIG`, or `enrollment.yaml` here or in the checkout."""
+    """Where the configuration is: `ENROLLMENT_CONFIG`, or `enrollment.yaml` in this folder."""
     named = os.environ.get(CONFIG_VARIABLE)
-    if named:
-        return Path(named).expanduser().resolve()
-    here = Path.cwd() / "enrollment.yaml"
-    return here if here.exists() else Path(__file__).resolve().parents[2] / "enrollment.yaml"
+    return Path(named).expanduser().resolve() if named else Path.cwd() / "enrollment.yaml"
 
 
 def load_settings(path: Path | None = None) -> Settings:

@@ -359,7 +359,7 @@ def _read_sql(path: Path) -> SqlMetric:
     _check_select(path, text)
     try:
         return SqlMetric.model_validate(
-            {**header, "depends_on": _tables_read(text), "file": path, "text": text}
+            {**header, "depends_on": tables_read(text), "file": path, "text": text}
         )
     except ValidationError as error:
         raise ConfigurationError(in_words(path, error, SqlMetric)) from None
@@ -381,7 +381,7 @@ def _parameters_of(text: str) -> list[str]:
     return sorted(duckdb.extract_statements(text)[0].named_parameters)
 
 
-def _tables_read(text: str) -> list[str]:
+def tables_read(text: str) -> list[str]:
     """The tables of schema `enrollment` in a SELECT statement, from DuckDB's own parser."""
     # Not bound: binding a value imports pandas, and every import of the definitions comes here. The
     # statement is parsed, in a database with nothing in it, and never run.

@@ -9,6 +9,9 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from enrollment_assets.orchestration.instance_storage import PooledSqliteEventLogStorage
 from enrollment_assets_tests.conftest import CHECKOUT
 
+# The instances are made by the tests themselves.
+pytestmark = pytest.mark.usefixtures("dagster_home")
+
 FIRST, DAYS = dt.date(2024, 3, 1), 40
 partitions = dg.DailyPartitionsDefinition(FIRST.isoformat())
 single = dg.BackfillPolicy.single_run()

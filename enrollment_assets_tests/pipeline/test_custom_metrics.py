@@ -39,7 +39,7 @@ FROM enrollment.segment_metrics
 WHERE dimension = 'program' AND date BETWEEN $first AND $last AND total_enrollment <= $most; -- end
 """
 PYTHON = """\
-from enrollment_assets.schema.custom import CustomMetric
+from enrollment_assets.custom_metrics import CustomMetric
 
 
 def compute(frames, day, settings):
@@ -493,7 +493,7 @@ WHERE snapshot_date BETWEEN $first AND $last GROUP BY ALL
     else:
         columns = {"date": "DATE", "n": "BIGINT", **({"term": "VARCHAR"} if by_term else {})}
         text = f"""\
-from enrollment_assets.schema.custom import CustomMetric
+from enrollment_assets.custom_metrics import CustomMetric
 
 def compute(frames, day, settings):
     found = frames["enrollment_snapshots"].groupby("term", as_index=False).agg(n=("level", "size"))

@@ -455,6 +455,7 @@ def in_segment(rows, dimension, segment):
     return {row["student_id"] for row in rows if (row[dimension] or "(not given)") == segment}
 
 
+@pytest.mark.usefixtures("dagster_home")
 @pytest.mark.parametrize("grain", ["student", "registration"])
 @settings(
     max_examples=12,

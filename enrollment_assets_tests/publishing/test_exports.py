@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import stat
+import sys
 from csv import reader
 
 import duckdb
@@ -27,6 +28,7 @@ from enrollment_assets_tests.support.moments import restate, take_in
 
 FORMULA = "=HYPERLINK(1)"
 KEY = "a key of some length"
+ALL_FORMATS = {"formats": ["csv", "parquet", "hyper"]}
 
 
 def people(count, start=0, **others):
@@ -45,6 +47,7 @@ def two_days(university):
 
 @pytest.fixture
 def filled(university):
+    university.change(exports=ALL_FORMATS)
     two_days(university)
     take_in(university, "2024-09-10", "2024-09-11", insight=True)
     return university
@@ -305,7 +308,52 @@ def test_only_the_formats_that_are_asked_for_are_there(filled):
     assert {path.suffix for path in contents(filled)} == {".csv", ".json"}
 
 
+def test_hyper_is_written_only_where_it_is_asked_for(university):
+    publish(university)
+    assert {path.suffix for path in contents(university)} == {".csv", ".parquet", ".json"}
+
+
+@pytest.fixture
+def without_pantab(monkeypatch):
+    """Python finds no pantab, as where the extra `tableau` is not installed."""
+    monkeypatch.setitem(sys.modules, "pantab", None)
+
+
+def test_hyper_without_its_extra_is_refused_before_anything_is_run(
+    university, without_pantab, monkeypatch
+):
+    monkeypatch.setenv("ENROLLMENT_CONFIG", str(university.config))
+    university.change(exports=ALL_FORMATS)
+    two_days(university)
+    before = sorted(university.folder.rglob("*"))
+    for command in ("run --date 2024-09-10", "backfill --from 2024-09-10 --to 2024-09-11"):
+        done = CliRunner().invoke(cli, command.split())
+        assert isinstance(done.exception, ConfigurationError)
+        assert str(done.exception) == (
+            f"exports.formats in {university.config} names hyper, which needs a package that is not "
+            "installed: pip install 'enrollment-assets[tableau]', or leave hyper out."
+        )
+    assert sorted(university.folder.rglob("*")) == before
+    doctor = CliRunner().invoke(cli, ["doctor"])
+    assert doctor.exit_code == 1
+    assert "!!  exports:" in doctor.output
+    assert doctor.output.count("pip install 'enrollment-assets[tableau]'") == 1
+
+
+def test_a_run_of_dagsters_own_without_the_extra_leaves_the_exports_as_they_were(
+    filled, without_pantab
+):
+    filled.change(exports={"formats": ["csv"]})
+    publish(filled)
+    before = contents(filled)
+    filled.change(exports=ALL_FORMATS)
+    with pytest.raises(ConfigurationError, match="names hyper"):
+        publish(filled)
+    assert contents(filled) == before
+
+
 def test_before_anything_stands_there_are_empty_files_with_headers(university):
+    university.change(exports=ALL_FORMATS)
     written = publish(university)
     assert written["fact_segment_daily"].rows == 0
     assert written["dim_term"].rows == 2

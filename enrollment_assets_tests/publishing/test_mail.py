@@ -592,34 +592,39 @@ def enrollment(university, *arguments):
     return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
-def test_a_command_mails_over_a_real_mail_server_into_mailboxes(three_days, monkeypatch):
+@pytest.fixture
+def mail_server():
+    """The port of a real mail server with two mailboxes, and its folder."""
     require(EXIM is not None, "exim4 (exim4-daemon-light) is not installed")
+    with exim(["dean", "bursar"]) as found:
+        yield found
+
+
+def test_a_command_mails_over_a_real_mail_server_into_mailboxes(
+    three_days, mail_server, monkeypatch
+):
     three_days.run("2024-09-08", "2024-09-09")
     recipients = [DEAN, BURSAR, "nobody@example.edu"]
-    with exim(["dean", "bursar"]) as (port, folder):
-        monkeypatch.setenv("SMTP_URL", f"smtp+starttls://user:password@localhost:{port}")
-        monkeypatch.setenv("SSL_CERT_FILE", str(folder / "certificate.pem"))
-        three_days.change(email={**keys(three_days), "recipients": recipients})
-        code, words = enrollment(three_days, "doctor")
-        assert f"mail: to 3 recipients through localhost:{port} (STARTTLS), login accepted" in words
-        assert code == 0, words
-        code, words = enrollment(three_days, "run", "--date", "2024-09-10", "--email")
-        assert code == 0, words
-        assert (
-            "mailed to 2 recipients; the mail server refused 1 recipient at example.edu (550)"
-            in words
-        )
-        wait_for(
-            lambda: all(
-                list((folder / "mail" / who / "new").glob("*")) for who in ("dean", "bursar")
-            )
-        )
-        code, words = enrollment(three_days, "run", "--date", "2024-09-10", "--email")
-        assert "2 recipients had it already" in words
-        boxes = [
-            list(mailbox.Maildir(folder / "mail" / who, factory=parse))
-            for who in ("dean", "bursar")
-        ]
+    port, folder = mail_server
+    monkeypatch.setenv("SMTP_URL", f"smtp+starttls://user:password@localhost:{port}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "certificate.pem"))
+    three_days.change(email={**keys(three_days), "recipients": recipients})
+    code, words = enrollment(three_days, "doctor")
+    assert f"mail: to 3 recipients through localhost:{port} (STARTTLS), login accepted" in words
+    assert code == 0, words
+    code, words = enrollment(three_days, "run", "--date", "2024-09-10", "--email")
+    assert code == 0, words
+    assert (
+        "mailed to 2 recipients; the mail server refused 1 recipient at example.edu (550)" in words
+    )
+    wait_for(
+        lambda: all(list((folder / "mail" / who / "new").glob("*")) for who in ("dean", "bursar"))
+    )
+    code, words = enrollment(three_days, "run", "--date", "2024-09-10", "--email")
+    assert "2 recipients had it already" in words
+    boxes = [
+        list(mailbox.Maildir(folder / "mail" / who, factory=parse)) for who in ("dean", "bursar")
+    ]
     assert [len(box) for box in boxes] == [1, 1]
     (message,) = boxes[0]
     assert message["Received"]

@@ -202,7 +202,7 @@ def _without_values(metric: CustomMetric, day: dt.date, error: Exception) -> str
     return (
         f"Computing {metric.name} for {day}: {type(error).__name__} in {frame.filename}, line "
         f"{frame.lineno}; nothing was changed. The message is not shown, since it may hold a student's "
-        f"data; preview(load_settings(), {metric.name!r}, day) of {__name__} shows it."
+        f"data; `enrollment metric {metric.name} --date {day}` shows it."
     )
 
 

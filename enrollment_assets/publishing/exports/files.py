@@ -7,6 +7,7 @@ What segments are shown is decided by `published_segments.sql` alone.
 
 import datetime as dt
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -174,6 +175,19 @@ def _dimensions(segment_key: Column) -> tuple[Table, ...]:
     return dates, terms, segments
 
 
+def check_formats(settings: Settings) -> None:
+    """Refuse a format whose package is not installed, before anything is run or written.
+
+    Raises:
+        ConfigurationError: if exports.formats names hyper, and the extra `tableau` is not there.
+    """
+    if "hyper" in settings.exports.formats and importlib.util.find_spec("pantab") is None:
+        raise ConfigurationError(
+            f"exports.formats in {settings.path} names hyper, which needs a package that is not "
+            "installed: pip install 'enrollment-assets[tableau]', or leave hyper out."
+        )
+
+
 def export_names(settings: Settings) -> dict[str, str]:
     """The tables under the names they have in the files: what each is called here.
 
@@ -207,9 +221,11 @@ def publish(
     `taken_by` goes into the ledger of student lists where changes of single students are among them.
 
     Raises:
-        ConfigurationError: if pseudonyms are asked for and there is no key, or names collide.
+        ConfigurationError: if pseudonyms are asked for and there is no key, names collide, or a format
+            needs a package that is not installed.
         WarehouseError: if a table cannot be read or written; all files are as they were.
     """
+    check_formats(settings)
     folder = make_private_folder(settings.data_path / "exports")
     before = read_manifest(folder)
     aside = folder / ".aside"

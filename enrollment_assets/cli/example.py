@@ -6,21 +6,29 @@ doi:10.1038/sdata.2017.171): slow at first, an S towards the start, quiet weeken
 payment deadline, in the first two weeks and at the census. Some who drop come back; some move to
 another program. Two mornings go wrong on purpose: one file is missing, one is cut off.
 
-Usage: python examples/university/generate.py [--until 2026-11-20] [--seed 20250401]
 """
 
-import argparse
+from __future__ import annotations
+
 import csv
 import datetime as dt
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+from enrollment_assets.config import Settings, Term
+from enrollment_assets.support.lazy import lazy
 
-from enrollment_assets.config import Settings, Term, load_settings
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
+    Days = npt.NDArray[np.int64]
+else:
+    np = lazy("numpy")
+
+FOLDER = "examples/university/snapshots"
 SEED = 20250401
 UNTIL = dt.date(2026, 11, 20)
 
@@ -69,7 +77,6 @@ _FAMILY = (
     "Vargas|Watanabe|Weber|Wójcik|Yilmaz|Zhang|Zuñiga"
 ).split("|")
 
-Days = npt.NDArray[np.int64]
 _NEVER = 10**6
 
 
@@ -289,18 +296,3 @@ def _on_business_days(days: Days, settings: Settings, first: dt.date) -> Days:
             date += dt.timedelta(1)
         days[days == unique] = (date - first).days
     return days
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--until", type=dt.date.fromisoformat, default=UNTIL)
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--to", type=Path, default=Path(__file__).parent / "snapshots")
-    options = parser.parse_args()
-    count = generate(load_settings(), options.to, until=options.until, seed=options.seed)
-    print(f"{count} snapshots in {options.to}")  # noqa: T201 - a command
-
-
-if __name__ == "__main__":
-    main()
