@@ -41,7 +41,7 @@ class _Commands(click.Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"enrollment_assets.cli.main.{COMMANDS[name][0]}")
+        module = importlib.import_module(f"enrollment_assets.cli.{COMMANDS[name][0]}")
         command: click.Command = getattr(module, name)
         return command
 
