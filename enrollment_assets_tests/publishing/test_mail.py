@@ -24,11 +24,11 @@ from enrollment_assets.publishing.mail.compose import StudentList, StudentRow, a
 from enrollment_assets.publishing.mail.delivery import DayMail, send_day
 from enrollment_assets.publishing.reports.pictures import (
     Picture,
+    embed_texts,
     read_pictures,
-    with_words,
-    words_of,
+    read_texts,
 )
-from enrollment_assets.publishing.reports.summary import TermRow
+from enrollment_assets.publishing.reports.texts import TermRow
 from enrollment_assets_tests.conftest import day, require, student
 from enrollment_assets_tests.support.channels import open_channel
 from enrollment_assets_tests.support.mail_servers import (
@@ -90,15 +90,15 @@ def ledger(university, columns="recipients, state"):
 
 
 def test_a_day_is_mailed_once_to_each_recipient(mailing, server):
-    assert send(mailing).words == "mailed to 2 recipients"
-    assert send(mailing).words == "2 recipients had it already"
+    assert send(mailing).outcome == "mailed to 2 recipients"
+    assert send(mailing).outcome == "2 recipients had it already"
     mailing.change(
         email={
             **mailing.settings.email.model_dump(by_alias=True),
             "recipients": ["new@example.edu", DEAN],
         }
     )
-    assert send(mailing).words == "mailed to 1 recipient; 1 recipient had it already"
+    assert send(mailing).outcome == "mailed to 1 recipient; 1 recipient had it already"
     assert [who for who, _ in server.taken] == [DEAN, BURSAR, "new@example.edu"]
     assert ledger(mailing) == [(f"{DEAN},{BURSAR}", "sent"), ("new@example.edu", "sent")]
 
@@ -120,9 +120,9 @@ class Chaos:
         self.doubts = []
         self.kills = 0
         server.fails_at = self.fails_at
-        monkeypatch.setattr(delivery.mailer, "send", self.dies_after(delivery.mailer.send))
+        monkeypatch.setattr(delivery.smtp, "send", self.dies_after(delivery.smtp.send))
         monkeypatch.setattr(
-            delivery.deliveries, "note_sending", self.dies_after(delivery.deliveries.note_sending)
+            delivery.ledger, "note_sending", self.dies_after(delivery.ledger.note_sending)
         )
 
     def fails_at(self):
@@ -197,7 +197,7 @@ def test_mail_goes_over_tls_with_a_login(mailing, tmp_path, monkeypatch, kind):
             send(mailing)
         assert "example.edu" not in str(wrong.value)
         monkeypatch.setenv("SMTP_PASSWORD", "päss:w@rd%")
-        assert send(mailing).words == "mailed to 2 recipients"
+        assert send(mailing).outcome == "mailed to 2 recipients"
         ((recipients, content),) = taken
     assert recipients == [DEAN, BURSAR]
     assert read_mail(content)["Subject"].startswith("[Enrollment] Test University 2024-09-10: ")
@@ -212,9 +212,9 @@ def keys(university):
     ("url", "words"),
     [
         ("smtp://mail.example.edu:25", "sends in the clear"),
-        ("https://mail.example.edu", "no address of a mail server"),
-        ("smtps://user:secret@host:port", "is no address"),
-        ("smtps:///path", "no address of a mail server"),
+        ("https://mail.example.edu", "not the address of a mail server"),
+        ("smtps://user:secret@host:port", "is not an address"),
+        ("smtps:///path", "not the address of a mail server"),
     ],
 )
 def test_an_address_that_is_not_safe_or_not_one_is_refused(mailing, monkeypatch, url, words):
@@ -235,18 +235,18 @@ def test_a_server_that_offers_no_starttls_is_sent_nothing(mailing, server, monke
 def test_those_who_were_accepted_are_not_mailed_again(mailing, server):
     server.refuses = {BURSAR: 550}
     mailed = send(mailing)
-    assert mailed.words == (
+    assert mailed.outcome == (
         "mailed to 1 recipient; the mail server refused 1 recipient at example.edu (550 5.1.1)"
     )
     again = send(mailing)  # the run is no failure because of one address that is wrong
     assert again.accepted == 0
     assert again.had_it == 1
     server.refuses = {BURSAR: 451}  # greylisted: put off for now
-    with pytest.raises(MailError, match=r"put 1 recipient off \(451 4\.1\.1\)") as late:
+    with pytest.raises(MailError, match=r"deferred 1 recipient \(451 4\.1\.1\)") as late:
         send(mailing)
     assert late.value.transient
     server.refuses = {}
-    assert send(mailing).words == "mailed to 1 recipient; 1 recipient had it already"
+    assert send(mailing).outcome == "mailed to 1 recipient; 1 recipient had it already"
     assert [who for who, _ in server.taken] == [DEAN, BURSAR]
 
 
@@ -417,9 +417,9 @@ QUOTED = "1,204 \N{EN DASH} \N{LEFT DOUBLE QUOTATION MARK}x"
 
 
 def test_the_words_of_a_picture_are_in_its_file(tmp_path):
-    told = with_words(PIXEL, "Enrollment", QUOTED)
-    assert words_of(told) == ("Enrollment", QUOTED)
-    assert words_of(PIXEL) == ("", "")
+    told = embed_texts(PIXEL, "Enrollment", QUOTED)
+    assert read_texts(told) == ("Enrollment", QUOTED)
+    assert read_texts(PIXEL) == ("", "")
     (tmp_path / "trend.png").write_bytes(told)
     (picture,) = read_pictures(tmp_path)
     assert picture == Picture("trend", "Enrollment", QUOTED, told)
@@ -639,7 +639,7 @@ def test_a_command_mails_over_a_real_mail_server_into_mailboxes(
         assert f"cid:{image['Content-ID'].strip('<>')}" in html.get_content()
         published = three_days.settings.report_path(DAY) / image.get_filename()
         assert image.get_content() == published.read_bytes()
-    assert all(words_of(image.get_content())[1] in html.get_content() for image in images)
+    assert all(read_texts(image.get_content())[1] in html.get_content() for image in images)
 
 
 def parse(file):
