@@ -48,12 +48,15 @@ def two_days(university):
     university.write("2024-09-11", later)
 
 
-@pytest.fixture
-def filled(university):
+def two_days_with_insight(university):
     university.change(exports=ALL_FORMATS)
     two_days(university)
     take_in(university, "2024-09-10", "2024-09-11", insight=True)
-    return university
+
+
+@pytest.fixture
+def filled(filled_by):
+    return filled_by(two_days_with_insight)
 
 
 def publish(university):

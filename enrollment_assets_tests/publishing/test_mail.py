@@ -55,8 +55,7 @@ def server():
         yield found
 
 
-@pytest.fixture
-def mailing(university, server, monkeypatch):
+def mailing_over(server, university, monkeypatch):
     """A university that mails two people over a server on loopback."""
     university.change(
         email={
@@ -67,6 +66,11 @@ def mailing(university, server, monkeypatch):
     )
     monkeypatch.setenv("SMTP_URL", server.url)
     return university
+
+
+@pytest.fixture
+def mailing(university, server, monkeypatch):
+    return mailing_over(server, university, monkeypatch)
 
 
 def send(university, date=DAY, mail=None):
@@ -441,20 +445,24 @@ def said_of_mail(instance, outcome):
     return {name: value.value for name, value in metadata.items()}
 
 
-@pytest.fixture
-def three_days(mailing):
-    """Sixty marked students; two leave and one comes, day after day."""
+def two_of_three_days(university):
+    """Sixty marked students; two leave and one comes, day after day. The last day is not run."""
     people = [
         student(f"SECRET{n:03d}", student_name=f"Hidden Person{n:03d}", program=f"P{n % 3}")
         for n in range(70)
     ]
     for number, date in enumerate(("2024-09-08", "2024-09-09", "2024-09-10")):
-        mailing.write(date, people[2 * number : 60 + number])
-    return mailing
+        university.write(date, people[2 * number : 60 + number])
+    assert university.run("2024-09-08", "2024-09-09").success
+
+
+@pytest.fixture
+def three_days(filled_by, server, monkeypatch):
+    return mailing_over(server, filled_by(two_of_three_days), monkeypatch)
 
 
 def test_a_run_that_was_asked_to_mails_its_day_once(three_days, server, dagster_instance):
-    three_days.run("2024-09-08", "2024-09-10")
+    three_days.run("2024-09-10")
     quiet = run_day(three_days, "2024-09-08", last="2024-09-09", tags=())
     assert quiet.success, quiet.failures
     assert "range of days" in said_of_mail(dagster_instance, quiet)["not_mailed"]
@@ -496,7 +504,7 @@ def test_a_run_that_was_asked_to_mails_its_day_once(three_days, server, dagster_
 
 
 def test_lists_of_students_are_in_the_mail_only_where_that_is_switched_on(three_days, server):
-    three_days.run("2024-09-08", "2024-09-10")
+    three_days.run("2024-09-10")
     three_days.change(email={**keys(three_days), "include_student_lists": True})
     assert run_day(three_days, "2024-09-10").success
     message = read_mail(server.taken[0][1])
@@ -519,7 +527,6 @@ def test_a_long_list_of_students_ends_with_a_number(mailing):
 
 
 def test_a_day_that_is_missing_is_mailed_to_nobody(three_days, server):
-    three_days.run("2024-09-08", "2024-09-09")
     assert not run_day(three_days, "2024-09-11", job=DAILY).success
     assert server.sessions == 0
 
@@ -528,7 +535,6 @@ def test_figures_with_an_error_are_not_mailed(three_days, server, monkeypatch):
     from enrollment_assets.pipeline import findings as quality
     from enrollment_assets.pipeline.changes import checks as changes
 
-    three_days.run("2024-09-08", "2024-09-09")
     wrong = quality.Finding("changes_reconcile", False, is_error=True, figures={})
     monkeypatch.setattr(changes, "changes_reconcile", lambda _: wrong)
     outcome = run_day(three_days, "2024-09-10", job=DAILY)
@@ -538,7 +544,6 @@ def test_figures_with_an_error_are_not_mailed(three_days, server, monkeypatch):
 
 
 def test_nothing_is_mailed_where_an_asset_of_the_run_failed(three_days, server, tmp_path):
-    three_days.run("2024-09-08", "2024-09-09")
     folder = tmp_path / "metrics"
     folder.mkdir()
     (folder / "broken.sql").write_text(BROKEN)
@@ -566,7 +571,7 @@ WHERE date BETWEEN $first AND $last
 
 
 def test_a_mail_server_that_is_down_fails_the_run_in_words(three_days, server, monkeypatch):
-    three_days.run("2024-09-08", "2024-09-10")
+    three_days.run("2024-09-10")
     monkeypatch.setattr(delivery, "_TRIES", 2)
     monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.01)
     server.fails_at = lambda: ("connect", 0)
@@ -603,7 +608,6 @@ def mail_server():
 def test_a_command_mails_over_a_real_mail_server_into_mailboxes(
     three_days, mail_server, monkeypatch
 ):
-    three_days.run("2024-09-08", "2024-09-09")
     recipients = [DEAN, BURSAR, "nobody@example.edu"]
     port, folder = mail_server
     monkeypatch.setenv("SMTP_URL", f"smtp+starttls://user:password@localhost:{port}")
@@ -647,7 +651,6 @@ def parse(file):
 
 
 def test_a_command_that_fails_tells_the_alert_addresses_and_nobody_else(three_days, server):
-    three_days.run("2024-09-08", "2024-09-09")
     with open_channel() as service:
         three_days.change(alerts={"urls": [service.address]})
         code, words = enrollment(three_days, "run", "--date", "2024-09-11", "--email")
