@@ -2,10 +2,11 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,13 @@ class Measured:
 
     seconds: float
     megabytes: float
-    result: dict[str, float]
+    cpu_seconds: float
+    result: dict[str, float] = field(default_factory=dict)
 
 
 def measure(command: list[str], **environment: str) -> Measured:
-    """Run a command; wall time and the highest memory of it and its children together."""
-    start = time.perf_counter()
+    """Run a command; wall time, and CPU time and highest memory of it and its children together."""
+    start, cpu_start = time.perf_counter(), _cpu_of_children()
     process = subprocess.Popen(
         command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
     )
@@ -51,7 +53,13 @@ def measure(command: list[str], **environment: str) -> Measured:
         sys.exit(f"{' '.join(command)} failed:\n{output}")
     lines = output.strip().splitlines()
     result = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
-    return Measured(seconds, peak / 2**20, result)
+    return Measured(seconds, peak / 2**20, _cpu_of_children() - cpu_start, result)
+
+
+def _cpu_of_children() -> float:
+    """CPU seconds of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def make_year(folder: Path, *, students: int = STUDENTS, days: int = DAYS) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from common import TERM, make_home, measure, write_config
 
 from enrollment_assets.config import load_settings
+from enrollment_assets.schema.catalog import lineage
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.derive import CORE, write_statement
+from enrollment_assets.warehouse.derive import Statement, write_statement
 
 CHUNK_DAYS = 15
 LAST = dt.date(2025, 12, 30)
@@ -55,8 +56,8 @@ def fill(config: Path, students: int, days: int, first: dt.date) -> None:
             "enrollment.enrollment_snapshots GROUP BY ALL"
         )
         dates = [first + dt.timedelta(offset) for offset in range(days)]
-        for derived in CORE.values():
-            write_statement(connection, settings, derived, dates, run_id="bench")
+        for name in lineage(settings).core:
+            write_statement(connection, settings, Statement(name), dates, run_id="bench")
 
 
 def main() -> None:

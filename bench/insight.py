@@ -22,8 +22,9 @@ import yaml
 from common import COLUMNS, make_home, measure
 
 from enrollment_assets.config import Settings, load_settings
+from enrollment_assets.schema.catalog import lineage
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.derive import CORE, write_statement
+from enrollment_assets.warehouse.derive import Statement, write_statement
 
 FIRST, TODAY = dt.date(2024, 1, 1), dt.date(2025, 12, 31)
 # code, day on which it opens, the term that it is compared with
@@ -105,8 +106,8 @@ def fill(settings: Settings, students: int) -> None:
             "FROM enrollment.enrollment_snapshots GROUP BY ALL"
         )
         days = [FIRST + dt.timedelta(offset) for offset in range((before - FIRST).days + 1)]
-        for derived in CORE.values():
-            write_statement(connection, settings, derived, days, run_id="bench")
+        for name in lineage(settings).core:
+            write_statement(connection, settings, Statement(name), days, run_id="bench")
         parts = " UNION ALL ".join(
             f"({rows_of(code, opens, TODAY, TODAY, students)})" for code, opens, _ in TERMS[2:]
         )
@@ -129,7 +130,7 @@ def run_day(words: str) -> None:
         selection -= dg.AssetSelection.groups(*WITHOUT[words])
     job = dg.Definitions(jobs=[dg.define_asset_job("measured", selection)])
     definitions = dg.Definitions.merge(build_defs(), job)
-    with instance() as found:
+    with instance(load_settings()) as found:
         result = definitions.resolve_job_def("measured").execute_in_process(
             instance=found,
             partition_key=str(TODAY),

@@ -42,8 +42,9 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
     import duckdb
 
     from enrollment_assets.config import load_settings
+    from enrollment_assets.schema.catalog import lineage
     from enrollment_assets.warehouse.connection import load_terms
-    from enrollment_assets.warehouse.derive import CORE, write_statement
+    from enrollment_assets.warehouse.derive import Statement, write_statement
     from enrollment_assets.warehouse.tables import ensure_tables
 
     settings = load_settings(config)
@@ -72,8 +73,8 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
             "SELECT DISTINCT snapshot_date FROM enrollment.snapshot_log ORDER BY 1"
         ).fetchall()
     ]
-    for derived in CORE.values():
-        write_statement(connection, settings, derived, days, run_id="bench")
+    for name in lineage(settings).core:
+        write_statement(connection, settings, Statement(name), days, run_id="bench")
     connection.close()
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,19 +31,59 @@ HEADER = "student_id,student_name,term,division,program,level,status"
 Student = Mapping[str, str]
 
 
-# Files that take minutes go first: begun last, one process would wait for the other.
+# --- tiers -------------------------------------------------------------------------------------------
+
+# Kills, daemons, drawn histories, years of days; `make soak` repeats most of them more often.
+LONG = (
+    "pipeline/test_no_look_ahead.py",
+    "orchestration/test_daemon.py",
+    "pipeline/test_any_order.py",
+    "examples/test_real_registrations.py",
+    "orchestration/test_kills.py",
+    "pipeline/test_malformed.py",
+    "publishing/test_mail.py::test_a_server_that_fails_at_random_points",
+    "test_package.py",
+)
+# Whatever uses one of these talks to a server or a browser that is a process of its own.
+SERVICES = {
+    *("postgres_server", "database", "own_postgres", "own_mariadb", "own_server"),
+    *("sshd", "place", "object_store", "mail_server", "browser", "ui"),
+}
+SERVICE_FILES = ("publishing/test_serve.py",)
+TIERS = ("long", "services", "pipeline", "fast")
+# The longest files go first: begun last, one process would wait for the other.
 LONG_FIRST = (
     *("test_no_look_ahead", "test_daemon", "test_trust", "test_commands", "test_any_order"),
     *("test_real_registrations", "test_custom_metrics", "test_kills", "test_serve", "test_privacy"),
 )
 
 
+def tier(item: pytest.Item) -> str:
+    """How much of the world a test needs: this alone decides where it is run."""
+    place = item.nodeid.partition("/")[2]
+    used = set(getattr(item, "fixturenames", ()))
+    if place.startswith(LONG):
+        return "long"
+    if used & SERVICES or place.startswith(SERVICE_FILES):
+        return "services"
+    return "pipeline" if "dagster_home" in used else "fast"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of long files first, in that order."""
+    """Put each test into its tier, and the tests of long files first."""
+    for item in items:
+        item.add_marker(tier(item))
     names = [f"{name}.py" for name in LONG_FIRST]
     items.sort(
         key=lambda item: names.index(item.path.name) if item.path.name in names else len(names)
     )
+
+
+@pytest.fixture(autouse=True)
+def _jobs_run_at_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the fixture `dagster_home` there is no instance: no fast test can run a job."""
+    if "dagster_home" not in request.fixturenames:
+        monkeypatch.setenv("DAGSTER_HOME", "nowhere: use the fixture dagster_home")
 
 
 def require(available: bool, reason: str) -> None:
@@ -116,6 +156,9 @@ class University:
         return Warehouse(self.settings)
 
 
+# Runs days of an empty university.
+Fill = Callable[[University], object]
+
 CONFIG: dict[str, Any] = {
     "institution": {"name": "Test University", "timezone": "America/New_York"},
     "start_date": "2024-04-01",
@@ -145,22 +188,65 @@ CONFIG: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Dagster home with the project's own dagster.yaml."""
-    home = tmp_path / "dagster_home"
-    home.mkdir()
+@pytest.fixture(scope="session")
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Dagster home with the project's own dagster.yaml and empty databases: making those takes a second."""
+    home = tmp_path_factory.mktemp("dagster_home")
     (home / "dagster.yaml").write_text((CHECKOUT / "dagster.yaml").read_text())
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(home))
+        dg.DagsterInstance.get().dispose()
     return home
 
 
 @pytest.fixture
-def university(tmp_path: Path, dagster_home: Path) -> University:
-    (tmp_path / "snapshots").mkdir()
-    config = tmp_path / "enrollment.yaml"
+def dagster_home(tmp_path: Path, new_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Dagster home of the test's own."""
+    home = tmp_path / "dagster_home"
+    shutil.copytree(new_home, home)
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    return home
+
+
+def new_university(folder: Path) -> University:
+    (folder / "snapshots").mkdir()
+    config = folder / "enrollment.yaml"
     config.write_text(yaml.safe_dump(CONFIG, sort_keys=False))
-    return University(tmp_path, config)
+    return University(folder, config)
+
+
+@pytest.fixture
+def university(tmp_path: Path, dagster_home: Path) -> University:
+    return new_university(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[Fill, Path]:
+    """The folders of universities that a function has filled."""
+    return {}
+
+
+@pytest.fixture
+def filled_by(
+    university: University,
+    templates: dict[Fill, Path],
+    new_home: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[Fill], University]:
+    """The test's university as a function leaves one: it is called once, then its folder is copied."""
+
+    def copy(fill: Fill) -> University:
+        if fill not in templates:
+            folder = tmp_path_factory.mktemp(fill.__name__)
+            shutil.copytree(new_home, folder / "dagster_home")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("DAGSTER_HOME", str(folder / "dagster_home"))
+                fill(new_university(folder))
+            templates[fill] = folder
+        shutil.copytree(templates[fill], university.folder, dirs_exist_ok=True)
+        return university
+
+    return copy
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from enrollment_assets.cli.main import main as cli
+from enrollment_assets.cli.main import main
 from enrollment_assets_tests.conftest import University, csv_text, student
 from enrollment_assets_tests.orchestration.test_operations import evaluate
 from enrollment_assets_tests.publishing.test_serve import served
@@ -69,7 +69,7 @@ class Scene:
             patch.setenv("ENROLLMENT_CONFIG", str(self.university.config))
             patch.setattr(sys, "argv", ["enrollment", *arguments])
             try:
-                cli.main()
+                main()
                 code = 0
             except SystemExit as end:
                 code = int(end.code or 0)
@@ -137,6 +137,7 @@ FROM enrollment.enrollment_snapshots WHERE snapshot_date BETWEEN $first AND $las
 def scene(university, capfd, caplog, monkeypatch):
     working_directory(university).mkdir()
     monkeypatch.chdir(working_directory(university))
+    university.change(exports={"formats": ["csv", "parquet", "hyper"]})
     return Scene(university, capfd, caplog)
 
 

@@ -9,11 +9,12 @@ import click
 from enrollment_assets.cli.printing import console, plain
 from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.config.environment import ENV_FILE, open_to_others
+from enrollment_assets.config.instance_home import SETTINGS_FILE, file_for
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
 from enrollment_assets.publishing.alerts.delivery import addresses, check_addresses, undelivered
-from enrollment_assets.publishing.mail import delivery
-from enrollment_assets.publishing.mail import smtp as mailer
+from enrollment_assets.publishing.exports.files import check_formats
+from enrollment_assets.publishing.mail import delivery, smtp
 from enrollment_assets.publishing.reports.page import read_logo
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.files import make_private_folder
@@ -48,6 +49,7 @@ def diagnose() -> Iterator[Diagnosis]:
         ("warehouse", _test_warehouse),
         ("instance", _test_instance),
         ("reports", _test_reports),
+        ("exports", _test_exports),
         ("mail", _test_mail),
         ("alerts", _test_alerts),
     )
@@ -113,16 +115,15 @@ def _test_warehouse(settings: Settings) -> str:
     return f"{warehouse.path}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB{others}"
 
 
-def _test_instance(_settings: Settings) -> str:
-
-    home = prepare_home()
-    with instance() as dagster_instance:
+def _test_instance(settings: Settings) -> str:
+    home = prepare_home(settings)
+    with instance(settings) as dagster_instance:
         kind = type(dagster_instance.event_log_storage).__name__
         runs = dagster_instance.get_runs_count()
     slow = (
-        ""
-        if kind != "SqliteEventLogStorage"
-        else "; range runs are slow here: copy dagster.yaml into this folder"
+        f"; range runs are slow: copy `storage` from {file_for(settings.base, SETTINGS_FILE)}"
+        if kind == "SqliteEventLogStorage"
+        else ""
     )
     return f"{home}: {runs} runs, events in {kind}{slow}"
 
@@ -133,13 +134,18 @@ def _test_reports(settings: Settings) -> str:
     return f"{settings.data_path / 'reports'}, {shown}"
 
 
+def _test_exports(settings: Settings) -> str:
+    check_formats(settings)
+    return f"{settings.data_path / 'exports'}: {', '.join(settings.exports.formats) or 'none'}"
+
+
 def _test_mail(settings: Settings) -> str:
     if not settings.email.enabled:
         return "off (email.enabled: false)"
     server = delivery.check(settings)
-    mailer.look(server, settings.email.sender_domain)
+    smtp.check_login(server, settings.email.sender_domain)
     login = ", login accepted" if server.user else ""
-    return f"{len(settings.email.recipients):,} recipients through {server.words}{login}"
+    return f"{len(settings.email.recipients):,} recipients through {server.description}{login}"
 
 
 def _test_alerts(settings: Settings) -> str:

@@ -16,18 +16,22 @@ from enrollment_assets.errors import ConfigurationError, EnrollmentError
 # Each subcommand: the module of this room that holds it, and its line in the list of commands (the
 # first sentence of its help; a test compares the two).
 COMMANDS = {
+    "init": ("start", "Make a folder to run in: configuration, Dagster's files, your own SQL."),
     "demo": ("runs", "Build the example university and process all of its days."),
     "run": ("runs", "Process one day."),
     "backfill": ("runs", "Process a range of past days in one run."),
     "rebuild": ("runs", "Restate a whole term after its dates were edited."),
     "status": ("questions", "Show which dates are accepted, missing, rejected or stale."),
     "explain": ("questions", "Show what changed a term's headcount between two days."),
+    "metric": ("metrics", "Compute a custom metric for one day and show its rows."),
     "students": ("questions", "Write lists of a day's added, dropped and moved students."),
     "doctor": ("doctor", "Test configuration, source, warehouse, Dagster, mail and alerts."),
+    "config": ("configuration", "Print what is configured, and where each value comes from."),
     "accept": ("decisions", "Accept a snapshot that was rejected."),
     "reject": ("decisions", "Reject a snapshot that was accepted."),
     "acknowledge": ("decisions", "Explain an anomaly."),
     "prune": ("upkeep", "Remove data older than the periods under `retention`."),
+    "ui": ("ui", "Open Dagster's interface, with the daemon that runs the schedule."),
     "serve": ("serving", "Serve the reports and a read-only JSON API."),
 }
 
@@ -41,7 +45,7 @@ class _Commands(click.Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"enrollment_assets.cli.main.{COMMANDS[name][0]}")
+        module = importlib.import_module(f"enrollment_assets.cli.{COMMANDS[name][0]}")
         command: click.Command = getattr(module, name)
         return command
 

@@ -30,7 +30,7 @@ def send_alerts(settings: Settings, day: dt.date, ended: "Outcome | str") -> Non
         if isinstance(ended, str):
             news = [not_mailed(str(day), ended)] if mail_is_on else []
         else:
-            with instance() as dagster_instance:
+            with instance(settings) as dagster_instance:
                 run = dagster_instance.get_run_by_id(ended.run_id)
                 if run is not None:
                     news = news_of_run(run_facts(dagster_instance, run, mail_is_on=mail_is_on))

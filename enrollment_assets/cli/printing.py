@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich import progress as rich_progress
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from enrollment_assets.support import progress
@@ -20,16 +22,14 @@ MOST_LINES = 12
 @contextmanager
 def bars() -> Iterator[None]:
     """A progress bar for each piece of long work inside the block."""
-    from rich import progress as bars
-
     columns = (
-        bars.TextColumn("{task.description:26}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("days"),
-        bars.TimeElapsedColumn(),
+        rich_progress.TextColumn("{task.description:26}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("days"),
+        rich_progress.TimeElapsedColumn(),
     )
-    with bars.Progress(*columns, console=console) as display:
+    with rich_progress.Progress(*columns, console=console) as display:
 
         @contextmanager
         def listener(name: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -42,8 +42,6 @@ def bars() -> Iterator[None]:
 
 def plain(text: str) -> str:
     """Text that Rich prints unchanged, brackets included."""
-    from rich.markup import escape
-
     return escape(text)
 
 

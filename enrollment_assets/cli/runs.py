@@ -2,14 +2,11 @@
 
 import datetime as dt
 import getpass
-import importlib.util
 import sys
-from pathlib import Path
-from typing import Any
 
 import click
 
-from enrollment_assets.cli import running
+from enrollment_assets.cli import example, running
 from enrollment_assets.cli.options import Day, check_days
 from enrollment_assets.cli.outcome import (
     print_headlines,
@@ -22,7 +19,7 @@ from enrollment_assets.cli.running import execute_and_restate
 from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.errors import ConfigurationError, EnrollmentError
 from enrollment_assets.pipeline.days import last_accepted
-from enrollment_assets.pipeline.names import CORE, DAILY, FIGURES, LENIENT_TAG, NOTIFY_TAG, REPORTS
+from enrollment_assets.pipeline.names import BACKFILL, CORE, DAILY, LENIENT_TAG, NOTIFY_TAG, REPORTS
 from enrollment_assets.support import progress
 
 
@@ -31,7 +28,7 @@ from enrollment_assets.support import progress
 def demo(until: dt.date | None) -> None:
     """Build the example university and process all of its days."""
     settings = load_settings()
-    example = _example(settings)
+    _refuse_other_data(settings)
     until = min(until or example.UNTIL, settings.today())
     check_days(settings, until)
     with bars():
@@ -39,7 +36,7 @@ def demo(until: dt.date | None) -> None:
         folder = settings.base / settings.source.url
         with progress.task("making snapshots", total) as advance:
             example.generate(settings, folder, until=until, on_day=advance)
-        outcome = execute_and_restate(settings, FIGURES, settings.start_date, until)
+        outcome = execute_and_restate(settings, BACKFILL, settings.start_date, until)
     failed = print_run(settings, outcome, settings.start_date, until)
     day = last_accepted(settings)
     if day is None:
@@ -50,24 +47,17 @@ def demo(until: dt.date | None) -> None:
         report = execute_and_restate(settings, REPORTS, day, day)
     failed = print_run(settings, report, day, day) or failed
     print_headlines(settings, day)
-    console.print("[bold]make ui[/] opens Dagster on the same data.")
+    console.print("[bold]enrollment ui[/] opens Dagster on the same data.")
     sys.exit(1 if failed else 0)
 
 
-def _example(settings: Settings) -> Any:
-    """The generator of the example that the configuration points to."""
-    path = Path(__file__).resolve().parents[1] / "examples" / "university" / "generate.py"
-    if (settings.base / settings.source.url).resolve() != path.parent / "snapshots":
+def _refuse_other_data(settings: Settings) -> None:
+    """Refuse to fill a folder that is not the example's with made-up students."""
+    if settings.source.url != example.FOLDER:
         raise ConfigurationError(
-            f"source.url in {settings.path} is not the example's folder, and the demo would fill it "
+            f"source.url in {settings.path} is not {example.FOLDER}, and the demo would fill it "
             "with invented students; use `enrollment run` or `enrollment backfill` on your own data."
         )
-    spec = importlib.util.spec_from_file_location("university_example", path)
-    if spec is None or spec.loader is None:
-        raise ConfigurationError(f"{path} cannot be loaded; check that the checkout is complete.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @click.command()
@@ -125,7 +115,7 @@ def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, ver
         raise click.UsageError("--only core leaves reports out; use either --only or --reports.")
     check_days(settings, first, last)
     with bars():
-        job = DAILY if reports else CORE if only else FIGURES
+        job = DAILY if reports else CORE if only else BACKFILL
         outcome = execute_and_restate(
             settings, job, first, last, tags={LENIENT_TAG: "backfill"}, verbose=verbose
         )

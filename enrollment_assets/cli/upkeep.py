@@ -23,7 +23,11 @@ def prune(dry_run: bool) -> None:
     """
     settings = load_settings()
     today = settings.today()
-    with bars(), instance() as dagster_instance, Warehouse(settings).read() as connection:
+    with (
+        bars(),
+        instance(settings) as dagster_instance,
+        Warehouse(settings).read() as connection,
+    ):
         old = find_old(connection, settings, dagster_instance, today).summary()
     if not old:
         console.print("Nothing to prune.")

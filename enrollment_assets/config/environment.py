@@ -10,6 +10,7 @@ from urllib.parse import quote
 from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
+from enrollment_assets.config.instance_home import HOME_VARIABLE
 from enrollment_assets.errors import ConfigurationError
 
 CONFIG_VARIABLE = "ENROLLMENT_CONFIG"
@@ -19,15 +20,15 @@ ENV_FILE = ".env"
 # The variables that are read by name, and not because a key names them.
 VARIABLES: Mapping[str, str] = {
     CONFIG_VARIABLE: "The configuration, if it is not the `enrollment.yaml` of the current folder. "
-    "It cannot stand in `.env`, which lies beside the configuration.",
+    "It cannot be in `.env`, which is beside the configuration.",
     "SMTP_URL": "The mail server with its login, unless `email.smtp_url` names another variable.",
     "ALERT_URL": "Where alerts go, unless `alerts.urls` names something else.",
     "ENROLLMENT_API_TOKEN": "The token that `enrollment serve` asks for.",
     "ENROLLMENT_PSEUDONYM_KEY": "The key of pseudonyms, 16 characters or more. Keep it: another key "
     "makes other pseudonyms.",
     "ENROLLMENT_LOCK_WAIT_SECONDS": "Seconds to wait while another run writes; 900 if left out.",
-    "DAGSTER_HOME": "Folder of the Dagster instance. Dagster reads it when it starts: set it where a "
-    "service is started.",
+    HOME_VARIABLE: "Folder of the Dagster instance, if it is not the `.dagster` beside the "
+    "configuration. Dagster reads it when it starts: set it where a service is started.",
     "SSL_CERT_FILE": "Certificate authorities to trust, if they are not those of the system.",
 }
 
@@ -116,32 +117,33 @@ def _read(path: Path) -> dict[str, str]:
         raise ConfigurationError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
-    seen: set[str] = set()
+    # Messages name lines only: what looks like a name may be a part of a secret on a line of its own.
+    seen: dict[str, int] = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.key is None and not binding.error:
             continue
-        place = f"{path}, line {_line(binding)}"
+        line = _line(binding)
+        place = f"{path}, line {line}"
         name, value = binding.key or "", binding.value
         if value is None or "\0" in value or not _NAME.fullmatch(name):
             raise ConfigurationError(
                 f"{place}: is not NAME=value; write one variable a line, and quotes around a value "
                 "with blanks, as in PASSWORD='two words'."
             )
-        unset = [
-            used for used in variables_in(value) if used not in seen and used not in os.environ
-        ]
-        if unset:
+        if any(used not in seen and used not in os.environ for used in variables_in(value)):
             raise ConfigurationError(
-                f"{place}: {name} uses {unset[0]}, which is not set; set it on an earlier line."
+                f"{place}: uses a variable that is not set; set it on an earlier line."
             )
         if name in seen:
-            raise ConfigurationError(f"{place}: {name} is set twice; remove one of them.")
+            raise ConfigurationError(
+                f"{place}: sets the variable of line {seen[name]} again; remove one of them."
+            )
         if name == CONFIG_VARIABLE:
             raise ConfigurationError(
-                f"{place}: {CONFIG_VARIABLE} says where the configuration is, and this file lies "
+                f"{place}: {CONFIG_VARIABLE} says where the configuration is, and this file is "
                 "beside it; set it in the environment."
             )
-        seen.add(name)
+        seen[name] = line
     values = dotenv_values(stream=io.StringIO(text))
     return {name: value for name, value in values.items() if value is not None}
 

@@ -2,17 +2,19 @@
 
 import datetime as dt
 import re
+from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 # What every mail server takes without extensions: no quotes, no comments, ASCII only.
 _MAILBOX = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 )
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -48,8 +50,8 @@ def _zone(name: str) -> str:
 
 
 def _color(value: str) -> str:
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-        raise ValueError('use a colour such as "#2E4057"')
+    if not _COLOR.fullmatch(value):
+        raise ValueError('use a color such as "#2E4057"')
     return value
 
 
@@ -67,7 +69,7 @@ def _cron(value: str) -> str:
 
 
 def domain_of(address: str) -> str:
-    """What stands behind the @, in lower case."""
+    """The part after the @, in lower case."""
     return address.rpartition("@")[2].lower()
 
 
@@ -87,12 +89,34 @@ def _sender(value: str) -> str:
     return value.strip()
 
 
-Day = Annotated[dt.date, BeforeValidator(_calendar_date)]
-Identifier = Annotated[str, AfterValidator(_identifier)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Color = Annotated[str, AfterValidator(_color)]
-Cron = Annotated[str, AfterValidator(_cron)]
+@dataclass(frozen=True)
+class Kind:
+    """What the documentation calls one value of a kind, and several."""
+
+    one: str
+    many: str
+
+
+Day = Annotated[dt.date, BeforeValidator(_calendar_date), Kind("date", "dates")]
+Identifier = Annotated[
+    str,
+    AfterValidator(_identifier),
+    Kind("name in lower case", "names in lower case"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$"}),
+]
+Pattern = Annotated[
+    str, AfterValidator(_pattern), Kind("regular expression", "regular expressions")
+]
+Zone = Annotated[str, AfterValidator(_zone), Kind("IANA timezone", "IANA timezones")]
+Color = Annotated[
+    str,
+    AfterValidator(_color),
+    Kind("color", "colors"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_COLOR.pattern}$"}),
+]
+Cron = Annotated[str, AfterValidator(_cron), Kind("cron line of five fields", "cron lines")]
 Share = Annotated[float, Field(ge=0, le=1)]
-Mailbox = Annotated[str, AfterValidator(_mailbox)]
-Sender = Annotated[str, AfterValidator(_sender)]
+Mailbox = Annotated[str, AfterValidator(_mailbox), Kind("mail address", "mail addresses")]
+Sender = Annotated[
+    str, AfterValidator(_sender), Kind("mail address, or name and address", "senders")
+]

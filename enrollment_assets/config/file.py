@@ -18,22 +18,57 @@ def read_yaml(path: Path, variable: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: with the file, and the line where there is one.
     """
+    return parse_yaml(_text(path, variable), path)
+
+
+def lines_of(path: Path, variable: str) -> dict[tuple[str | int, ...], int]:
+    """The line of each key of a configuration file; entries of lists have a number.
+
+    Raises:
+        ConfigurationError: with the file, if it cannot be read.
+    """
+    found: dict[tuple[str | int, ...], int] = {}
+    root = yaml.compose(_text(path, variable), Loader=yaml.SafeLoader)
+    if root is not None:
+        _note_lines(root, (), found)
+    return found
+
+
+def _note_lines(
+    node: yaml.Node, key: tuple[str | int, ...], found: dict[tuple[str | int, ...], int]
+) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                for other in merged:
+                    _note_lines(other, key, found)
+            else:
+                below = (*key, str(key_node.value))
+                found[below] = key_node.start_mark.line + 1
+                _note_lines(value, below, found)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            found[(*key, number)] = value.start_mark.line + 1
+            _note_lines(value, (*key, number), found)
+
+
+def _text(path: Path, variable: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigurationError(
-            f"{path} is not there; run in the folder of enrollment.yaml, or name the file with "
-            f"{variable}."
+            f"{path} is not there; run in the folder of enrollment.yaml, name the file with "
+            f"{variable}, or make a new folder with `enrollment init FOLDER`."
         ) from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
-    return parse_yaml(text, path)
 
 
 def parse_yaml(text: str, path: Path) -> dict[str, Any]:
-    """The keys and values of a text in YAML; `path` is where it stands, from its first line on.
+    """The keys and values of a text in YAML; `path` is its file, for messages.
 
     Raises:
         ConfigurationError: with the file, and the line where there is one.
@@ -55,7 +90,7 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key that stands there twice is an error, not a silent overwrite."""
+    """YAML in which a key that is given twice is an error, not a silent overwrite."""
 
 
 def _mapping_without_doubles(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -70,7 +105,7 @@ def _mapping_without_doubles(loader: yaml.SafeLoader, node: yaml.MappingNode) ->
         key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key} stands there twice", key_node.start_mark
+                None, None, f"the key {key} is given twice", key_node.start_mark
             )
         seen.add(key)
     loader.flatten_mapping(node)
@@ -122,7 +157,7 @@ def in_words(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
 
 
 def _without_kinds(root: type[BaseModel], location: list[Any]) -> list[Any]:
-    """The keys of a place, without the names that pydantic puts in where several kinds may stand."""
+    """The keys of a place, without the names that pydantic puts in where several kinds are allowed."""
     keys: list[Any] = []
     for part in location:
         kinds = [kind.model_fields["kind"] for kind in _models(root, keys) if _has_kind(kind)]
@@ -133,7 +168,7 @@ def _without_kinds(root: type[BaseModel], location: list[Any]) -> list[Any]:
 
 
 def _allowed(root: type[BaseModel], location: list[Any]) -> list[str]:
-    """The keys that may stand at a place of the configuration."""
+    """The keys that are allowed at a place of the configuration."""
     return [
         field.alias or name
         for model in _models(root, location)
@@ -146,7 +181,7 @@ def _has_kind(model: type[BaseModel]) -> bool:
 
 
 def _models(root: type[BaseModel], location: list[Any]) -> list[type[BaseModel]]:
-    """The sections that may stand at a place: more than one where there are several kinds."""
+    """The sections that are allowed at a place: more than one where there are several kinds."""
     models = [root]
     for part in location:
         if isinstance(part, str):

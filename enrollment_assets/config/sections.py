@@ -31,13 +31,11 @@ class Section(BaseModel):
     """A part of the configuration: unknown keys are refused, nothing changes it."""
 
     # Each part is built once, with the whole that holds it: half the time of an import.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, defer_build=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Grain(StrEnum):
-    """What one row of a snapshot stands for."""
+    """What one row of a snapshot is."""
 
     student = "student"
     registration = "registration"
@@ -280,7 +278,7 @@ class Email(Section):
     `operations.student_list_access`.
     """
     allowed_domains: tuple[str, ...] = ()
-    """Domains that mail may go to, so that a typing error sends no figures elsewhere. Left out,
+    """Domains that recipients may be in, so that a typing error sends no figures elsewhere. Left out,
     any domain will do.
     """
 
@@ -310,8 +308,10 @@ class Email(Section):
 class Exports(Section):
     """Which files are made for BI tools, and whether those of single students are among them."""
 
-    formats: tuple[Literal["csv", "parquet", "hyper"], ...] = ("csv", "parquet", "hyper")
-    """Which kinds of files are written to `data/exports/`; `hyper` is for Tableau."""
+    formats: tuple[Literal["csv", "parquet", "hyper"], ...] = ("csv", "parquet")
+    """Which kinds of files are written to `data/exports/`; `hyper` is for Tableau, and needs the extra
+    `tableau` of this package.
+    """
     student_changes: bool = False
     """Whether `fact_student_change`, with one row for each student and change, is exported too."""
 

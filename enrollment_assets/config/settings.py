@@ -75,7 +75,6 @@ class Settings(BaseSettings):
         env_parse_none_str="null",
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
     )
 
     institution: Institution
@@ -85,8 +84,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     """Folder of the warehouse, reports and exports, relative to this file."""
     metrics_dir: Path | None = None
-    """Folder of your own metrics, relative to this file. Left out, it is `sql/metrics` of the
-    installation.
+    """Folder of your own metrics, relative to this file. Left out, it is `sql/metrics` beside this
+    file.
     """
     source: Source
     """Where the daily list of students comes from."""
@@ -178,13 +177,20 @@ class Settings(BaseSettings):
         self._check_terms()
         return self
 
+    @property
+    def row_columns(self) -> tuple[str, ...]:
+        """The columns of a student's row in a snapshot, in order; all of them text.
+
+        Staging, storing, fingerprints, quarantine and exports go by this list.
+        """
+        return ("term", "student_id", "student_name", *self.dimensions, "status")
+
     def _check_columns(self) -> None:
         columns = self.columns
         if "student_id" not in columns:
             raise ValueError("columns: student_id must be mapped to the source's column of ids")
-        known = {"student_id", "student_name", "term", "status", *self.dimensions}
         for name in columns:
-            if name not in known:
+            if name not in self.row_columns:
                 raise ValueError(
                     f"columns: {name} is not read; it is neither one of student_id, student_name, "
                     f"term, status nor one of the dimensions ({', '.join(self.dimensions)})"
@@ -207,7 +213,7 @@ class Settings(BaseSettings):
         codes = [term.code for term in self.terms]
         for code in codes:
             if codes.count(code) > 1:
-                raise ValueError(f"terms: the code {code} stands there twice")
+                raise ValueError(f"terms: the code {code} is given twice")
         for term in self.terms:
             if term.comparison is not None and term.comparison not in codes:
                 raise ValueError(
@@ -238,10 +244,8 @@ class Settings(BaseSettings):
 
     @property
     def metrics_path(self) -> Path:
-        """The folder of custom metrics: `metrics_dir`, by default the checkout's `sql/metrics`."""
-        if self.metrics_dir is None:
-            return Path(__file__).resolve().parents[2] / "sql" / "metrics"
-        return (self.base / self.metrics_dir).resolve()
+        """The folder of custom metrics: `metrics_dir`, or `sql/metrics` beside the configuration."""
+        return (self.base / (self.metrics_dir or "sql/metrics")).resolve()
 
     @property
     def warehouse_path(self) -> Path:
@@ -313,12 +317,9 @@ class Settings(BaseSettings):
 
 
 def find_config() -> Path:
-    """Where the configuration is: `ENROLLMENT_CONFIG`, or `enrollment.yaml` here or in the checkout."""
+    """Where the configuration is: `ENROLLMENT_CONFIG`, or `enrollment.yaml` in this folder."""
     named = os.environ.get(CONFIG_VARIABLE)
-    if named:
-        return Path(named).expanduser().resolve()
-    here = Path.cwd() / "enrollment.yaml"
-    return here if here.exists() else Path(__file__).resolve().parents[2] / "enrollment.yaml"
+    return Path(named).expanduser().resolve() if named else Path.cwd() / "enrollment.yaml"
 
 
 def load_settings(path: Path | None = None) -> Settings:

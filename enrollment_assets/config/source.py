@@ -28,6 +28,11 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 Address = Annotated[str, Field(min_length=1)]
 
 
+def names_secret(name: str) -> bool:
+    """Whether a key of this name holds a secret."""
+    return bool(_SECRET_KEY.search(name))
+
+
 def secrets_in(source: Any) -> list[str]:
     """The keys under `source` whose value, as the file has it, is a secret in the open."""
     if not isinstance(source, dict):
@@ -38,7 +43,7 @@ def secrets_in(source: Any) -> list[str]:
     for section in ("auth", "options", "headers"):
         values = source.get(section)
         for name, value in values.items() if isinstance(values, dict) else ():
-            if _SECRET_KEY.search(str(name)) and isinstance(value, str) and "${" not in value:
+            if names_secret(str(name)) and isinstance(value, str) and "${" not in value:
                 found.append(f"source.{section}.{name}")
     return found
 
@@ -64,7 +69,7 @@ class FilesKeys(_Patient):
     url: Address
     """The folder: a path relative to this file, or `s3://`, `sftp://`, `gs://`, `abfs://`."""
     pattern: str = "enrollment_snapshot_{date:%Y%m%d}.csv"
-    """Name of a day's file. `{date:%Y%m%d}` stands for the day; the ending is .csv, .csv.gz,
+    """Name of a day's file. `{date:%Y%m%d}` becomes the day; the ending is .csv, .csv.gz,
     .parquet or .xlsx.
     """
     options: dict[str, Any] = Field(default_factory=dict)
@@ -150,16 +155,16 @@ class ApiPaging(Section):
 
 
 class ApiKeys(_Patient):
-    """JSON or CSV over HTTP; `{date:%Y-%m-%d}` and `{term}` may stand in url and params."""
+    """JSON or CSV over HTTP; url and params may contain `{date:%Y-%m-%d}` and `{term}`."""
 
     kind: Literal["api"]
     """JSON or CSV over HTTP."""
     url: Address
-    """Address to ask. `{date:%Y-%m-%d}` stands for the day, `{term}` for the code of each open
+    """Address to ask. `{date:%Y-%m-%d}` becomes the day, `{term}` the code of each open
     term.
     """
     params: dict[str, str | int] = Field(default_factory=dict)
-    """Query parameters; `{date:…}` and `{term}` may stand in them."""
+    """Query parameters; they may contain `{date:…}` and `{term}`."""
     headers: dict[str, str] = Field(default_factory=dict)
     """Headers to send with each request."""
     auth: ApiAuth | None = None

@@ -50,14 +50,26 @@ def build_defs(
         checks += custom_checks.build_checks(settings)
         jobs = build_jobs(settings)
         return dg.Definitions(
-            assets=dg.with_source_code_references(assets),
+            assets=_with_code(assets),
             asset_checks=checks,
             jobs=list(jobs.values()),
             schedules=build_schedules(settings, jobs),
-            sensors=build_sensors(settings, jobs),
+            sensors=build_sensors(settings, jobs, assets),
             resources={**build_resources(settings), **(resource_overrides or {})},
             executor=dg.in_process_executor,
         )
+
+
+def _with_code(assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """Links to the Python code of those assets that do not name their SQL file."""
+    known = "dagster/code_references"
+    linked = dg.with_source_code_references(
+        [asset for asset in assets if not any(known in spec.metadata for spec in asset.specs)]
+    )
+    by_name = {
+        asset.node_def.name: asset for asset in linked if isinstance(asset, dg.AssetsDefinition)
+    }
+    return [by_name.get(asset.node_def.name, asset) for asset in assets]
 
 
 def _names(part: dg.AssetsDefinition) -> set[str]:

@@ -33,7 +33,8 @@ from enrollment_assets.config.fields import Identifier
 from enrollment_assets.config.file import did_you_mean, in_words, parse_yaml
 from enrollment_assets.config.sections import Section
 from enrollment_assets.errors import ConfigurationError
-from enrollment_assets.schema.platform import VIEWS, platform_tables
+from enrollment_assets.schema.platform import platform_tables, platform_views
+from enrollment_assets.schema.sql_files import header_lines
 from enrollment_assets.schema.table import SCHEMA, Column, Table
 
 ENTRY_POINTS = "enrollment_assets.metrics"
@@ -44,7 +45,6 @@ DATE = "date"
 RANGE_BINDS = ("first", "last")
 KNOWN_BINDS = (*RANGE_BINDS, "small_cell", "blank_segment")
 
-_PREFIX = "--"
 _WRITTEN_BY_LOADER = ("depends_on", "file", "text")
 _Text = Annotated[str, Field(min_length=1)]
 
@@ -157,7 +157,15 @@ class Metric(Section, ABC):
     @cached_property
     def table(self) -> Table:
         """The declaration of its table."""
-        return Table(self.name, self.grain, self.columns, DATE, is_custom=True)
+        return Table(
+            self.name,
+            self.grain,
+            self.columns,
+            DATE,
+            is_custom=True,
+            description=self.description,
+            depends_on=self.depends_on,
+        )
 
     @property
     def key_check(self) -> str:
@@ -168,11 +176,6 @@ class Metric(Section, ABC):
     @abstractmethod
     def written_at(self) -> tuple[str, int]:
         """The file and line of what computes it."""
-
-    @property
-    def reads_snapshots(self) -> bool:
-        """Whether it is computed from who was enrolled, which is big, and may be pruned."""
-        return "enrollment_snapshots" in self.depends_on
 
 
 class SqlMetric(Metric):
@@ -274,7 +277,7 @@ def custom_metrics(settings: Settings) -> Mapping[str, Metric]:
         )
     found = _load(folder)
     platform = platform_tables(settings)
-    taken = {*platform, *(view.name for view in VIEWS)}
+    taken = {*platform, *platform_views(settings)}
     readable = {name for name in taken if name not in platform or platform[name].schema == SCHEMA}
     for name, (where, metric) in found.items():
         if name in taken:
@@ -340,11 +343,7 @@ def _read_sql(path: Path) -> SqlMetric:
         raise ConfigurationError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
-    lines: list[str] = []
-    for line in text.splitlines():
-        if not line.startswith(_PREFIX):
-            break
-        lines.append(line.removeprefix(_PREFIX).removeprefix(" "))
+    lines = header_lines(text)
     if not lines:
         raise ConfigurationError(
             f"{path}: must begin with lines such as `-- name: {path.stem}`, without a line above."
@@ -360,7 +359,7 @@ def _read_sql(path: Path) -> SqlMetric:
     _check_select(path, text)
     try:
         return SqlMetric.model_validate(
-            {**header, "depends_on": _tables_read(text), "file": path, "text": text}
+            {**header, "depends_on": tables_read(text), "file": path, "text": text}
         )
     except ValidationError as error:
         raise ConfigurationError(in_words(path, error, SqlMetric)) from None
@@ -382,7 +381,7 @@ def _parameters_of(text: str) -> list[str]:
     return sorted(duckdb.extract_statements(text)[0].named_parameters)
 
 
-def _tables_read(text: str) -> list[str]:
+def tables_read(text: str) -> list[str]:
     """The tables of schema `enrollment` in a SELECT statement, from DuckDB's own parser."""
     # Not bound: binding a value imports pandas, and every import of the definitions comes here. The
     # statement is parsed, in a database with nothing in it, and never run.

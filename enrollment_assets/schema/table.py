@@ -1,9 +1,11 @@
-"""A table and its columns: declared once, made and documented from that."""
+"""A table and its columns: declared once; made, documented and restated from that."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 SCHEMA = "enrollment"
 OPERATIONS = "operations"
+SNAPSHOTS = "enrollment_snapshots"
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,24 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table; `date_column` holds the day of the partition, where it has one.
+    """One table.
 
-    One that `is_custom` was declared by a metric that somebody added, and may change with it.
+    Attributes:
+        name: The table's and the asset's name.
+        grain: What one row stands for.
+        columns: In order, with types that an empty day cannot change.
+        date_column: Holds the day of the partition, where the table has one.
+        schema: `enrollment`, or `operations` for ledgers.
+        is_custom: Declared by a metric that somebody added, and may change with it.
+        stage: The asset group that it belongs to; empty for ledgers.
+        description: What it says, in a sentence or two.
+        depends_on: The tables of schema `enrollment` that it is computed from.
+        has_statement: Whether its file holds the statement that gives its rows.
+        binds: What that statement binds.
+        lineage: What beside snapshots its rows depend on: `term_dates`, `dimensions`, `small_cell`,
+            `acknowledged` (anomalies).
+        is_view: Has no rows of its own, but is a query over other tables.
+        file: The file that declares it.
     """
 
     name: str
@@ -28,6 +45,14 @@ class Table:
     date_column: str | None = None
     schema: str = SCHEMA
     is_custom: bool = False
+    stage: str = ""
+    description: str = ""
+    depends_on: tuple[str, ...] = ()
+    has_statement: bool = False
+    binds: tuple[str, ...] = ()
+    lineage: tuple[str, ...] = ()
+    is_view: bool = False
+    file: Path | None = None
 
     @property
     def relation(self) -> str:
@@ -39,12 +64,12 @@ class Table:
         """The names in order."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def reads_snapshots(self) -> bool:
+        """Whether it is computed from who was enrolled, which is big, and may be pruned."""
+        return SNAPSHOTS in self.depends_on
+
     def create_statement(self) -> str:
         """The statement that makes the table where it is not there."""
         columns = ", ".join(f'"{column.name}" {column.type}' for column in self.columns)
         return f"CREATE TABLE IF NOT EXISTS {self.relation} ({columns})"
-
-
-def columns_of(*rows: tuple[str, str, str]) -> tuple[Column, ...]:
-    """Columns from name, type and description."""
-    return tuple(Column(*row) for row in rows)

@@ -17,6 +17,8 @@ from itertools import islice
 from typing import IO, Any
 
 import pyarrow as pa
+import python_calamine
+from pyarrow import compute, csv, parquet
 
 from enrollment_assets.errors import SnapshotUnreadableError, SourceError
 
@@ -136,8 +138,6 @@ def refuse_odd(
     rows: Iterator[pa.RecordBatch], name: str, most_bytes: int
 ) -> Iterator[pa.RecordBatch]:
     """Refuse a stream that does not end, and values that cannot be real."""
-    from pyarrow import compute
-
     size = 0
     for batch in rows:
         size += batch.nbytes
@@ -226,8 +226,6 @@ def _pick(name: str, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
 
 
 def _read_csv(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
-    from pyarrow import csv
-
     head = _first_bytes(file, name)
     if b"\x00" in head:
         raise SnapshotUnreadableError(f"{name} holds NUL bytes; {_NOT_UTF8.format('it')}")
@@ -273,8 +271,6 @@ def _read_csv(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordB
 
 def _refuse_open_quotes(batch: pa.RecordBatch, name: str) -> None:
     """Refuse a value that swallowed rows: an unclosed quote includes everything that follows."""
-    from pyarrow import compute
-
     for column in batch.columns:
         # Almost no column holds a line break at all: searching its bytes is ten times as fast.
         if column.buffers()[2] and b"\n" in column.buffers()[2].to_pybytes():
@@ -306,8 +302,6 @@ def _read_gzipped_csv(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa
 
 
 def _read_parquet(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
-    from pyarrow import parquet
-
     _first_bytes(file, name, expected=b"PAR1")
     content = parquet.ParquetFile(file, page_checksum_verification=True)
     header = content.schema_arrow.names
@@ -320,8 +314,6 @@ def _read_parquet(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.Rec
 
 
 def _as_text(array: pa.Array) -> pa.Array:
-    from pyarrow import compute
-
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     text = array.cast(pa.string())
@@ -333,8 +325,6 @@ def _as_text(array: pa.Array) -> pa.Array:
 
 
 def _read_xlsx(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
-    import python_calamine
-
     _first_bytes(file, name, expected=b"PK\x03\x04")
     try:
         sheet = python_calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_index(0)

@@ -6,8 +6,8 @@ thrown out day changes that, the day is stale until it is computed again.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -34,15 +34,9 @@ BLANK_SEGMENT = "(not given)"
 
 @dataclass(frozen=True)
 class Statement:
-    """Rows that a SQL file computes; it binds `$first` and `$last`, and what is in `binds`.
-
-    One that `reads_snapshots` goes through long ranges in chunks, and leaves days alone whose
-    snapshots were pruned.
-    """
+    """Rows that the statement of a declared table computes (`schema.platform`)."""
 
     name: str
-    binds: Mapping[str, object] = field(default_factory=dict)
-    reads_snapshots: bool = True
 
 
 Compute = Callable[[duckdb.DuckDBPyConnection, Settings, Sequence[dt.date]], "pd.DataFrame"]
@@ -53,33 +47,12 @@ class Computed:
     """Rows that Python computes from stored figures: a function of the days to compute.
 
     The frame that it gives has the columns of the table `name`, for these days alone. `then` names
-    statements that go over the same days (`$first`, `$last`, `$run_id`) in the same transaction. One
-    that `reads_snapshots`, too, leaves days alone whose snapshots were pruned.
+    statements that go over the same days (`$first`, `$last`, `$run_id`) in the same transaction.
     """
 
     name: str
     compute: Compute
     then: tuple[str, ...] = ()
-    reads_snapshots: bool = False
-
-
-# In the order in which they depend on each other.
-CORE = {
-    derived.name: derived
-    for derived in (
-        Statement("student_changes"),
-        Statement("enrollment_metrics", reads_snapshots=False),
-        Statement("segment_metrics", {"blank_segment": BLANK_SEGMENT}),
-    )
-}
-
-COMPARISONS = {
-    compared.name: compared
-    for compared in (
-        Statement("point_in_time", reads_snapshots=False),
-        Statement("segment_point_in_time", reads_snapshots=False),
-    )
-}
 
 
 def write_statement(
@@ -93,23 +66,25 @@ def write_statement(
 ) -> None:
     """Replace consecutive days of a statement's table by what it gives for them.
 
-    `advance` hears how many days each chunk had, once it is committed.
+    A table that reads snapshots goes through long ranges in chunks, and leaves days alone whose
+    snapshots were pruned. `advance` hears how many days each chunk had, once it is committed.
 
     Raises:
         WarehouseError: if a chunk cannot be written; earlier chunks stand, this one is as it was.
     """
     table = tables(settings)[source.name]
     query = statement(source.name, settings)
-    keeps_frozen = source.reads_snapshots and any_frozen(connection)
+    keeps_frozen = table.reads_snapshots and any_frozen(connection)
     if keeps_frozen:
         query = f"SELECT fresh.* FROM ({query}) AS fresh WHERE {_not_frozen(table, 'fresh')}"
-    for chunk in chunks(days, connection) if source.reads_snapshots else [days]:
+    for chunk in chunks(days, connection) if table.reads_snapshots else [days]:
         first, last = chunk[0], chunk[-1]
-        binds = {"first": first, "last": last}
+        values = {"first": first, "last": last, "blank_segment": BLANK_SEGMENT}
         with plain_errors(f"Writing {table.name}"), transaction(connection):
             delete_days(connection, table, first, last, keep_frozen=keeps_frozen)
             connection.execute(
-                f"INSERT INTO {table.relation} BY NAME {query}", {**source.binds, **binds}
+                f"INSERT INTO {table.relation} BY NAME {query}",
+                {name: values[name] for name in table.binds},
             )
             record_derivations(connection, settings, table, first, last, run_id)
         advance(len(chunk))
@@ -130,7 +105,7 @@ def write_computed(
         WarehouseError: if a chunk cannot be written; earlier chunks stand, this one is as it was.
     """
     table = tables(settings)[source.name]
-    keeps_frozen = source.reads_snapshots and any_frozen(connection)
+    keeps_frozen = table.reads_snapshots and any_frozen(connection)
     for start in range(0, len(days), _CHUNK_DAYS):
         chunk = days[start : start + _CHUNK_DAYS]
         first, last = chunk[0], chunk[-1]

@@ -84,8 +84,8 @@ def test_relative_paths_start_at_the_file(tmp_path, monkeypatch):
         ({"terms": [{**CONFIG["terms"][0], "census": "2030-01-01"}]}, "census must lie between"),
         ({"terms": [{**CONFIG["terms"][0], "ends": "2024-01-01"}]}, "must follow each other"),
         ({"terms": [{**CONFIG["terms"][0], "comparison": "1999"}]}, "1999, which is not listed"),
-        ({"terms": CONFIG["terms"] + CONFIG["terms"][:1]}, "stands there twice"),
-        ({"reports": {"primary_color": "blue"}}, "use a colour"),
+        ({"terms": CONFIG["terms"] + CONFIG["terms"][:1]}, "is given twice"),
+        ({"reports": {"primary_color": "blue"}}, "use a color"),
     ],
 )
 def test_a_refusal_names_the_file_the_key_and_what_is_allowed(tmp_path, changes, expected):
@@ -101,7 +101,7 @@ def test_a_refusal_names_the_file_the_key_and_what_is_allowed(tmp_path, changes,
         (b"institution: {name: \xff}\n", "not UTF-8"),
         (b"start_date: 2024-09-31\n", "a date that does not exist"),
         (b"? [a]\n: 1\n", "a key must be a word"),
-        (b"start_date: 2024-01-01\nstart_date: 2024-01-02\n", "start_date stands there twice"),
+        (b"start_date: 2024-01-01\nstart_date: 2024-01-02\n", "start_date is given twice"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_told_in_one_sentence(tmp_path, content, expected):

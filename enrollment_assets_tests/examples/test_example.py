@@ -2,25 +2,13 @@
 
 import datetime as dt
 import hashlib
-import importlib.util
 
 import pandas as pd
 import pytest
 
+from enrollment_assets.cli import example
 from enrollment_assets.config import load_settings
 from enrollment_assets_tests.conftest import CHECKOUT
-
-PATH = CHECKOUT / "examples" / "university" / "generate.py"
-
-
-def load_example():
-    spec = importlib.util.spec_from_file_location("university_example", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-example = load_example()
 
 
 @pytest.fixture(scope="module")

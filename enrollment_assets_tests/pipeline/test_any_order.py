@@ -17,11 +17,12 @@ from enrollment_assets.pipeline.ingest.verdicts import Decision, DecisionKind
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.ranges import as_ranges
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets.warehouse.derive import CORE, stale_days, write_statement
+from enrollment_assets.warehouse.derive import Statement, stale_days, write_statement
 from enrollment_assets_tests.support import reference
 from enrollment_assets_tests.support.soak import count
 
 FIRST = dt.date(2024, 11, 25)
+CORE = ("student_changes", "enrollment_metrics", "segment_metrics")
 DAYS = [FIRST + dt.timedelta(offset) for offset in range(9)]
 CLOSURE = DAYS[3]
 # Two terms overlap; one ends and one opens inside the window.
@@ -107,8 +108,8 @@ class Trial:
         dates = DAYS[first : last + 1]
         with Warehouse(self.settings).connect() as connection:
             store_days(connection, self.settings, self.source, dates, run_id="test")
-            for derived in list(CORE.values())[:steps]:
-                write_statement(connection, self.settings, derived, dates, run_id="test")
+            for name in CORE[:steps]:
+                write_statement(connection, self.settings, Statement(name), dates, run_id="test")
         for day in range(first, last + 1):
             self.accept_as_reference(day)
         if steps == len(CORE):
@@ -154,8 +155,10 @@ class Trial:
             # not a day more than is stale: that would hide a day that should have been
             for first, last in as_ranges(list(stale_days(connection, self.settings)), gap_days=1):
                 dates = [first + dt.timedelta(n) for n in range((last - first).days + 1)]
-                for derived in CORE.values():
-                    write_statement(connection, self.settings, derived, dates, run_id="test")
+                for name in CORE:
+                    write_statement(
+                        connection, self.settings, Statement(name), dates, run_id="test"
+                    )
             assert not stale_days(connection, self.settings)
             dimensions = ", ".join(reference.DIMENSIONS)
             origins = ", ".join(f"from_{name}" for name in reference.DIMENSIONS)

@@ -76,12 +76,16 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("rows", "words"), BAD.values(), ids=BAD)
-def test_a_bad_extract_is_refused_with_its_reason_and_changes_nothing(university, rows, words):
+def two_good_days(university):
     university.change(statuses={"counted": ["enrolled"]})
     university.write(D1, people(100))
     university.write(D2, people(101))
     assert run(university, D1, D2).success
+
+
+@pytest.mark.parametrize(("rows", "words"), BAD.values(), ids=BAD)
+def test_a_bad_extract_is_refused_with_its_reason_and_changes_nothing(filled_by, rows, words):
+    university = filled_by(two_good_days)
     before = tables(university)
     university.write(D2, rows)
     outcome = run(university, D2, job=DAILY)
@@ -460,14 +464,14 @@ def test_a_restatement_that_died_before_it_was_told_is_told_by_the_next_run(univ
     university.write(D1, people(61))
     settings = university.settings
     from enrollment_assets.pipeline.ingest.intake import store_days
+    from enrollment_assets.schema.catalog import lineage
     from enrollment_assets.sources.configured import source_for
-    from enrollment_assets.warehouse.derive import CORE as DERIVED
-    from enrollment_assets.warehouse.derive import write_statement
+    from enrollment_assets.warehouse.derive import Statement, write_statement
 
     with university.warehouse().connect() as connection:
         store_days(connection, settings, source_for(settings), [day(D1)], run_id="died")
-        for derived in DERIVED.values():
-            write_statement(connection, settings, derived, [day(D1)], run_id="died")
+        for name in lineage(settings).core:
+            write_statement(connection, settings, Statement(name), [day(D1)], run_id="died")
     # the report is made anew before anybody told of the change
     assert execute_and_restate(settings, REPORTS, day(D1), day(D1)).success
     assert university.query(

@@ -5,8 +5,10 @@ import hashlib
 import hmac
 import json
 import stat
+import sys
 from csv import reader
 
+import dagster as dg
 import duckdb
 import pandas as pd
 import pantab
@@ -14,10 +16,12 @@ import pytest
 from click.testing import CliRunner
 
 from enrollment_assets.cli.main import cli
-from enrollment_assets.cli.running import execute, execute_and_restate
+from enrollment_assets.cli.running import execute_and_restate
 from enrollment_assets.config.sections import Vocabulary
 from enrollment_assets.errors import ConfigurationError, WarehouseError
-from enrollment_assets.pipeline.names import DAILY, EXPORTS
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.in_process import run_in_process
+from enrollment_assets.pipeline.names import DAILY, EXPORT_GROUP
 from enrollment_assets.publishing.exports import files as exports
 from enrollment_assets.publishing.student_lists import file_name
 from enrollment_assets.schema.vocabulary import originals, translated
@@ -27,6 +31,7 @@ from enrollment_assets_tests.support.moments import restate, take_in
 
 FORMULA = "=HYPERLINK(1)"
 KEY = "a key of some length"
+ALL_FORMATS = {"formats": ["csv", "parquet", "hyper"]}
 
 
 def people(count, start=0, **others):
@@ -43,11 +48,15 @@ def two_days(university):
     university.write("2024-09-11", later)
 
 
-@pytest.fixture
-def filled(university):
+def two_days_with_insight(university):
+    university.change(exports=ALL_FORMATS)
     two_days(university)
     take_in(university, "2024-09-10", "2024-09-11", insight=True)
-    return university
+
+
+@pytest.fixture
+def filled(filled_by):
+    return filled_by(two_days_with_insight)
 
 
 def publish(university):
@@ -189,7 +198,6 @@ def test_names_are_in_the_words_of_the_population(filled):
     facts = parquet(filled, "fact_paid_plan_daily")
     assert {"new_customers", "total_paid_plan", "gross_paid_plan"} <= set(facts.columns)
     assert not [name for name in facts.columns if "student" in name or "enrollment" in name]
-    assert exports.export_names(filled.settings)["fact_paid_plan_daily"] == "fact_enrollment_daily"
     table = exports.export_tables(filled.settings)["fact_enrollment_daily"]
     assert exports.export_columns(filled.settings, table)["total_paid_plan"] == "total_enrollment"
     assert exports.export_path(filled.settings, "csv", "fact_enrollment_daily").exists()
@@ -205,6 +213,15 @@ def test_with_the_default_words_every_name_stays_as_it_is():
 def test_two_names_that_would_become_one_are_refused():
     with pytest.raises(ConfigurationError, match="would both be called date_id"):
         originals(["date_id", "student_id"], Vocabulary(student="date"))
+
+
+def test_two_tables_that_would_share_a_file_are_refused_and_the_files_stay(filled):
+    publish(filled)
+    before = parquet(filled, "fact_enrollment_daily").fetchall()
+    filled.change(vocabulary={"enrollment": "segment"})
+    with pytest.raises(ConfigurationError, match="would both be called fact_segment_daily"):
+        publish(filled)
+    assert parquet(filled, "fact_enrollment_daily").fetchall() == before
 
 
 def test_single_students_are_exported_only_on_request_and_without_names(filled):
@@ -305,7 +322,52 @@ def test_only_the_formats_that_are_asked_for_are_there(filled):
     assert {path.suffix for path in contents(filled)} == {".csv", ".json"}
 
 
+def test_hyper_is_written_only_where_it_is_asked_for(university):
+    publish(university)
+    assert {path.suffix for path in contents(university)} == {".csv", ".parquet", ".json"}
+
+
+@pytest.fixture
+def without_pantab(monkeypatch):
+    """Python finds no pantab, as where the extra `tableau` is not installed."""
+    monkeypatch.setitem(sys.modules, "pantab", None)
+
+
+def test_hyper_without_its_extra_is_refused_before_anything_is_run(
+    university, without_pantab, monkeypatch
+):
+    monkeypatch.setenv("ENROLLMENT_CONFIG", str(university.config))
+    university.change(exports=ALL_FORMATS)
+    two_days(university)
+    before = sorted(university.folder.rglob("*"))
+    for command in ("run --date 2024-09-10", "backfill --from 2024-09-10 --to 2024-09-11"):
+        done = CliRunner().invoke(cli, command.split())
+        assert isinstance(done.exception, ConfigurationError)
+        assert str(done.exception) == (
+            f"exports.formats in {university.config} names hyper, which needs a package that is not "
+            "installed: pip install 'enrollment-assets[tableau]', or leave hyper out."
+        )
+    assert sorted(university.folder.rglob("*")) == before
+    doctor = CliRunner().invoke(cli, ["doctor"])
+    assert doctor.exit_code == 1
+    assert "!!  exports:" in doctor.output
+    assert doctor.output.count("pip install 'enrollment-assets[tableau]'") == 1
+
+
+def test_a_run_of_dagsters_own_without_the_extra_leaves_the_exports_as_they_were(
+    filled, without_pantab
+):
+    filled.change(exports={"formats": ["csv"]})
+    publish(filled)
+    before = contents(filled)
+    filled.change(exports=ALL_FORMATS)
+    with pytest.raises(ConfigurationError, match="names hyper"):
+        publish(filled)
+    assert contents(filled) == before
+
+
 def test_before_anything_stands_there_are_empty_files_with_headers(university):
+    university.change(exports=ALL_FORMATS)
     written = publish(university)
     assert written["fact_segment_daily"].rows == 0
     assert written["dim_term"].rows == 2
@@ -383,9 +445,14 @@ def test_exports_are_written_again_when_a_corrected_day_restates_later_ones(fill
     assert (first, net) == (90, second - 90)
 
 
-def test_the_exports_job_needs_no_day(filled):
-    outcome = execute(filled.settings, EXPORTS)
-    assert outcome.success, outcome.failures
+def test_the_exports_alone_need_no_day(filled):
+    """As where somebody materializes their group in the UI."""
+    definitions = build_defs(settings=filled.settings)
+    with dg.DagsterInstance.get() as instance:
+        result = run_in_process(
+            definitions, "__ASSET_JOB", instance, tags={}, run_config={}, groups=[EXPORT_GROUP]
+        )
+    assert result.success
     assert json.loads((folder(filled) / "manifest.json").read_text())["files"]
 
 

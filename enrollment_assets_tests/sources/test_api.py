@@ -1054,6 +1054,7 @@ def test_a_look_at_one_of_several_terms_is_not_all(university, server):
 # --- through the pipeline
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_paged_day_goes_into_the_warehouse_and_the_next_one_makes_changes(university, server):
     days = {
         "2024-09-03": [people("1", "2"), people("2", "3")],
@@ -1077,6 +1078,7 @@ def test_a_paged_day_goes_into_the_warehouse_and_the_next_one_makes_changes(univ
     ) == [(f"GET {server.url}/students", 0)]
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_day_whose_total_was_wrong_once_is_read_again_and_nothing_twice(university, server):
     source(university, server, paging=PAGE, total_header="X-Total")
     totals = iter(["4", "4"])
@@ -1090,6 +1092,7 @@ def test_a_day_whose_total_was_wrong_once_is_read_again_and_nothing_twice(univer
     ) == [(3, 3, 0)]
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_equal_rows_of_the_lists_own_are_counted_as_duplicates(university, server):
     source(university, server, paging=PAGE, total_header="X-Total")
     numbers = list(map(str, range(200)))
@@ -1101,6 +1104,7 @@ def test_equal_rows_of_the_lists_own_are_counted_as_duplicates(university, serve
     ) == [(200, 1)]
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_total_that_is_wrong_for_ever_fails_the_run_in_words(university, server):
     source(university, server, paging=PAGE, total_header="X-Total", retries=1)
     server.answer = by_page(people("1", "2"), people("3"), X_Total="4")
@@ -1111,6 +1115,7 @@ def test_a_total_that_is_wrong_for_ever_fails_the_run_in_words(university, serve
 
 
 @pytest.mark.parametrize("nothing", [as_json([]), Reply(status=204)])
+@pytest.mark.usefixtures("dagster_home")
 def test_an_empty_list_is_refused_where_a_day_stood_before(university, server, nothing):
     source(university, server)
     rows = people(*map(str, range(60)))
@@ -1123,6 +1128,7 @@ def test_an_empty_list_is_refused_where_a_day_stood_before(university, server, n
     ) == [("2024-09-03", "accepted"), ("2024-09-04", "rejected")]
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_missing_day_is_missing_in_a_range_and_the_days_around_it_stand(university, server):
     source(university, server)
     server.answer = lambda call: (

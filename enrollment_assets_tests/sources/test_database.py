@@ -152,6 +152,7 @@ def test_values_come_out_as_the_text_that_people_see(database, university, monke
 
 
 @every()
+@pytest.mark.usefixtures("dagster_home")
 def test_the_date_is_bound_and_a_day_goes_through_the_pipeline(database, university, monkeypatch):
     fill(database)
     database.run("UPDATE students SET since = '2024-09-04' WHERE student_id = '00002'")
@@ -184,6 +185,7 @@ def test_a_term_is_bound_and_never_part_of_the_statement(database, university, m
     assert len(read(source)) == 1
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_term_that_is_bound_names_the_term_of_its_rows(university, monkeypatch, tmp_path):
     database = Database("sqlite", f"sqlite:///{tmp_path}/s.db", f"sqlite:///{tmp_path}/s.db")
     fill(database, 1, since="2024-11-01")
@@ -199,6 +201,7 @@ def test_a_term_that_is_bound_names_the_term_of_its_rows(university, monkeypatch
     ) == [("2024FA", "00000"), ("2025SP", "7")]
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_query_without_a_date_serves_today_and_refuses_the_past(
     university, monkeypatch, tmp_path
 ):
@@ -221,6 +224,7 @@ def test_a_number_without_end_is_text_and_one_that_is_none_is_nothing():
     assert as_text(values).to_pylist() == expected
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_live_source_is_not_asked_about_closures(university, monkeypatch, tmp_path):
     database = Database("sqlite", f"sqlite:///{tmp_path}/s.db", f"sqlite:///{tmp_path}/s.db")
     fill(database)
@@ -327,6 +331,7 @@ def test_binds_are_found_in_code_and_in_nothing_else(tmp_path):
 
 
 @every()
+@pytest.mark.usefixtures("dagster_home")
 def test_an_empty_answer_is_a_snapshot_of_nobody_and_is_refused(database, university, monkeypatch):
     fill(database, 80)
     configure(university, monkeypatch, database.url)
@@ -431,6 +436,7 @@ def test_an_error_that_may_hold_a_value_is_told_without_its_text(
     assert SECRET not in str(error.value)
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_server_that_is_not_there_is_asked_again_and_then_told(university, monkeypatch):
     source = configure(university, monkeypatch, "postgresql://x:geheim@127.0.0.1:9/db", retries=2)
     with pytest.raises(SourceUnavailableError, match=r"\(Connection refused\)"):
@@ -442,6 +448,7 @@ def test_a_server_that_is_not_there_is_asked_again_and_then_told(university, mon
     assert "geheim" not in outcome.failures[0]
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_server_killed_in_the_middle_of_a_read_is_asked_again_and_no_row_comes_twice(
     own_server, university, monkeypatch
 ):
@@ -465,6 +472,7 @@ def test_a_server_killed_in_the_middle_of_a_read_is_asked_again_and_no_row_comes
 
 
 @every("postgresql", "pymysql", "mysqldb")
+@pytest.mark.usefixtures("dagster_home")
 def test_a_connection_that_the_server_ends_in_the_middle_is_made_anew(
     database, university, monkeypatch
 ):
@@ -515,6 +523,7 @@ LOCKS = {
 
 
 @every("postgresql", "pymysql", "mysqldb", "sqlite")
+@pytest.mark.usefixtures("dagster_home")
 def test_a_lock_is_waited_for_told_and_tried_again(database, university, monkeypatch):
     fill(database)
     # A table lock waits a whole number of seconds in MariaDB, half of the time that there is.
@@ -542,6 +551,7 @@ def test_a_query_that_takes_too_long_is_ended_by_the_server(database, university
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_range_asks_once_for_each_date(own_postgres, university, monkeypatch):
     own_postgres.database.run(
         "TRUNCATE students",
@@ -557,6 +567,7 @@ def test_a_range_asks_once_for_each_date(own_postgres, university, monkeypatch):
 
 
 @every()
+@pytest.mark.usefixtures("dagster_home")
 def test_the_doctor_reaches_the_source_and_lists_its_columns(database, university, monkeypatch):
     fill(database, 5)
     configure(university, monkeypatch, database.url, f"SELECT {NAMES}, since FROM students")

@@ -274,6 +274,7 @@ def test_a_remote_file_of_every_kind_is_read(place, ending, content):
 
 
 @remote
+@pytest.mark.usefixtures("dagster_home")
 def test_remote_days_are_listed_looked_into_and_run(place):
     place.source()
     for date, count in ((DATE, 3), (NEXT, 4)):
@@ -377,6 +378,7 @@ def bulky(count):
 
 
 @pytest.mark.parametrize("fate", ["killed", "silent"])
+@pytest.mark.usefixtures("dagster_home")
 def test_a_session_that_ends_in_the_middle_of_a_file_is_begun_again(university, sshd, fate):
     served(university, sshd, retry_seconds=0.05, timeout_seconds=1)
     (university.snapshots / "s_20240903.csv").write_bytes(bulky(2000))
@@ -404,6 +406,7 @@ def test_a_session_that_ends_in_the_middle_of_a_file_is_begun_again(university, 
     assert not list(university.settings.data_path.glob("tmp*"))
 
 
+@pytest.mark.usefixtures("dagster_home")
 def test_a_server_that_is_not_there_is_waited_for(university, sshd):
     source = served(university, sshd, retries=1, retry_seconds=0.05)
     (university.snapshots / "s_20240903.csv").write_bytes(as_csv(ROWS))
@@ -535,6 +538,7 @@ def test_a_bucket_that_is_not_there_is_the_addresss_fault(bucket):
 
 
 @pytest.mark.parametrize("below", ["", "/extracts"])
+@pytest.mark.usefixtures("dagster_home")
 def test_a_store_that_does_not_answer_is_asked_again(bucket, below):
     options = {**bucket.options, "endpoint_url": "http://127.0.0.1:1"}
     keys = {"url": f"s3://{bucket.name}{below}", "retries": 1, "retry_seconds": 0.05}
@@ -822,6 +826,7 @@ def test_a_clock_that_is_ahead_makes_nobody_wait_for_ever(place):
 
 
 @pytest.mark.parametrize("becomes", ["another one", "nothing"])
+@pytest.mark.usefixtures("dagster_home")
 def test_a_file_that_is_replaced_while_a_run_reads_it_is_stored_as_it_then_is(university, becomes):
     place = Folder(university, "snapshots", {})
     place.source(retry_seconds=0.05)

@@ -6,12 +6,12 @@ from enrollment_assets.pipeline.ingest.intake import store_days
 from enrollment_assets.pipeline.insight import cohorts
 from enrollment_assets.pipeline.insight.models import Forecasts, anomalies, disclosures
 from enrollment_assets.publishing.reports.restatements import append_restatements
+from enrollment_assets.schema.catalog import lineage
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.ranges import as_ranges
 from enrollment_assets.warehouse.derive import (
-    COMPARISONS,
-    CORE,
     Computed,
+    Statement,
     stale_days,
     write_computed,
     write_statement,
@@ -24,8 +24,8 @@ def days_of(first, last):
 
 
 def derive(connection, found, dates):
-    for derived in CORE.values():
-        write_statement(connection, found, derived, dates, run_id="test")
+    for name in lineage(found).core:
+        write_statement(connection, found, Statement(name), dates, run_id="test")
 
 
 def restate(connection, found):
@@ -35,11 +35,11 @@ def restate(connection, found):
 
 
 def gain_insight(connection, found, dates):
-    for compared in COMPARISONS.values():
-        write_statement(connection, found, compared, dates, run_id="test")
+    for name in ("point_in_time", "segment_point_in_time"):
+        write_statement(connection, found, Statement(name), dates, run_id="test")
     models = Forecasts()
     for computed in (
-        Computed("segment_disclosure", disclosures, reads_snapshots=True),
+        Computed("segment_disclosure", disclosures),
         Computed("enrollment_anomalies", anomalies),
         Computed("enrollment_forecast", models.forecast, ("issue_forecasts",)),
         Computed("forecast_scorecard", models.scorecard),

@@ -34,9 +34,7 @@ def _asset(settings: Settings, metric: Metric) -> dg.AssetsDefinition:
     @table_asset(
         settings,
         metric.table,
-        CUSTOM_GROUP,
-        metric.depends_on,
-        description=metric.description,
+        group=CUSTOM_GROUP,
         language="sql" if isinstance(metric, SqlMetric) else "pandas",
         metadata={
             "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[source])

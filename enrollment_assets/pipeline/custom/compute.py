@@ -54,7 +54,7 @@ def write_metric(
     Raises:
         WarehouseError: if a chunk cannot be computed; earlier chunks are stored, this one is unchanged.
     """
-    keep_frozen = metric.reads_snapshots and any_frozen(connection)
+    keep_frozen = metric.table.reads_snapshots and any_frozen(connection)
     for chunk in _chunks(metric, days, connection):
         with plain_errors(f"Writing {metric.name}"):
             _compute(connection, settings, metric, chunk)
@@ -68,7 +68,7 @@ def _chunks(
     metric: Metric, days: Sequence[dt.date], connection: duckdb.DuckDBPyConnection
 ) -> Iterator[Sequence[dt.date]]:
     in_frames = isinstance(metric, CustomMetric)
-    if metric.reads_snapshots:
+    if metric.table.reads_snapshots:
         most = {"most_rows": _FRAME_ROWS} if in_frames else {}
         return chunks(days, connection, **most)
     return (days[n : n + _FRAME_DAYS] for n in range(0, len(days), _FRAME_DAYS))
@@ -202,7 +202,7 @@ def _without_values(metric: CustomMetric, day: dt.date, error: Exception) -> str
     return (
         f"Computing {metric.name} for {day}: {type(error).__name__} in {frame.filename}, line "
         f"{frame.lineno}; nothing was changed. The message may hold a student's data and is not shown; "
-        f"preview(load_settings(), {metric.name!r}, day) of {__name__} shows it."
+        f"`enrollment metric {metric.name} --date {day}` shows it."
     )
 
 

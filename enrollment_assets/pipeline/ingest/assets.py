@@ -6,7 +6,7 @@ import dagster as dg
 
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError
-from enrollment_assets.pipeline.assets import column_schema
+from enrollment_assets.pipeline.assets import TAGS, described, documented
 from enrollment_assets.pipeline.ingest.intake import SnapshotIntake
 from enrollment_assets.pipeline.ingest.verdicts import Decision, DecisionKind
 from enrollment_assets.pipeline.names import OWNERS, POOL
@@ -51,25 +51,18 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 group_name="ingest",
                 kinds={"duckdb", settings.source.kind},
                 owners=list(OWNERS),
-                tags={"domain": "enrollment", "contains": "student-data"},
-                description=f"{snapshots.grain}, as the source gave it that day.",
-                metadata={
-                    "partition_expr": snapshots.date_column,
-                    "dagster/column_schema": column_schema(snapshots),
-                    "dagster/table_name": snapshots.relation,
-                },
+                tags={**TAGS, "contains": "student-data"},
+                description=described(snapshots),
+                metadata=documented(snapshots),
             ),
             log.name: dg.AssetOut(
                 dagster_type=dg.Nothing,
                 group_name="ingest",
                 kinds={"duckdb"},
                 owners=list(OWNERS),
-                tags={"domain": "enrollment"},
-                description=f"{log.grain}; missing and rejected days are listed with their reasons.",
-                metadata={
-                    "dagster/column_schema": column_schema(log),
-                    "dagster/table_name": log.relation,
-                },
+                tags=TAGS,
+                description=described(log),
+                metadata=documented(log),
             ),
         },
         internal_asset_deps={log.name: {dg.AssetKey(snapshots.name)}, snapshots.name: set()},

@@ -132,7 +132,7 @@ class QuarantineSource:
 
         folder = quarantine_folder(self._settings, date)
         paths = [folder / rejected_name(term) for term in self.terms(date)]
-        wanted = {"term", "student_id", "student_name", *self._settings.dimensions, "status"}
+        wanted = set(self._settings.row_columns)
 
         def rows() -> Iterator[Any]:
             for path in paths:

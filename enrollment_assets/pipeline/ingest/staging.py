@@ -62,11 +62,7 @@ class Staging:
     def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         self._connection = connection
         self._settings = settings
-        self._columns = (
-            *("term", "student_id", "student_name"),
-            *settings.dimensions,
-            "status",
-        )
+        self._columns = settings.row_columns
         self._arrived: list[pa.RecordBatch] = []
 
     def _execute(self, name: str, **binds: object) -> duckdb.DuckDBPyConnection:

@@ -7,6 +7,7 @@ sees whole files, and never a fact whose dimension is missing. Nothing keeps the
 
 import datetime as dt
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -176,13 +177,17 @@ def _dimensions(segment_key: Column) -> tuple[Table, ...]:
     return dates, terms, segments
 
 
-def export_names(settings: Settings) -> dict[str, str]:
-    """The internal name of each table, by its published name.
+def check_formats(settings: Settings) -> None:
+    """Refuse a format whose package is not installed, before anything is run or written.
 
     Raises:
-        ConfigurationError: if the vocabulary gives two tables one name.
+        ConfigurationError: if exports.formats names hyper, and the extra `tableau` is not there.
     """
-    return originals(export_tables(settings), settings.vocabulary)
+    if "hyper" in settings.exports.formats and importlib.util.find_spec("pantab") is None:
+        raise ConfigurationError(
+            f"exports.formats in {settings.path} names hyper, which needs a package that is not "
+            "installed: pip install 'enrollment-assets[tableau]', or leave hyper out."
+        )
 
 
 def export_columns(settings: Settings, table: Table) -> dict[str, str]:
@@ -209,9 +214,11 @@ def publish(
     `taken_by` goes into the ledger of student lists where changes of single students are among them.
 
     Raises:
-        ConfigurationError: if pseudonyms are configured without a key, or names collide.
+        ConfigurationError: if pseudonyms are configured without a key, names collide, or a format
+            needs a package that is not installed.
         WarehouseError: if a table cannot be read or written; all files stay as they were.
     """
+    check_formats(settings)
     folder = make_private_folder(settings.data_path / "exports")
     before = read_manifest(folder)
     aside = folder / ".aside"
@@ -239,9 +246,11 @@ def _write(
     rows = {}
     for kind in ("parquet", "csv", "hyper"):
         make_private_folder(aside / kind)
-    for name, table in export_tables(settings).items():
+    tables = export_tables(settings)
+    for file_name, name in originals(tables, settings.vocabulary).items():
+        table = tables[name]
         names = export_columns(settings, table)
-        parquet = aside / "parquet" / f"{translated(name, settings.vocabulary)}.parquet"
+        parquet = aside / "parquet" / f"{file_name}.parquet"
         query = f"SELECT {_typed(table, names)} FROM ({statement(name, settings)})"
         with plain_errors(f"Exporting {name}"):
             connection.execute(

@@ -1,6 +1,7 @@
+{%- macro listed(names) %}'{{ names | join("', '") }}'{% endmacro -%}
 {# What the derived rows of each accepted day depend on: one row per derived table, term and day.
    Every accepted snapshot of the term up to the day decides about who returns and about the gross
-   enrolment, so that the fingerprint runs over all of them. Pruned days are final and left out. #}
+   enrollment, so that the fingerprint runs over all of them. Pruned days are final and left out. #}
 SELECT
     derived.table_name,
     history.term,
@@ -8,8 +9,10 @@ SELECT
     md5(concat_ws(
         chr(31),
         history.snapshots,
-        CASE WHEN derived.table_name = 'enrollment_metrics' THEN concat_ws(' ', terms.starts, terms.census)
-            ELSE '{{ dimensions | join(" ") }}{{ " by program" if by_program }}' END
+        CASE WHEN derived.table_name IN ({{ listed(lineage.term_dates) }})
+            THEN concat_ws(' ', terms.starts, terms.census) END,
+        CASE WHEN derived.table_name IN ({{ listed(lineage.dimensions) }})
+            THEN '{{ dimensions | join(" ") }}{{ " by program" if by_program }}' END
     )) AS lineage
 FROM (
     SELECT
@@ -21,11 +24,10 @@ FROM (
     FROM enrollment.snapshot_log
     WHERE status = 'accepted'
 ) AS history
-CROSS JOIN (VALUES ('student_changes'), ('enrollment_metrics'), ('segment_metrics'))
-    AS derived (table_name)
+CROSS JOIN (SELECT unnest([{{ listed(lineage.core) }}]) AS table_name) AS derived
 LEFT JOIN terms ON terms.code = history.term
 LEFT JOIN frozen ON frozen.term = history.term
-WHERE derived.table_name = 'enrollment_metrics'
+WHERE derived.table_name NOT IN ({{ listed(lineage.reading) }})
     OR frozen.kept_from IS NULL
     OR history.date > frozen.kept_from
 UNION ALL
@@ -39,12 +41,12 @@ SELECT
         history.snapshots,
         terms.starts, terms.census, terms.ends,
         past.code, past.starts, past.census, past.ends,
-        CASE WHEN derived.table_name = 'enrollment_anomalies' THEN (
+        CASE WHEN derived.table_name IN ({{ listed(lineage.acknowledged) }}) THEN (
             SELECT hex(bit_xor(md5_number(concat_ws(chr(31), date, term))))
             FROM operations.acknowledged_anomalies AS known
             WHERE known.date < history.date
         ) END,
-        CASE WHEN derived.table_name = 'segment_disclosure' THEN
+        CASE WHEN derived.table_name IN ({{ listed(lineage.small_cell) }}) THEN
             '{{ small_cell }} {{ dimensions | join(" ") }}{{ " by program" if by_program }}' END
     )) AS lineage
 FROM (
@@ -56,6 +58,6 @@ FROM (
     FROM enrollment.snapshot_log
     WHERE status = 'accepted'
 ) AS history
-CROSS JOIN (SELECT unnest(['{{ insight | join("', '") }}']) AS table_name) AS derived
+CROSS JOIN (SELECT unnest([{{ listed(lineage.insight) }}]) AS table_name) AS derived
 LEFT JOIN terms ON terms.code = history.term
 LEFT JOIN terms AS past ON past.code = terms.comparison

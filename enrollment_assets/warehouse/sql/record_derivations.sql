@@ -24,7 +24,7 @@ first_stale AS (
 first_stale_of AS (
     SELECT
         code AS term,
-        CASE WHEN $table_name IN ('student_changes', 'enrollment_metrics', 'segment_metrics')
+        CASE WHEN $table_name IN ('{{ lineage.core | join("', '") }}')
             THEN first_stale.date
             ELSE (SELECT min(date) FROM first_stale)
         END AS date

@@ -2,6 +2,6 @@
 SELECT derivations.table_name, derivations.term, derivations.date, derivations.lineage
 FROM operations.derivations
 LEFT JOIN frozen ON frozen.term = derivations.term
-WHERE derivations.table_name NOT IN ('student_changes', 'segment_metrics')
+WHERE derivations.table_name NOT IN ('{{ lineage.reading | join("', '") }}')
     OR frozen.kept_from IS NULL
     OR derivations.date > frozen.kept_from

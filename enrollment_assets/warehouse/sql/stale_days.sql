@@ -15,7 +15,7 @@ SELECT
     string_agg(table_name, ', ' ORDER BY table_name) AS table_names
 FROM lineage
 FULL JOIN recorded USING (table_name, term, date)
-WHERE table_name IN ('student_changes', 'enrollment_metrics', 'segment_metrics')
+WHERE table_name IN ('{{ lineage.core | join("', '") }}')
     AND (recorded.lineage IS NULL OR recorded.lineage IS DISTINCT FROM lineage.lineage)
 GROUP BY term, date
 ORDER BY date, term

@@ -15,7 +15,7 @@ SELECT
     string_agg(recorded.table_name, ', ' ORDER BY recorded.table_name) AS table_names
 FROM recorded
 LEFT JOIN lineage USING (table_name, term, date)
-WHERE recorded.table_name IN ('{{ insight | join("', '") }}')
+WHERE recorded.table_name IN ('{{ lineage.insight | join("', '") }}')
     AND (recorded.lineage IS NULL OR recorded.lineage IS DISTINCT FROM lineage.lineage)
 GROUP BY ALL
 ORDER BY ALL

@@ -1,3 +1,22 @@
+-- name: student_changes
+-- stage: changes
+-- grain: One row per snapshot day, term and student who was added, dropped or moved
+-- description: The baseline is the latest earlier accepted snapshot of the same term.
+-- date: snapshot_date
+-- depends_on: enrollment_snapshots, snapshot_log
+-- binds: first, last
+-- lineage: dimensions
+-- columns:
+--   snapshot_date: DATE - Day of the snapshot
+--   term: VARCHAR - Code of the term
+--   baseline_date: DATE - Day of the snapshot that it is compared with
+--   change: VARCHAR - added, dropped or moved
+--   returning: BOOLEAN - Added, and enrolled earlier in the same term
+--   student_id: VARCHAR - The student's id
+--   student_name: VARCHAR - The student's name
+--   <dimension>: VARCHAR - The student's <dimension> now; for dropped students the last known one
+--   from_<dimension>: VARCHAR - The student's <dimension> at the baseline; empty for added students
+
 -- Who was added, dropped or moved since the baseline.
 -- Grain: one row per snapshot day, term and student. Binds: $first, $last (days, both inclusive).
 -- The baseline is the latest earlier accepted snapshot of the same term; a term's first snapshot

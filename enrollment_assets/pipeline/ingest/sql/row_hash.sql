@@ -2,11 +2,8 @@
 md5(bit_xor(md5_number(
     concat_ws(
         chr(31),
-        student_id,
-        coalesce(student_name, ''),
-{% for name in dimensions %}
-        coalesce("{{ name }}", ''),
+{% for name in row_columns if name != "term" %}
+        coalesce("{{ name }}", ''){{ "," if not loop.last }}
 {% endfor %}
-        coalesce(status, '')
     )
 ))::VARCHAR)

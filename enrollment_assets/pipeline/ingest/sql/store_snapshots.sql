@@ -5,13 +5,9 @@
 INSERT INTO enrollment.enrollment_snapshots BY NAME
 SELECT
     staged.snapshot_date,
-    staged.term,
-    staged.student_id,
-    staged.student_name,
-{% for name in dimensions %}
-    staged."{{ name }}",
+{% for name in row_columns %}
+    staged."{{ name }}"{{ "," if not loop.last }}
 {% endfor %}
-    staged.status
 FROM staged
 JOIN verdicts
     ON staged.snapshot_date = verdicts.snapshot_date AND staged.term = verdicts.term

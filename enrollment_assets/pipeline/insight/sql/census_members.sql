@@ -1,3 +1,12 @@
+-- name: census_members
+-- schema: operations
+-- grain: "One row per term, student (and program): who was enrolled at the frozen census"
+-- columns:
+--   term: VARCHAR - Code of the term
+--   student_id: VARCHAR - The student's id
+--   status: VARCHAR - Status code as the source gave it
+--   <dimension>: VARCHAR - The student's <dimension> at the census
+
 -- Who was enrolled at the censuses that were frozen just now.
 -- Grain: one row per term, student (and program). No binds.
 INSERT INTO operations.census_members BY NAME

@@ -1,3 +1,18 @@
+-- name: deposit_melt
+-- stage: insight
+-- grain: One row per term, dimension and segment with deposit-like students, once the census is
+--   behind
+-- description: Students with a deposit-like status before the census who are not enrolled at it.
+-- depends_on: enrollment_snapshots, snapshot_log, student_changes
+-- columns:
+--   term: VARCHAR - Code of the term
+--   dimension: VARCHAR - Name of the dimension; empty for the whole term
+--   segment: VARCHAR - The student's last value of it with a deposit-like status
+--   deposited: BIGINT - Students who ever had a deposit-like status before the census
+--   enrolled: BIGINT - Of these, at the census with another status
+--   melted: BIGINT - The others
+--   melt_rate: DOUBLE - Percent of deposited
+
 -- Who stood in a term's list with a deposit-like status before its census, and is not enrolled at it.
 -- Grain: one row per term, dimension and segment (both NULL for the whole term). Binds: $deposited (status
 -- codes), $blank_segment, $terms (codes of the terms that were frozen just now).

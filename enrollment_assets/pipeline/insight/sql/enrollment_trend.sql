@@ -1,8 +1,25 @@
+-- name: enrollment_trend
+-- stage: insight
+-- grain: One row per day and term with an accepted snapshot
+-- description: Moving averages, the mean change of a day with its interval, and the volatility.
+-- kind: view
+-- depends_on: enrollment_metrics
+-- columns:
+--   date: DATE - Day of the snapshot
+--   term: VARCHAR - Code of the term
+--   total_enrollment: 'BIGINT - Headcount: distinct students'
+--   moving_average_7: DOUBLE - Mean headcount of the snapshots of the last 7 days
+--   moving_average_28: DOUBLE - Mean headcount of the snapshots of the last 28 days
+--   slope: DOUBLE - Mean change of the last 28 days, students a day
+--   slope_lower: DOUBLE - Lower bound of its 95% interval (Student's t)
+--   slope_upper: DOUBLE - Upper bound of it
+--   volatility: DOUBLE - Standard deviation of the daily changes of the last 28 days
+--   direction: 'VARCHAR - rising, falling, level, or empty: fewer than 3 changes'
+
 -- Where the headcount is going: moving averages, mean change of a day with its interval, volatility.
 -- Grain: one row per day and term with an accepted snapshot. No binds. All windows end on the row's day.
 -- The slope is the mean change of a day over the changes of 28 days, its interval Student's t over their
 -- spread: headcounts are sums of daily changes, so that a regression on them would seem far too sure.
-CREATE OR REPLACE VIEW enrollment.enrollment_trend AS
 WITH changes AS (
     SELECT
         date,

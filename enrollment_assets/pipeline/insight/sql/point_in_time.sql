@@ -1,3 +1,27 @@
+-- name: point_in_time
+-- stage: insight
+-- grain: One row per day and term with an accepted snapshot
+-- description: "The same relative day of the comparison term beside it: both dates, the gap if that
+--   day had no snapshot, and what the comparison term came to."
+-- date: date
+-- depends_on: enrollment_metrics
+-- binds: first, last
+-- columns:
+--   date: DATE - Day of the snapshot
+--   term: VARCHAR - Code of the term
+--   comparison_term: VARCHAR - The term that it is compared with
+--   comparison_day: DATE - Day of that term with the same distance to the anchor
+--   comparison_date: 'DATE - The snapshot of it that is shown: of that day, or the last before'
+--   comparison_gap_days: INTEGER - Days between the two; 0 where the day has a snapshot
+--   days_to_start: INTEGER - Days until the term starts; negative afterwards
+--   total_enrollment: BIGINT - Headcount on the date
+--   comparison_total: BIGINT - Headcount of the comparison term on comparison_date
+--   change: BIGINT - The first less the second
+--   change_pct: DOUBLE - The change in percent of comparison_total
+--   comparison_census: BIGINT - Its headcount at its census; empty until that was known
+--   comparison_final: BIGINT - Its headcount on its last accepted day; empty until it ended
+--   note: VARCHAR - What the comparison lacks
+
 -- Each day of a term beside the same relative day of its comparison term.
 -- Grain: one row per day and term with an accepted snapshot. Binds: $first, $last (days, both inclusive).
 -- The counterpart is the day with the same distance to `{{ anchor }}`; if that day has no snapshot, the

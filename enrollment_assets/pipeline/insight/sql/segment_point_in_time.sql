@@ -1,3 +1,30 @@
+-- name: segment_point_in_time
+-- stage: insight
+-- grain: One row per day, term, dimension and segment with students in the term or its comparison
+-- description: The same point in time for each segment, and what it contributes to the change.
+-- date: date
+-- depends_on: point_in_time, enrollment_metrics, segment_metrics
+-- binds: first, last
+-- columns:
+--   date: DATE - Day of the snapshot
+--   term: VARCHAR - Code of the term
+--   dimension: VARCHAR - Name of the dimension
+--   segment: VARCHAR - Value of the dimension
+--   comparison_term: VARCHAR - The term that it is compared with
+--   comparison_day: DATE - Day of that term with the same distance to the anchor
+--   comparison_date: 'DATE - The snapshot of it that is shown: of that day, or the last before'
+--   comparison_gap_days: INTEGER - Days between the two; 0 where the day has a snapshot
+--   days_to_start: INTEGER - Days until the term starts; negative afterwards
+--   total_enrollment: BIGINT - Headcount on the date
+--   comparison_total: BIGINT - Headcount of the comparison term on comparison_date
+--   change: BIGINT - The first less the second
+--   change_pct: DOUBLE - The change in percent of comparison_total
+--   comparison_census: BIGINT - Its headcount at its census; empty until that was known
+--   comparison_final: BIGINT - Its headcount on its last accepted day; empty until it ended
+--   note: VARCHAR - What the comparison lacks
+--   contribution_pct: 'DOUBLE - The change in percent of the comparison''s whole headcount: its
+--     contribution to the growth'
+
 -- Each segment of a term beside itself on the same relative day of the comparison term.
 -- Grain: one row per day, term, dimension and segment with students in either. Binds: $first, $last (days,
 -- both inclusive). Reads `point_in_time`, which says which snapshots stand beside each other.

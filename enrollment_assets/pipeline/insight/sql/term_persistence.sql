@@ -1,3 +1,17 @@
+-- name: term_persistence
+-- stage: insight
+-- grain: One row per cohort term, later term, dimension and segment
+-- description: The students of a census cohort who are enrolled at the censuses of later terms.
+-- depends_on: enrollment_snapshots, snapshot_log, student_changes
+-- columns:
+--   cohort_term: VARCHAR - Term at whose census the cohort was enrolled
+--   term: VARCHAR - Later term whose census is behind
+--   dimension: VARCHAR - Name of the dimension; empty for the whole cohort
+--   segment: VARCHAR - The student's value of it at the census of the cohort's term
+--   cohort_size: BIGINT - Students enrolled at the census of cohort_term
+--   enrolled: BIGINT - Of these, enrolled at the census of term
+--   persistence_rate: DOUBLE - Percent
+
 -- The census cohort of each term at the censuses of later terms.
 -- Grain: one row per cohort term, later term, dimension and segment (both NULL for the whole cohort).
 -- Binds: $deposited (status codes of those who only promised to come), $blank_segment (name for an empty

@@ -1,3 +1,17 @@
+-- name: term_survival
+-- stage: insight
+-- grain: One row per term and number of days after a student's first snapshot in it
+-- description: "How long students stay in a term: the Kaplan-Meier estimate."
+-- depends_on: enrollment_snapshots, snapshot_log, student_changes
+-- columns:
+--   term: VARCHAR - Code of the term
+--   days_enrolled: INTEGER - Days since the student was first in the term's list
+--   at_risk: BIGINT - Students who were followed for so long and had not left before
+--   dropped: BIGINT - Of these, left for good after so many days
+--   survival_pct: DOUBLE - Kaplan-Meier estimate of the share still enrolled, percent
+--   lower_95: DOUBLE - Its 95% interval (Greenwood's variance, log-log scale), percent
+--   upper_95: DOUBLE - The same, upper bound
+
 -- How long students stay in a term: the Kaplan-Meier estimate over days since they were first in its list.
 -- Grain: one row per term and number of days after which somebody left for good (and day 0). No binds.
 -- Who is still there on the last accepted day is followed until then and no further. Who was in the first

@@ -1,3 +1,30 @@
+-- name: enrollment_metrics
+-- stage: metrics
+-- grain: One row per day and term with an accepted snapshot
+-- description: Headcount, adds and drops, day-over-day continuation and growth, from the log and
+--   the changes.
+-- date: date
+-- depends_on: student_changes, snapshot_log
+-- binds: first, last
+-- lineage: term_dates
+-- columns:
+--   date: DATE - Day of the snapshot
+--   term: VARCHAR - Code of the term
+--   baseline_date: DATE - Day of the snapshot that the day is compared with; empty at first
+--   days_since_baseline: INTEGER - Calendar days between the two
+--   total_enrollment: 'BIGINT - Headcount: distinct students'
+--   new_students: BIGINT - Students added since the baseline, returning ones included
+--   returning_students: BIGINT - Of these, enrolled earlier in the same term
+--   dropped_students: BIGINT - Students of the baseline who are not there now
+--   moved_students: BIGINT - Retained students with another value of some dimension
+--   retained_students: BIGINT - Students in both snapshots; all of them at first
+--   net_change: BIGINT - Added less dropped students
+--   retention_rate: 'DOUBLE - Day-over-day continuation: retained / baseline, percent'
+--   growth_rate: DOUBLE - Net change / baseline, percent
+--   gross_enrollment: BIGINT - Students ever enrolled in the term so far
+--   days_to_start: INTEGER - Days until the term starts; negative afterwards
+--   days_to_census: INTEGER - Days until the census; negative afterwards
+
 -- Headcount, movement and rates of each day, from the log and the changes alone.
 -- Grain: one row per day and term with an accepted snapshot. Binds: $first, $last (days, both
 -- inclusive). Identity: total = baseline's total + new - dropped.

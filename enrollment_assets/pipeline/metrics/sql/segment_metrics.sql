@@ -1,3 +1,26 @@
+-- name: segment_metrics
+-- stage: metrics
+-- grain: One row per day, term, dimension and segment with students now or at the baseline
+-- description: Headcount and movement of each segment. A student with several programs counts once
+--   in each, so that segments may add up to more than the headcount.
+-- date: date
+-- depends_on: student_changes, enrollment_snapshots, snapshot_log
+-- binds: first, last, blank_segment
+-- lineage: dimensions
+-- columns:
+--   date: DATE - Day of the snapshot
+--   term: VARCHAR - Code of the term
+--   dimension: VARCHAR - Name of the dimension
+--   segment: VARCHAR - Value of the dimension
+--   baseline_date: DATE - Day of the snapshot that the day is compared with; empty at first
+--   days_since_baseline: INTEGER - Calendar days between the two
+--   total_enrollment: BIGINT - Distinct students in the segment
+--   new_students: BIGINT - Added students who are in it
+--   dropped_students: BIGINT - Dropped students who were in it
+--   moved_in: BIGINT - Retained students who are in it and were not
+--   moved_out: BIGINT - Retained students who were in it and are not
+--   net_change: BIGINT - Change of the total since the baseline
+
 -- Headcount and movement of each segment of each dimension.
 -- Grain: one row per day, term, dimension and segment that has students now or had some at the
 -- baseline. Binds: $first, $last (days, both inclusive), $blank_segment (name for an empty value).

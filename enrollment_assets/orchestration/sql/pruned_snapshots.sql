@@ -1,0 +1,9 @@
+-- name: pruned_snapshots
+-- schema: operations
+-- grain: "One row per term and prune: snapshots before `kept_from` are gone, their figures stay"
+-- columns:
+--   term: VARCHAR - Code of the term
+--   kept_from: DATE - First snapshot that was kept; figures up to it are final
+--   snapshot_count: BIGINT - Snapshots that were removed
+--   run_id: VARCHAR - Dagster run that removed them
+--   pruned_at: TIMESTAMPTZ - When

@@ -1,0 +1,12 @@
+-- name: enrollment_snapshots
+-- stage: ingest
+-- grain: One row per snapshot day, term and student (and program in grain registration)
+-- description: The students of each day, as the source gave them.
+-- date: snapshot_date
+-- columns:
+--   snapshot_date: DATE - Day of the snapshot
+--   term: VARCHAR - Code of the term, opaque text
+--   student_id: VARCHAR - The student's id, text from end to end
+--   student_name: VARCHAR - The student's name
+--   <dimension>: VARCHAR - The student's <dimension> on that day
+--   status: VARCHAR - Status code as the source gave it

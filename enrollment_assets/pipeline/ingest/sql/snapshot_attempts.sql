@@ -1,0 +1,22 @@
+-- name: snapshot_attempts
+-- schema: operations
+-- grain: One row per attempt to read a day's snapshot of a term, accepted or not
+-- date: snapshot_date
+-- columns:
+--   snapshot_date: DATE - Day of the snapshot
+--   term: VARCHAR - Code of the term; empty for rows of terms that are not configured
+--   status: VARCHAR - accepted, rejected, missing, or outside the term's dates
+--   reasons: VARCHAR - Why it was not accepted
+--   row_count: BIGINT - Rows of the term in the extract
+--   student_count: BIGINT - Distinct students among them
+--   duplicate_count: 'BIGINT - Duplicate rows: one of each key was kept'
+--   missing_count: BIGINT - Rows without an id
+--   blank_count: BIGINT - Rows without a value in some dimension
+--   invalid_count: BIGINT - Rows whose id is not of the expected form
+--   outside_count: 'BIGINT - Excluded rows: the day lies outside the term''s dates'
+--   uncounted_count: 'BIGINT - Excluded rows: by status or by an exclusion rule'
+--   unknown_status_count: 'BIGINT - Excluded rows: neither counted nor ignored status'
+--   content_hash: VARCHAR - Fingerprint of the rows, where they were accepted
+--   decided_by: VARCHAR - Who accepted or rejected it on purpose; empty for a rule
+--   run_id: VARCHAR - Dagster run of the attempt
+--   attempted_at: TIMESTAMPTZ - When

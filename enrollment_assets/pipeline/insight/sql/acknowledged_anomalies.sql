@@ -1,0 +1,9 @@
+-- name: acknowledged_anomalies
+-- schema: operations
+-- grain: One row per anomaly that a person confirmed; its day is not learned from
+-- columns:
+--   date: DATE - Day of the anomaly
+--   term: VARCHAR - Code of the term
+--   reason: VARCHAR - Why, in that person's words
+--   acknowledged_by: VARCHAR - Who
+--   acknowledged_at: TIMESTAMPTZ - When

@@ -1,0 +1,11 @@
+-- name: census_snapshots
+-- schema: operations
+-- grain: "One row per term: the snapshot that its official count was frozen from"
+-- columns:
+--   term: VARCHAR - Code of the term
+--   census_date: DATE - Configured census when it was frozen
+--   snapshot_date: 'DATE - Day of the snapshot: the census, or the last accepted one before'
+--   student_count: BIGINT - Headcount
+--   content_hash: VARCHAR - Fingerprint of the snapshot's rows
+--   run_id: VARCHAR - Dagster run that froze it
+--   frozen_at: TIMESTAMPTZ - When

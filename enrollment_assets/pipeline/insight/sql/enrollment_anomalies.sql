@@ -1,0 +1,23 @@
+-- name: enrollment_anomalies
+-- stage: insight
+-- grain: "One row per day, term and series: the term's totals always, segments where they are
+--   unusual"
+-- description: "Observed and expected adds, drops and net change, and whether that is unusual: in
+--   total always, of segments where unusual."
+-- date: date
+-- depends_on: enrollment_metrics, segment_metrics
+-- lineage: acknowledged
+-- columns:
+--   date: DATE - Day of the snapshot
+--   term: VARCHAR - Code of the term
+--   series: VARCHAR - new_students, dropped_students or net_change, and of which segment
+--   dimension: VARCHAR - Name of the dimension; empty for the whole term
+--   segment: VARCHAR - Value of the dimension; empty for the whole term
+--   observed: 'DOUBLE - Students a day: over a gap the change divided by its days'
+--   expected: DOUBLE - Students a day; empty if there is too little history
+--   lower: DOUBLE - Lower bound of what is usual
+--   upper: DOUBLE - Upper bound of what is usual
+--   score: DOUBLE - Distance from the expected value in robust standard deviations
+--   is_anomaly: BOOLEAN - Unusual, and large enough to report
+--   kind: VARCHAR - spike or drop; empty if it is usual
+--   explanation: VARCHAR - The probable cause, or why nothing can be said

@@ -1,0 +1,16 @@
+-- name: enrollment_forecast
+-- stage: insight
+-- grain: "One row per day, term and target date: the chosen method, to the horizon or the term's
+--   end"
+-- description: The forecast of each open term, by the method that back-tests best.
+-- date: as_of
+-- depends_on: enrollment_metrics
+-- columns:
+--   as_of: DATE - Day whose knowledge the forecast uses, and nothing later
+--   term: VARCHAR - Code of the term
+--   target_date: DATE - Day that it is about; empty where there is no forecast
+--   horizon_days: INTEGER - Days between the two
+--   method: VARCHAR - How it was made; none where there is none
+--   forecast: DOUBLE - Expected headcount
+--   <side>_<level>: DOUBLE - <Side> bound of the <level>% interval
+--   note: VARCHAR - Why there is no forecast, or what is special about the target date

@@ -1,0 +1,20 @@
+-- name: forecast_scorecard
+-- stage: insight
+-- grain: "One row per day, term, method and horizon: back-tests, and under `issued` real forecasts"
+-- description: How good each method was in back-tests, and how good the forecasts were that were
+--   issued.
+-- date: as_of
+-- depends_on: enrollment_forecast
+-- columns:
+--   as_of: DATE - Day whose knowledge the score uses, and nothing later
+--   term: VARCHAR - Code of the term
+--   method: VARCHAR - Method that was tried; issued for the forecasts that were made
+--   horizon_days: INTEGER - Days ahead
+--   n: BIGINT - Forecasts that were scored
+--   mae: DOUBLE - Mean absolute error, students
+--   mape: DOUBLE - Mean absolute error in percent; only of headcounts of 100 and more
+--   mase: DOUBLE - Mean absolute error / mean absolute change of a day (naive, in sample)
+--   bias: DOUBLE - Mean of forecast less observed, students
+--   skill_pct: DOUBLE - By how much the MAE is under that of the last value, percent
+--   coverage_<level>: DOUBLE - Percent inside the <level>% interval
+--   chosen: BOOLEAN - Whether the day's forecast uses this method at this horizon

@@ -1,0 +1,15 @@
+-- name: issued_forecasts
+-- schema: operations
+-- grain: One row per forecast that was ever issued; rows are only added
+-- date: as_of
+-- columns:
+--   as_of: DATE - Day whose knowledge the forecast uses, and nothing later
+--   term: VARCHAR - Code of the term
+--   target_date: DATE - Day that it is about; empty where there is no forecast
+--   horizon_days: INTEGER - Days between the two
+--   method: VARCHAR - How it was made; none where there is none
+--   forecast: DOUBLE - Expected headcount
+--   <side>_<level>: DOUBLE - <Side> bound of the <level>% interval
+--   note: VARCHAR - Why there is no forecast, or what is special about the target date
+--   run_id: VARCHAR - Dagster run that issued it
+--   made_at: TIMESTAMPTZ - When; later than as_of in a backfill

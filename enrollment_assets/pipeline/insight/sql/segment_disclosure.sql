@@ -1,0 +1,16 @@
+-- name: segment_disclosure
+-- stage: insight
+-- grain: "One row per day, term, dimension and segment with students: whether it may be shown"
+-- description: Whether a segment's headcount may be published. Small ones are withheld, and with
+--   them what would give them away.
+-- date: date
+-- depends_on: segment_metrics, enrollment_snapshots
+-- lineage: small_cell, dimensions
+-- columns:
+--   date: DATE - Day of the snapshot
+--   term: VARCHAR - Code of the term
+--   dimension: VARCHAR - Name of the dimension
+--   segment: VARCHAR - Value of the dimension
+--   total_enrollment: BIGINT - Distinct students in it, withheld or not
+--   withheld: VARCHAR - small, complement (it would give a small one away), unlisted (the list
+--     alone would); empty if shown

@@ -1,0 +1,8 @@
+-- name: alert_deliveries
+-- schema: operations
+-- grain: One row per message and address that received it
+-- columns:
+--   news_id: 'VARCHAR - What it is about: a run, a check of a run, an anomaly or a day'
+--   address: VARCHAR - Kind of the address and a mark; it may hold a password itself
+--   title: VARCHAR - Title of the message
+--   delivered_at: TIMESTAMPTZ - When

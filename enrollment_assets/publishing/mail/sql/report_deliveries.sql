@@ -1,0 +1,12 @@
+-- name: report_deliveries
+-- schema: operations
+-- grain: One row per attempt to mail a day's report, and recipients with the same outcome
+-- columns:
+--   date: DATE - Day of the report
+--   kind: VARCHAR - report
+--   recipients: VARCHAR - The addresses in order, with a comma between
+--   message_id: 'VARCHAR - Message-ID of the mail: the same for every try'
+--   state: 'VARCHAR - sent, failed, or sending: it may have arrived, and is sent again'
+--   detail: VARCHAR - What the server answered where it failed
+--   run_id: VARCHAR - Dagster run that sent it
+--   recorded_at: TIMESTAMPTZ - When

@@ -1,0 +1,15 @@
+-- name: metric_restatements
+-- stage: metrics
+-- grain: One row per figure that changed after a report of its day was written; rows are only added
+-- description: Figures that changed after they were reported; the pages of the reports say so.
+-- depends_on: enrollment_metrics, segment_metrics
+-- columns:
+--   date: DATE - Day of the figure
+--   term: VARCHAR - Code of the term
+--   dimension: VARCHAR - Name of the dimension; empty for figures of the whole term
+--   segment: VARCHAR - Value of the dimension; empty for figures of the whole term
+--   metric: VARCHAR - Column of enrollment_metrics or segment_metrics
+--   old_value: DOUBLE - Value that was reported; empty if none was
+--   new_value: DOUBLE - Value now; empty if the day was rejected
+--   restated_at: TIMESTAMPTZ - When
+--   run_id: VARCHAR - Dagster run that restated it

@@ -1,0 +1,11 @@
+-- name: reported_figures
+-- schema: operations
+-- grain: One row per figure of a day of which a report was written, as it was last known
+-- date: date
+-- columns:
+--   date: DATE - Day of the figure
+--   term: VARCHAR - Code of the term
+--   dimension: VARCHAR - Name of the dimension; empty for figures of the whole term
+--   segment: VARCHAR - Value of the dimension; empty for figures of the whole term
+--   metric: VARCHAR - Column of enrollment_metrics or segment_metrics
+--   value: DOUBLE - Its value

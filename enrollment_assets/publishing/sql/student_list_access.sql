@@ -1,0 +1,12 @@
+-- name: student_list_access
+-- schema: operations
+-- grain: One row per list of students that left the warehouse
+-- columns:
+--   date: DATE - Day of the list
+--   term: VARCHAR - Code of the term; empty for all
+--   what: VARCHAR - Which list, such as added, dropped, moved or fact_student_change
+--   row_count: BIGINT - Rows in it
+--   place: VARCHAR - File that holds it, or mail
+--   taken_by: 'VARCHAR - Who asked for it: a person, or the run''s job'
+--   reason: VARCHAR - Why, where a person asked
+--   taken_at: TIMESTAMPTZ - When

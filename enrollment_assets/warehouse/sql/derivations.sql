@@ -1,0 +1,12 @@
+-- name: derivations
+-- schema: operations
+-- grain: "One row per derived table, day and term: the fingerprint of what its rows were computed
+--   from"
+-- date: date
+-- columns:
+--   table_name: VARCHAR - The derived table
+--   date: DATE - Day of the rows
+--   term: VARCHAR - Code of the term
+--   lineage: VARCHAR - Fingerprint of all they depend on; empty if it was stale
+--   run_id: VARCHAR - Dagster run that computed them
+--   derived_at: TIMESTAMPTZ - When
