@@ -23,7 +23,7 @@ from enrollment_assets.publishing.reports.charts.segments import segments
 from enrollment_assets.publishing.reports.colors import contrast, readable
 from enrollment_assets.publishing.reports.daily import publish_day
 from enrollment_assets.publishing.reports.figures import main_term, read_figures
-from enrollment_assets.publishing.reports.formatting import plain, prior_term
+from enrollment_assets.publishing.reports.formatting import plain
 from enrollment_assets.publishing.reports.page import read_logo, render_page
 from enrollment_assets.publishing.reports.site import (
     IndexTerm,
