@@ -14,8 +14,7 @@ from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
 from enrollment_assets.publishing.alerts.delivery import addresses, check_addresses, undelivered
 from enrollment_assets.publishing.exports.files import check_formats
-from enrollment_assets.publishing.mail import delivery
-from enrollment_assets.publishing.mail import smtp as mailer
+from enrollment_assets.publishing.mail import delivery, smtp
 from enrollment_assets.publishing.reports.page import read_logo
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.files import make_private_folder
@@ -143,9 +142,9 @@ def _look_at_mail(settings: Settings) -> str:
     if not settings.email.enabled:
         return "off (email.enabled: false)"
     server = delivery.check(settings)
-    mailer.look(server, settings.email.sender_domain)
+    smtp.check_login(server, settings.email.sender_domain)
     login = ", login accepted" if server.user else ""
-    return f"to {len(settings.email.recipients)} recipients through {server.words}{login}"
+    return f"to {len(settings.email.recipients)} recipients through {server.description}{login}"
 
 
 def _look_at_alerts(settings: Settings) -> str:

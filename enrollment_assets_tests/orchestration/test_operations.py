@@ -27,8 +27,7 @@ def days(first, last):
     return [(start + dt.timedelta(n)).isoformat() for n in range((end - start).days + 1)]
 
 
-@pytest.fixture
-def filled(university):
+def twenty_six_days(university):
     """Twenty-six days of a term, with its census in the middle."""
     for number, date in enumerate(days(FIRST, LAST)):
         # everybody leaves in turn; one of them comes back after the days that will be pruned
@@ -36,7 +35,11 @@ def filled(university):
         rows = [student(f"{n:03d}", program=f"P{(n + number) % 3}") for n in present]
         university.write(date, rows)
     assert university.run(FIRST, LAST).success
-    return university
+
+
+@pytest.fixture
+def filled(filled_by):
+    return filled_by(twenty_six_days)
 
 
 def tables(university):

@@ -34,15 +34,18 @@ def both(university, offset, now, then):
     university.write(spring(offset), people(now, term="2025SP"))
 
 
-@pytest.fixture
-def two_terms(university):
+def ten_days_of_two_terms(university):
     """Ten days before the start of both terms, with a day missing in the first one."""
     for offset in range(-10, 0):
         both(university, offset, 130 + offset, 100 + offset)
     university.file(autumn(-4)).unlink()
     take_in(university, autumn(-10), autumn(-1))
     take_in(university, spring(-10), spring(-1), insight=True)
-    return university
+
+
+@pytest.fixture
+def two_terms(filled_by):
+    return filled_by(ten_days_of_two_terms)
 
 
 def compared(university, date):
@@ -179,8 +182,7 @@ def persistence(university):
     )
 
 
-@pytest.fixture
-def followed(university):
+def two_censuses(university):
     law = {"program": "Law"}
     census(
         university,
@@ -189,7 +191,11 @@ def followed(university):
     )
     take_in(university, "2024-09-09")
     take_in(university, "2025-01-27", insight=True)
-    return university
+
+
+@pytest.fixture
+def followed(filled_by):
+    return filled_by(two_censuses)
 
 
 def test_the_census_cohort_is_followed_into_later_terms_by_segment(followed):

@@ -48,12 +48,15 @@ def two_days(university):
     university.write("2024-09-11", later)
 
 
-@pytest.fixture
-def filled(university):
+def two_days_with_insight(university):
     university.change(exports=ALL_FORMATS)
     two_days(university)
     take_in(university, "2024-09-10", "2024-09-11", insight=True)
-    return university
+
+
+@pytest.fixture
+def filled(filled_by):
+    return filled_by(two_days_with_insight)
 
 
 def publish(university):
@@ -195,7 +198,6 @@ def test_names_are_in_the_words_of_the_population(filled):
     facts = parquet(filled, "fact_paid_plan_daily")
     assert {"new_customers", "total_paid_plan", "gross_paid_plan"} <= set(facts.columns)
     assert not [name for name in facts.columns if "student" in name or "enrollment" in name]
-    assert exports.export_names(filled.settings)["fact_paid_plan_daily"] == "fact_enrollment_daily"
     table = exports.export_tables(filled.settings)["fact_enrollment_daily"]
     assert exports.export_columns(filled.settings, table)["total_paid_plan"] == "total_enrollment"
     assert exports.export_path(filled.settings, "csv", "fact_enrollment_daily").exists()
@@ -211,6 +213,15 @@ def test_with_the_default_words_every_name_stays_as_it_is():
 def test_two_names_that_would_become_one_are_refused():
     with pytest.raises(ConfigurationError, match="would both be called date_id"):
         originals(["date_id", "student_id"], Vocabulary(student="date"))
+
+
+def test_two_tables_that_would_share_a_file_are_refused_and_the_files_stay(filled):
+    publish(filled)
+    before = parquet(filled, "fact_enrollment_daily").fetchall()
+    filled.change(vocabulary={"enrollment": "segment"})
+    with pytest.raises(ConfigurationError, match="would both be called fact_segment_daily"):
+        publish(filled)
+    assert parquet(filled, "fact_enrollment_daily").fetchall() == before
 
 
 def test_single_students_are_exported_only_on_request_and_without_names(filled):
