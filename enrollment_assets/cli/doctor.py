@@ -9,12 +9,12 @@ import click
 from enrollment_assets.cli.printing import console, plain
 from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.config.environment import ENV_FILE, open_to_others
+from enrollment_assets.config.instance_home import SETTINGS_FILE, file_for
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
 from enrollment_assets.publishing.alerts.delivery import addresses, check_addresses, undelivered
 from enrollment_assets.publishing.exports.files import check_formats
-from enrollment_assets.publishing.mail import delivery
-from enrollment_assets.publishing.mail import smtp as mailer
+from enrollment_assets.publishing.mail import delivery, smtp
 from enrollment_assets.publishing.reports.page import read_logo
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.files import make_private_folder
@@ -114,14 +114,15 @@ def _look_at_warehouse(settings: Settings) -> str:
     return f"{warehouse.path}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB{others}"
 
 
-def _look_at_instance(_settings: Settings) -> str:
-
-    home = prepare_home()
-    with instance() as found:
+def _look_at_instance(settings: Settings) -> str:
+    home = prepare_home(settings)
+    with instance(settings) as found:
         kind = type(found.event_log_storage).__name__
         runs = found.get_runs_count()
     slow = (
-        "" if kind != "SqliteEventLogStorage" else "; copy dagster.yaml there: range runs are slow"
+        f"; range runs are slow: take `storage` from {file_for(settings.base, SETTINGS_FILE)}"
+        if kind == "SqliteEventLogStorage"
+        else ""
     )
     return f"{home}: {runs} runs, events in {kind}{slow}"
 
@@ -141,9 +142,9 @@ def _look_at_mail(settings: Settings) -> str:
     if not settings.email.enabled:
         return "off (email.enabled: false)"
     server = delivery.check(settings)
-    mailer.look(server, settings.email.sender_domain)
+    smtp.check_login(server, settings.email.sender_domain)
     login = ", login accepted" if server.user else ""
-    return f"to {len(settings.email.recipients)} recipients through {server.words}{login}"
+    return f"to {len(settings.email.recipients)} recipients through {server.description}{login}"
 
 
 def _look_at_alerts(settings: Settings) -> str:

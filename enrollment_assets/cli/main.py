@@ -31,6 +31,7 @@ COMMANDS = {
     "reject": ("decisions", "Reject a snapshot that was accepted."),
     "acknowledge": ("decisions", "Say why a day was unusual."),
     "prune": ("upkeep", "Remove what is older than the periods under `retention`."),
+    "ui": ("ui", "Open Dagster's interface, with the daemon that runs the schedule."),
     "serve": ("serving", "Serve the reports, and the exports as read-only JSON."),
 }
 

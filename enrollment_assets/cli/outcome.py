@@ -30,7 +30,7 @@ def send_alerts(settings: Settings, day: dt.date, ended: "Outcome | str") -> Non
         if isinstance(ended, str):
             news = [held(str(day), ended)] if mail_is_on else []
         else:
-            with instance() as found:
+            with instance(settings) as found:
                 run = found.get_run_by_id(ended.run_id)
                 if run is not None:
                     news = news_of_run(run_facts(found, run, mail_is_on=mail_is_on))

@@ -13,16 +13,21 @@ import dagster as dg
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import WarehouseError
 from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.in_process import run_in_process
 from enrollment_assets.orchestration.instance import instance, prepare_home, state_in_words
 from enrollment_assets.orchestration.runs import failures, process_tags
 from enrollment_assets.pipeline.days import days_to_take_in, logged_days, stale_ranges
 from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
 from enrollment_assets.pipeline.names import (
+    BACKFILL,
     CORE,
     DAILY,
     INSIGHT,
     LENIENT_TAG,
     MAX_RUNTIME_TAG,
+    PART_TAG,
+    PARTITION_TAG,
+    PARTS,
     REPORTS,
     RESTATE,
     RESTATED_CHECK,
@@ -73,30 +78,31 @@ def execute(
 ) -> Outcome:
     """Run a job for one day, for a range of days in one run, or for no day; `ops` is their config.
 
+    `job` may name one of `PARTS`, too.
+
     Raises:
         ConfigurationError: if exports are asked for in a format whose package is not installed.
     """
     check_formats(settings)
-    definition = build_defs(settings=settings).resolve_job_def(job)
     all_tags = {**process_tags(), **(tags or {})}
-    single = first == last
-    if first and last and not single:
+    if job in PARTS:
+        all_tags[PART_TAG] = job
+    if first and first == last:
+        all_tags[PARTITION_TAG] = first.isoformat()
+    elif first and last:
         all_tags |= {**range_tags(first, last), MAX_RUNTIME_TAG: str(_RANGE_SECONDS)}
     level = "INFO" if verbose else "CRITICAL"
-    with instance() as found, state_in_words(prepare_home()):
-        result = definition.execute_in_process(
-            instance=found,
-            partition_key=first.isoformat() if first and single else None,
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": level}}}}
+    if ops:
+        config["ops"] = {name: {"config": settings_of} for name, settings_of in ops.items()}
+    with instance(settings) as found, state_in_words(prepare_home(settings)):
+        result = run_in_process(
+            build_defs(settings=settings),
+            BACKFILL if job in PARTS else job,
+            found,
             tags=all_tags,
-            run_config={
-                "loggers": {"console": {"config": {"log_level": level}}},
-                **(
-                    {"ops": {name: {"config": config} for name, config in ops.items()}}
-                    if ops
-                    else {}
-                ),
-            },
-            raise_on_error=False,
+            run_config=config,
+            groups=PARTS.get(job, ()),
         )
     return _outcome(result)
 
@@ -208,7 +214,7 @@ def rebuild(settings: Settings, code: str, by: str) -> Outcome:
     )
 
 
-def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
+def _outcome(result: dg.JobExecutionResult) -> Outcome:
     outcome = Outcome(result.run_id, result.success, failures(result.all_events))
     checks = result.get_asset_check_evaluations()
     detailed = {evaluation.check_name for evaluation in checks if evaluation.partition}

@@ -19,7 +19,7 @@ from enrollment_assets.cli.running import execute_and_restate
 from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.errors import ConfigurationError, EnrollmentError
 from enrollment_assets.pipeline.days import last_accepted
-from enrollment_assets.pipeline.names import CORE, DAILY, FIGURES, LENIENT_TAG, NOTIFY_TAG, REPORTS
+from enrollment_assets.pipeline.names import BACKFILL, CORE, DAILY, LENIENT_TAG, NOTIFY_TAG, REPORTS
 from enrollment_assets.support import progress
 
 
@@ -36,7 +36,7 @@ def demo(until: dt.date | None) -> None:
         folder = settings.base / settings.source.url
         with progress.task("making snapshots", total) as advance:
             example.generate(settings, folder, until=until, on_day=advance)
-        outcome = execute_and_restate(settings, FIGURES, settings.start_date, until)
+        outcome = execute_and_restate(settings, BACKFILL, settings.start_date, until)
     failed = print_run(settings, outcome, settings.start_date, until)
     day = last_accepted(settings)
     if day is None:
@@ -103,7 +103,7 @@ def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, ver
         raise click.UsageError("--only core leaves reports out; give one of the two.")
     check_days(settings, first, last)
     with bars():
-        job = DAILY if reports else CORE if only else FIGURES
+        job = DAILY if reports else CORE if only else BACKFILL
         outcome = execute_and_restate(
             settings, job, first, last, tags={LENIENT_TAG: "backfill"}, verbose=verbose
         )

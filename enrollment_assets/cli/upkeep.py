@@ -23,7 +23,7 @@ def prune(dry_run: bool) -> None:
     """
     settings = load_settings()
     today = settings.today()
-    with bars(), instance() as found, Warehouse(settings).read() as connection:
+    with bars(), instance(settings) as found, Warehouse(settings).read() as connection:
         words = find_old(connection, settings, found, today).in_words()
     if not words:
         console.print("Nothing is older than the periods under retention.")

@@ -54,7 +54,7 @@ def build_defs(
             asset_checks=checks,
             jobs=list(jobs.values()),
             schedules=build_schedules(settings, jobs),
-            sensors=build_sensors(settings, jobs),
+            sensors=build_sensors(settings, jobs, assets),
             resources={**build_resources(settings), **(resource_overrides or {})},
             executor=dg.in_process_executor,
         )

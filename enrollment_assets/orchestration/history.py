@@ -14,6 +14,7 @@ from enrollment_assets.pipeline.names import (
     DAILY,
     INSIGHT,
     NOTIFY_TAG,
+    PART_TAG,
     PARTITION_TAG,
     RANGE_END_TAG,
     RANGE_START_TAG,
@@ -35,17 +36,18 @@ def _is_under_way(status: backfills.BulkActionStatus) -> bool:
 
 def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, *, mail_is_on: bool) -> RunFacts:
     """What a run that ended left behind, for those who are told of it."""
+    part = run.tags.get(PART_TAG)
     bounds = [run.tags[tag] for tag in (RANGE_START_TAG, RANGE_END_TAG) if tag in run.tags]
     restated = _metadata(instance, run, "metric_restatements")
     mail = _metadata(instance, run, "report_email")
     refused = str(mail.get("refused", "none"))
     return RunFacts(
         run_id=run.run_id,
-        job=run.job_name,
+        job=f"{run.job_name} ({part})" if part else run.job_name,
         days=run.tags.get(PARTITION_TAG) or " to ".join(bounds),
         status=_ENDS.get(run.status, "cancelled"),
         is_range=len(bounds) > 1,
-        is_daily=run.job_name not in (RESTATE, INSIGHT) if bounds else run.job_name == DAILY,
+        is_daily=part not in (RESTATE, INSIGHT) if bounds else run.job_name == DAILY,
         in_backfill=BACKFILL_TAG in run.tags,
         mails=mail_is_on
         and run.tags.get(NOTIFY_TAG) == "email"

@@ -18,6 +18,8 @@ import sqlalchemy as db
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
+from enrollment_assets.config.instance_home import HOME_VARIABLE, home_of
+from enrollment_assets.config.settings import find_config
 from enrollment_assets.orchestration.dagster_internals.storage import (
     ASSET_EVENTS,
     INDEX_SHARD_NAME,
@@ -34,6 +36,7 @@ from enrollment_assets.orchestration.dagster_internals.storage import (
     SqliteScheduleStorage,
     UserConfigSchema,
 )
+from enrollment_assets.support.files import make_private_folder
 
 # Dagster hands the materializations of one step over in one call only when this variable says so;
 # without batches each of them is a commit of its own.
@@ -47,9 +50,9 @@ _OPEN_SHARDS = 8
 
 
 def default_home() -> Path:
-    """The folder that holds Dagster's state: `DAGSTER_HOME`, or `.dagster` where one works."""
-    home = os.environ.get("DAGSTER_HOME")
-    return Path(home).expanduser() if home else Path.cwd() / ".dagster"
+    """The folder that holds Dagster's state: `DAGSTER_HOME`, or the one of the configuration."""
+    home = os.environ.get(HOME_VARIABLE)
+    return Path(home).expanduser() if home else make_private_folder(home_of(find_config()))
 
 
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
@@ -261,7 +264,7 @@ def _use_write_ahead_log(connection: Any, _record: Any) -> None:
 
 
 class PooledSqliteStorage(DagsterSqliteStorage):
-    """Runs, events and schedules in SQLite files under `DAGSTER_HOME`, or `.dagster` without one."""
+    """Runs, events and schedules in SQLite files in the folder of the instance."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(base_dir, inst_data)
@@ -274,7 +277,7 @@ class PooledSqliteStorage(DagsterSqliteStorage):
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
-        """No options: the place follows from `DAGSTER_HOME`."""
+        """No options: the place is `default_home`."""
         return {}
 
     @classmethod

@@ -1,4 +1,15 @@
-"""The jobs: what one morning runs, and what a backfill runs."""
+"""The jobs, as few as people tell apart in the UI.
+
+- `daily_enrollment_job`: a morning, from the snapshot to the mail. The schedule and files that land
+  start it.
+- `backfill_job`: history. Everything of past days but their reports, so that its page shows which
+  days have figures. `enrollment backfill --only core`, decisions and restatements run a part of it
+  (`PARTS`), by asset selection and with a tag, instead of a job of their own for each.
+- `reports_job`: a report of days that have their figures.
+- `prune_job`, `freshness_job`: schedules need a job to start; people hardly do.
+
+A single group, such as the exports, is materialized from the asset graph.
+"""
 
 import datetime as dt
 
@@ -18,20 +29,13 @@ from enrollment_assets.config import Settings
 from enrollment_assets.orchestration.dagster_internals import UnresolvedAssetJobDefinition
 from enrollment_assets.orchestration.retention import find_old, remove
 from enrollment_assets.pipeline.names import (
-    CORE,
-    CORE_GROUPS,
+    BACKFILL,
     DAILY,
     EXPORT_GROUP,
-    EXPORTS,
-    FIGURES,
     FRESHNESS,
-    INSIGHT,
-    INSIGHT_GROUPS,
     PRUNE,
-    REPORT_GROUPS,
+    REPORT_GROUP,
     REPORTS,
-    RESTATE,
-    RESTATED_GROUPS,
 )
 
 ON_TIME_CHECK = AssetCheckKey(AssetKey("enrollment_snapshots"), "snapshot_on_time")
@@ -51,36 +55,14 @@ def build_jobs(settings: "Settings") -> dict[str, Job]:
             description="Everything of one day, report included.",
         ),
         define_asset_job(
-            CORE,
-            AssetSelection.groups(*CORE_GROUPS) - on_time,
-            description="Snapshots, changes, metrics and segments: what a backfill needs.",
-        ),
-        define_asset_job(
-            FIGURES,
-            AssetSelection.all() - AssetSelection.groups(*REPORT_GROUPS) - on_time,
-            description="Everything of a range of days but charts and reports.",
-        ),
-        define_asset_job(
-            INSIGHT,
-            # With the exports, which hold all days: whatever is restated reaches their readers.
-            AssetSelection.groups(*INSIGHT_GROUPS, EXPORT_GROUP),
-            description="Comparisons, trends, cohorts, anomalies and forecasts of days with figures, "
-            "and the exports.",
+            BACKFILL,
+            AssetSelection.all() - AssetSelection.groups(REPORT_GROUP) - on_time,
+            description="Everything of past days but charts, reports and mail.",
         ),
         define_asset_job(
             REPORTS,
-            AssetSelection.groups(*REPORT_GROUPS),
-            description="Charts and reports of days that have their figures.",
-        ),
-        define_asset_job(
-            EXPORTS,
-            AssetSelection.groups(EXPORT_GROUP),
-            description="The files for BI tools alone.",
-        ),
-        define_asset_job(
-            RESTATE,
-            AssetSelection.groups(*RESTATED_GROUPS),
-            description="Computes days again that depend on a late, corrected or thrown out one.",
+            AssetSelection.groups(REPORT_GROUP, EXPORT_GROUP),
+            description="Charts and reports of days that have their figures, and the exports.",
         ),
         define_asset_job(
             FRESHNESS, on_time, description="Asks whether the day's snapshot came in time."

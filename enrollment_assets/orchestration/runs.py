@@ -12,14 +12,14 @@ from typing import Any
 import dagster as dg
 import psutil
 
-from enrollment_assets.pipeline.names import CORE, DAILY, REPORTS, RESTATE
+from enrollment_assets.pipeline.names import BACKFILL, DAILY, REPORTS
 
 _CLOCK_SECONDS = 60
 # A run tags itself with its process within moments; one that never did, for so long, is dead.
 _UNMARKED_SECONDS = 900
 # Dagster's own name for the job of a backfill or of a click on Materialize.
 _ASSET_JOB = "__ASSET_JOB"
-_JOBS = (DAILY, CORE, REPORTS, RESTATE, _ASSET_JOB)
+_JOBS = (DAILY, BACKFILL, REPORTS, _ASSET_JOB)
 
 UNFINISHED = (
     dg.DagsterRunStatus.QUEUED,
@@ -50,13 +50,20 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     closed = []
     for record in unfinished:
         run = record.dagster_run
-        mark = run.tags.get(_PROCESS_TAG)
+        mark = _own_mark(instance, run)
         if _is_dead(mark) if mark else _is_unmarked(record):
             instance.report_run_failed(
                 run, "The process of this run ended without a word; nothing is half written."
             )
             closed.append(run.run_id)
     return closed
+
+
+def _own_mark(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """The process of a run; one that was begun again has the tags of the run before it at first."""
+    mark = run.tags.get(_PROCESS_TAG)
+    before = instance.get_run_by_id(run.parent_run_id) if mark and run.parent_run_id else None
+    return None if before and before.tags.get(_PROCESS_TAG) == mark else mark
 
 
 def _is_unmarked(record: dg.RunRecord) -> bool:

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,7 +22,16 @@ from enrollment_assets.orchestration.landing import Seen, look
 from enrollment_assets.orchestration.runs import UNFINISHED, close_dead_runs
 from enrollment_assets.orchestration.schedules import late_tags
 from enrollment_assets.pipeline.days import last_read, stale_ranges
-from enrollment_assets.pipeline.names import BACKFILL_TAG, DAILY, INSIGHT, RESTATE, WILL_RETRY_TAG
+from enrollment_assets.pipeline.names import (
+    BACKFILL,
+    BACKFILL_TAG,
+    DAILY,
+    INSIGHT,
+    PART_TAG,
+    PARTS,
+    RESTATE,
+    WILL_RETRY_TAG,
+)
 from enrollment_assets.pipeline.partitions import range_tags
 from enrollment_assets.publishing.alerts.delivery import deliver, record_deliveries
 from enrollment_assets.publishing.alerts.news import News, news_of_backfill, news_of_run
@@ -42,10 +51,12 @@ _HEARD_OF = (
 _BACKFILLS = "backfills"  # those of which the end is awaited, in the cursor
 
 
-def build_sensors(settings: Settings, jobs: dict[str, Any]) -> list[dg.SensorDefinition]:
+def build_sensors(
+    settings: Settings, jobs: dict[str, Any], assets: Sequence[dg.AssetsDefinition]
+) -> list[dg.SensorDefinition]:
     """Late data, alerts, and files that land where days come as files; all on from the first start."""
     sensors = [
-        _late_data_sensor(settings, [jobs[RESTATE], jobs[INSIGHT]]),
+        _late_data_sensor(settings, jobs[BACKFILL], assets),
         _alerts_sensor(settings),
     ]
     if isinstance(settings.source, FilesKeys):
@@ -95,10 +106,22 @@ def _landing_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
     return landing_sensor
 
 
-def _late_data_sensor(settings: Settings, jobs: list[Any]) -> dg.SensorDefinition:
+def _late_data_sensor(
+    settings: Settings, job: Any, assets: Sequence[dg.AssetsDefinition]
+) -> dg.SensorDefinition:
+    parts = {
+        part: [
+            key
+            for asset in assets
+            for key, group in asset.group_names_by_key.items()
+            if group in PARTS[part]
+        ]
+        for part in (RESTATE, INSIGHT)
+    }
+
     @dg.sensor(
         name="late_data_sensor",
-        jobs=jobs,
+        job=job,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Computes again what depends on a late, corrected or thrown out day; closes runs "
@@ -112,15 +135,15 @@ def _late_data_sensor(settings: Settings, jobs: list[Any]) -> dg.SensorDefinitio
             return dg.SkipReason(str(error))
         if isinstance(found, str):
             return dg.SkipReason(found)
-        job, first, last = found
-        asked = f"{job} {first} to {last}"
+        part, first, last = found
+        asked = f"{part} {first} to {last}"
         before = json.loads(context.cursor) if context.cursor else {}
         if before.get("asked") == asked and time.time() - before["at"] < _RETRY_SECONDS:
             return dg.SkipReason(f"{asked} is still stale after a run; trying again later.")
-        request = (
-            dg.RunRequest(job_name=job, partition_key=first.isoformat())
-            if first == last
-            else dg.RunRequest(job_name=job, tags=range_tags(first, last))
+        request = dg.RunRequest(
+            asset_selection=parts[part],
+            partition_key=first.isoformat() if first == last else None,
+            tags={PART_TAG: part, **({} if first == last else range_tags(first, last))},
         )
         return dg.SensorResult(
             run_requests=[request], cursor=json.dumps({"asked": asked, "at": time.time()})
@@ -183,15 +206,15 @@ def _collect(
 def _range_to_restate(
     instance: dg.DagsterInstance, settings: Settings
 ) -> tuple[str, dt.date, dt.date] | str:
-    """What to compute again, job and range, or why there is nothing to do now."""
+    """What to compute again, part and range, or why there is nothing to do now."""
     # While others write, the stale days are still changing, and the file is theirs.
     if instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
         return "Runs are not finished yet."
     requested = backfill.BulkActionsFilter(statuses=[backfill.BulkActionStatus.REQUESTED])
     if instance.get_backfills(filters=requested):
         return "A backfill is not finished yet."
-    for job in (RESTATE, INSIGHT):
-        ranges = stale_ranges(settings, patience=0, insight=job == INSIGHT)
+    for part in (RESTATE, INSIGHT):
+        ranges = stale_ranges(settings, patience=0, insight=part == INSIGHT)
         if ranges:
-            return job, *ranges[0]
+            return part, *ranges[0]
     return "All figures follow from the snapshots that stand."

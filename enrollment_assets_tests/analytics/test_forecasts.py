@@ -8,6 +8,7 @@ import pytest
 
 from enrollment_assets.analytics import curves as term_curves
 from enrollment_assets.analytics import forecasts
+from enrollment_assets.analytics.scores import score_of
 from enrollment_assets.config import Settings
 
 TERMS = {
@@ -270,12 +271,26 @@ def test_models_of_the_series_are_tried_where_no_earlier_term_is():
     assert forecasts.try_models(history(29, **{NOW: weekly}, **OLD), 30) is None
 
 
+def test_a_trial_of_the_models_sees_nothing_after_its_origins():
+    weekly = 1000 + 80 * np.sin(2 * np.pi * np.arange(150) / 7)
+    changed = weekly.copy()
+    changed[-7:] += 500  # only the newest origin ends before these days; the others are older
+    before, after = (
+        forecasts.try_models(history(29, **{NOW: values}), 30) for values in (weekly, changed)
+    )
+    for name in before.errors:
+        expected = before.errors[name] + before.observed
+        known = ~np.isnan(expected)
+        again = (after.errors[name] + after.observed)[known]
+        assert again == pytest.approx(expected[known]), name
+
+
 def test_scores_are_those_of_their_definitions():
     errors = np.array([10.0, -20.0, np.nan])
     observed = np.array([200.0, 50.0, 80.0])
-    n, mae, mape, mase, bias, skill = forecasts.score_of(
+    n, mae, mape, mase, bias, skill = score_of(
         errors, observed, np.array([30.0, -30.0, 5.0]), daily_change=5.0
     )
     assert (n, mae, bias, mase, skill) == (2, 15.0, -5.0, 3.0, 50.0)
     assert mape == 5.0  # only of the headcount of 100 and more
-    assert forecasts.score_of(np.array([np.nan]), observed[:1], errors[:1], 5.0)[0] == 0
+    assert score_of(np.array([np.nan]), observed[:1], errors[:1], 5.0)[0] == 0

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import dagster as dg
 import pytest
@@ -246,10 +247,59 @@ def test_the_doctor_names_the_terms_of_a_warehouse_that_is_another_populations(t
     )
 
 
-def test_a_home_that_is_no_folder_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "nowhere"))
-    with pytest.raises(ConfigurationError, match="DAGSTER_HOME"):
-        prepare_home()
+def test_a_home_that_is_no_folder_is_refused(monkeypatch, university):
+    monkeypatch.setenv("DAGSTER_HOME", str(university.folder / "nowhere"))
+    with pytest.raises(
+        ConfigurationError, match=r"DAGSTER_HOME is .* no absolute path of a folder"
+    ):
+        prepare_home(university.settings)
+
+
+@pytest.mark.parametrize("command", ["run", "doctor"])
+def test_a_home_without_dagster_yaml_is_refused_and_nothing_is_changed(two_days, command):
+    home = two_days.folder / "bare"
+    home.mkdir()
+    done = enrollment(two_days, command, DAGSTER_HOME=str(home))
+    assert done.returncode != 0
+    sentence = f"DAGSTER_HOME is {home}, which has no dagster.yaml; copy "
+    assert sentence in " ".join(said(done).split())
+    assert list(home.iterdir()) == []
+    assert not two_days.settings.warehouse_path.exists()
+
+
+def test_each_configuration_of_a_folder_has_a_history_of_its_own(two_days, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME")
+    other = replace(two_days, config=two_days.folder / "other.yaml")
+    other.config.write_text(two_days.config.read_text())
+    other.change(data_dir="other")
+    found = {}
+    for university, date in ((two_days, D1), (other, D2), (two_days, D2)):
+        assert university.run(date).success
+        home = prepare_home(university.settings)
+        with dg.DagsterInstance.get() as instance:
+            found[home.name] = sorted(run.tags["dagster/partition"] for run in instance.get_runs())
+        assert home.stat().st_mode & 0o077 == 0
+    assert found == {".dagster": [D1, D2], ".dagster-other": [D2]}
+
+
+def test_the_default_home_follows_the_dagster_yaml_beside_the_configuration(
+    university, monkeypatch
+):
+    monkeypatch.delenv("DAGSTER_HOME")
+    link = university.folder / ".dagster" / "dagster.yaml"
+    own = university.folder / "dagster.yaml"
+    prepare_home(university.settings)
+    assert link.read_text() == (CHECKOUT / "dagster.yaml").read_text()
+    own.write_text("telemetry: {enabled: false}\n")
+    prepare_home(university.settings)
+    assert link.resolve() == own
+    own.unlink()
+    prepare_home(university.settings)
+    assert link.read_text() == (CHECKOUT / "dagster.yaml").read_text()
+    link.unlink()
+    link.write_text("nux: {enabled: false}\n")  # somebody's own stays
+    prepare_home(university.settings)
+    assert link.read_text() == "nux: {enabled: false}\n"
 
 
 def test_a_writer_waits_a_bounded_time_and_says_for_whom(two_days):
@@ -288,6 +338,26 @@ def test_a_run_that_lives_is_left_alone(dagster_instance):
     )
     assert close_dead_runs(dagster_instance) == []
     assert dagster_instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_that_is_begun_again_is_not_taken_for_the_one_that_died(dagster_instance):
+    host, pid, _ = process_tags()["enrollment/process"].rsplit("/", 2)
+    dead, other = (
+        {"enrollment/process": f"{host}/{pid}/{created}"} for created in ("1.00", "2.00")
+    )
+    failed = dagster_instance.create_run_for_job(
+        _job(), tags=dead, status=dg.DagsterRunStatus.FAILURE
+    )
+    again = dagster_instance.create_run_for_job(
+        _job(),
+        tags=dead,
+        status=dg.DagsterRunStatus.STARTED,
+        parent_run_id=failed.run_id,
+        root_run_id=failed.run_id,
+    )
+    assert close_dead_runs(dagster_instance) == []
+    dagster_instance.add_run_tags(again.run_id, other)
+    assert close_dead_runs(dagster_instance) == [again.run_id]
 
 
 def _job():

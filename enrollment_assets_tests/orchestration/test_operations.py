@@ -15,7 +15,7 @@ from enrollment_assets.orchestration.assembly import build_defs
 from enrollment_assets.orchestration.retention import find_old
 from enrollment_assets.orchestration.schedules import check_tags, due
 from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
-from enrollment_assets.pipeline.names import CORE, DAILY, FRESHNESS, PRUNE, RESTATE
+from enrollment_assets.pipeline.names import BACKFILL, CORE, DAILY, FRESHNESS, PRUNE, RESTATE
 from enrollment_assets_tests.conftest import CHECKOUT, day, student
 
 TABLES = ("student_changes", "enrollment_metrics", "segment_metrics", "snapshot_log")
@@ -27,8 +27,7 @@ def days(first, last):
     return [(start + dt.timedelta(n)).isoformat() for n in range((end - start).days + 1)]
 
 
-@pytest.fixture
-def filled(university):
+def twenty_six_days(university):
     """Twenty-six days of a term, with its census in the middle."""
     for number, date in enumerate(days(FIRST, LAST)):
         # everybody leaves in turn; one of them comes back after the days that will be pruned
@@ -36,7 +35,11 @@ def filled(university):
         rows = [student(f"{n:03d}", program=f"P{(n + number) % 3}") for n in present]
         university.write(date, rows)
     assert university.run(FIRST, LAST).success
-    return university
+
+
+@pytest.fixture
+def filled(filled_by):
+    return filled_by(twenty_six_days)
 
 
 def tables(university):
@@ -186,6 +189,10 @@ def test_the_daemon_restates_late_days_once_nobody_else_writes(university, dagst
     tick = evaluate(university, "late_data_sensor", dagster_instance, None)
     (request,) = tick.run_requests
     assert request.partition_key == "2024-08-28"
+    assert {key.to_user_string() for key in request.asset_selection} == {
+        *("student_changes", "enrollment_metrics", "segment_metrics"),
+        *("weekly_enrollment_summary", "metric_restatements"),
+    }
     # the same range is not asked for again at once, even if its run failed
     again = evaluate(university, "late_data_sensor", dagster_instance, tick.cursor)
     assert "trying again later" in again.skip_message
@@ -194,7 +201,7 @@ def test_the_daemon_restates_late_days_once_nobody_else_writes(university, dagst
         university, "late_data_sensor", dagster_instance, json.dumps(asked)
     ).run_requests
     waiting = dagster_instance.create_run_for_job(
-        build_defs(settings=university.settings).resolve_job_def(CORE),
+        build_defs(settings=university.settings).resolve_job_def(BACKFILL),
         status=dg.DagsterRunStatus.STARTING,
     )
     tick = evaluate(university, "late_data_sensor", dagster_instance, None)

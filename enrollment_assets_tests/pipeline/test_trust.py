@@ -73,12 +73,16 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("rows", "words"), BAD.values(), ids=BAD)
-def test_a_bad_extract_is_refused_with_its_reason_and_changes_nothing(university, rows, words):
+def two_good_days(university):
     university.change(statuses={"counted": ["enrolled"]})
     university.write(D1, people(100))
     university.write(D2, people(101))
     assert run(university, D1, D2).success
+
+
+@pytest.mark.parametrize(("rows", "words"), BAD.values(), ids=BAD)
+def test_a_bad_extract_is_refused_with_its_reason_and_changes_nothing(filled_by, rows, words):
+    university = filled_by(two_good_days)
     before = tables(university)
     university.write(D2, rows)
     outcome = run(university, D2, job=DAILY)

@@ -9,9 +9,8 @@ from enrollment_assets.cli.doctor import diagnose
 from enrollment_assets.cli.running import execute, execute_and_restate
 from enrollment_assets.definitions import build_defs
 from enrollment_assets.errors import AlertError, ConfigurationError
-from enrollment_assets.orchestration.jobs import CORE
 from enrollment_assets.orchestration.schedules import check_tags
-from enrollment_assets.pipeline.names import DAILY, FRESHNESS, NOTIFY_TAG, REPORTS
+from enrollment_assets.pipeline.names import CORE, DAILY, FRESHNESS, NOTIFY_TAG, REPORTS
 from enrollment_assets.publishing.alerts.delivery import check_addresses, deliver, undelivered
 from enrollment_assets.publishing.alerts.news import (
     BackfillFacts,
@@ -74,7 +73,10 @@ def test_alerts_arrive_once_and_nothing_is_lost_while_the_channel_is_down(
     cursor = tick(told, dagster_instance, cursor)
     (message,) = service.sent
     assert message.startswith("Test University: a run failed, and 1 more\n")
-    assert "core_job 2024-08-27 failed: 2024-08-27: missing. enrollment_snapshot_" in message
+    assert (
+        "backfill_job (core) 2024-08-27 failed: 2024-08-27: missing. enrollment_snapshot_"
+        in message
+    )
     assert "The snapshot of 2024-08-26 was not taken in on time: no run took it in" in message
     assert tick(told, dagster_instance, cursor) == cursor
     assert len(service.sent) == 1
@@ -123,7 +125,7 @@ def test_a_channel_that_flaps_gets_every_alert_once(told, dagster_instance, chan
     service.works = True
     cursor = tick(told, dagster_instance, cursor)
     said = "\n".join(service.sent)
-    assert [said.count(f"core_job {date} failed") for date in dates] == [1] * len(dates)
+    assert [said.count(f"backfill_job (core) {date} failed") for date in dates] == [1] * len(dates)
     assert len(service.sent) == 6
 
 
@@ -137,7 +139,7 @@ def test_a_range_of_days_is_told_in_one_line(told, dagster_instance, channels):
     (message,) = service.sent
     _title, *lines = message.splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("core_job 2024-09-10 to 2024-09-13 ended")
+    assert lines[0].startswith("backfill_job (core) 2024-09-10 to 2024-09-13 ended")
 
 
 def test_the_held_notice_goes_to_the_alert_addresses_once_a_day(

@@ -72,8 +72,7 @@ def people(first, last, **others):
     return [student(f"{number:05d}", **others) for number in range(first, last)]
 
 
-@pytest.fixture
-def week(university):
+def seven_days(university):
     """C returns, H passes through, D and B move, and four days run into one change."""
     law = {"program": "Law"}
     university.write(D1, [student("A"), student("B"), student("C"), student("D", **law)])
@@ -82,7 +81,11 @@ def week(university):
     university.file(REFUSED).write_bytes(b"<html>")
     university.write(D4, [*map(student, "ACEF"), student("G", **law), student("I", **law)])
     take_in(university, D1, D4)
-    return university
+
+
+@pytest.fixture
+def week(filled_by):
+    return filled_by(seven_days)
 
 
 def test_the_total_adds_up_over_new_returning_and_dropped_students(week):
@@ -253,8 +256,7 @@ def test_a_configuration_without_dimensions_explains_the_total(university, comma
     assert command(D1, D2).returncode == 0
 
 
-@pytest.fixture
-def pruned(university):
+def eight_days_of_which_six_are_gone(university):
     """Eight days of which the first six are gone; the level came into the configuration later."""
     columns = {name: name for name in ("student_id", "student_name", "term", "program")}
     university.change(
@@ -267,7 +269,11 @@ def pruned(university):
     with university.warehouse().connect() as connection:
         old = find_old(connection, university.settings, None, day("2024-10-08"))
         remove(connection, university.settings, None, old, run_id="test")
-    return university
+
+
+@pytest.fixture
+def pruned(filled_by):
+    return filled_by(eight_days_of_which_six_are_gone)
 
 
 def test_a_pruned_history_still_adds_up_by_its_flows(pruned, command):

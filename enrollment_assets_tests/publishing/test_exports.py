@@ -8,6 +8,7 @@ import stat
 import sys
 from csv import reader
 
+import dagster as dg
 import duckdb
 import pandas as pd
 import pantab
@@ -15,10 +16,12 @@ import pytest
 from click.testing import CliRunner
 
 from enrollment_assets.cli.main import cli
-from enrollment_assets.cli.running import execute, execute_and_restate
+from enrollment_assets.cli.running import execute_and_restate
 from enrollment_assets.config.sections import Vocabulary
 from enrollment_assets.errors import ConfigurationError, WarehouseError
-from enrollment_assets.pipeline.names import DAILY, EXPORTS
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.in_process import run_in_process
+from enrollment_assets.pipeline.names import DAILY, EXPORT_GROUP
 from enrollment_assets.publishing.exports import files as exports
 from enrollment_assets.publishing.student_lists import file_name
 from enrollment_assets.schema.vocabulary import originals, translated
@@ -45,12 +48,15 @@ def two_days(university):
     university.write("2024-09-11", later)
 
 
-@pytest.fixture
-def filled(university):
+def two_days_with_insight(university):
     university.change(exports=ALL_FORMATS)
     two_days(university)
     take_in(university, "2024-09-10", "2024-09-11", insight=True)
-    return university
+
+
+@pytest.fixture
+def filled(filled_by):
+    return filled_by(two_days_with_insight)
 
 
 def publish(university):
@@ -192,7 +198,6 @@ def test_names_are_in_the_words_of_the_population(filled):
     facts = parquet(filled, "fact_paid_plan_daily")
     assert {"new_customers", "total_paid_plan", "gross_paid_plan"} <= set(facts.columns)
     assert not [name for name in facts.columns if "student" in name or "enrollment" in name]
-    assert exports.export_names(filled.settings)["fact_paid_plan_daily"] == "fact_enrollment_daily"
     table = exports.export_tables(filled.settings)["fact_enrollment_daily"]
     assert exports.export_columns(filled.settings, table)["total_paid_plan"] == "total_enrollment"
     assert exports.export_path(filled.settings, "csv", "fact_enrollment_daily").exists()
@@ -208,6 +213,15 @@ def test_with_the_default_words_every_name_stays_as_it_is():
 def test_two_names_that_would_become_one_are_refused():
     with pytest.raises(ConfigurationError, match="would both be called date_id"):
         originals(["date_id", "student_id"], Vocabulary(student="date"))
+
+
+def test_two_tables_that_would_share_a_file_are_refused_and_the_files_stay(filled):
+    publish(filled)
+    before = parquet(filled, "fact_enrollment_daily").fetchall()
+    filled.change(vocabulary={"enrollment": "segment"})
+    with pytest.raises(ConfigurationError, match="would both be called fact_segment_daily"):
+        publish(filled)
+    assert parquet(filled, "fact_enrollment_daily").fetchall() == before
 
 
 def test_single_students_are_exported_only_on_request_and_without_names(filled):
@@ -431,9 +445,14 @@ def test_exports_are_written_again_when_a_corrected_day_restates_later_ones(fill
     assert (first, net) == (90, second - 90)
 
 
-def test_the_exports_job_needs_no_day(filled):
-    outcome = execute(filled.settings, EXPORTS)
-    assert outcome.success, outcome.failures
+def test_the_exports_alone_need_no_day(filled):
+    """As where somebody materializes their group in the UI."""
+    definitions = build_defs(settings=filled.settings)
+    with dg.DagsterInstance.get() as instance:
+        result = run_in_process(
+            definitions, "__ASSET_JOB", instance, tags={}, run_config={}, groups=[EXPORT_GROUP]
+        )
+    assert result.success
     assert json.loads((folder(filled) / "manifest.json").read_text())["files"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from enrollment_assets.cli.running import execute_and_restate
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.orchestration.assembly import build_defs
-from enrollment_assets.pipeline.names import CORE, FIGURES
+from enrollment_assets.pipeline.names import BACKFILL, CORE
 from enrollment_assets.schema import platform, sql_files
 from enrollment_assets.schema.platform import platform_tables
 from enrollment_assets.warehouse import statements
@@ -71,7 +71,7 @@ def test_one_file_adds_a_table_that_is_restated_after_a_late_day(university, roo
     university.write("2024-09-03", people(1, 2))
     university.write("2024-09-05", people(1, 2, 3))
     university.write("2024-09-06", people(1, 2, 3, 4))
-    assert university.run("2024-09-03", "2024-09-06", job=FIGURES).success
+    assert university.run("2024-09-03", "2024-09-06", job=BACKFILL).success
     everything = "SELECT date, term, students FROM enrollment.ever_enrolled ORDER BY date"
     assert university.query(everything) == [
         (day("2024-09-05"), "2024FA", 1),

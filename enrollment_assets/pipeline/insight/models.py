@@ -15,9 +15,11 @@ import duckdb
 from enrollment_assets.analytics import curves as term_curves
 from enrollment_assets.analytics import forecasts
 from enrollment_assets.analytics.anomalies import detect
+from enrollment_assets.analytics.backtests import HORIZONS
 from enrollment_assets.analytics.curves import Curve, History
 from enrollment_assets.analytics.disclosure import Cell, Place, withhold
 from enrollment_assets.analytics.forecasts import Fit, Refusal, Trial
+from enrollment_assets.analytics.scores import Score, daily_change, score_of
 from enrollment_assets.config import Settings, Term
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.schema.catalog import tables
@@ -295,7 +297,7 @@ class _Issued:
         arrays = _read(
             connection,
             statement("forecast_outcomes", settings),
-            {"term": term.code, "last": last, "horizons": list(forecasts.HORIZONS)},
+            {"term": term.code, "last": last, "horizons": list(HORIZONS)},
         ).fetchnumpy()
         self._targets = arrays["target_date"].astype("datetime64[D]")
         self._arrays: dict[str, FloatArray] = {
@@ -304,25 +306,25 @@ class _Issued:
             if name not in ("target_date", "as_of")
         }
 
-    def scores(self, history: History, levels: Sequence[int]) -> list[forecasts.Score]:
+    def scores(self, history: History, levels: Sequence[int]) -> list[Score]:
         """How those did whose day has come."""
         count = int(np.searchsorted(self._targets, np.datetime64(history.as_of), side="right"))
         arrays = {name: values[:count] for name, values in self._arrays.items()}
-        change = forecasts.daily_change(history.now)
+        change = daily_change(history.now)
         found = []
-        for horizon in forecasts.HORIZONS:
+        for horizon in HORIZONS:
             rows = arrays["horizon_days"] == horizon
             if not rows.any():
                 continue
             observed = arrays["observed"][rows]
-            figures = forecasts.score_of(
+            figures = score_of(
                 arrays["forecast"][rows] - observed,
                 observed,
                 arrays["naive"][rows] - observed,
                 change,
             )
             found.append(
-                forecasts.Score(
+                Score(
                     ISSUED,
                     horizon,
                     *figures,

@@ -188,15 +188,6 @@ def check_formats(settings: Settings) -> None:
         )
 
 
-def export_names(settings: Settings) -> dict[str, str]:
-    """The tables under the names they have in the files: what each is called here.
-
-    Raises:
-        ConfigurationError: if the vocabulary gives two tables one name.
-    """
-    return originals(export_tables(settings), settings.vocabulary)
-
-
 def export_columns(settings: Settings, table: Table) -> dict[str, str]:
     """The columns of a table under the names they have in the files: what each is called here.
 
@@ -253,9 +244,11 @@ def _write(
     rows = {}
     for kind in ("parquet", "csv", "hyper"):
         make_private_folder(aside / kind)
-    for name, table in export_tables(settings).items():
+    tables = export_tables(settings)
+    for file_name, name in originals(tables, settings.vocabulary).items():
+        table = tables[name]
         names = export_columns(settings, table)
-        parquet = aside / "parquet" / f"{translated(name, settings.vocabulary)}.parquet"
+        parquet = aside / "parquet" / f"{file_name}.parquet"
         query = f"SELECT {_typed(table, names)} FROM ({statement(name, settings)})"
         with plain_errors(f"Exporting {name}"):
             connection.execute(
