@@ -46,7 +46,8 @@ def explainer(
             "correction of a faulty extract"
         )
     elif not tested.rates[:2, row, 0].any():
-        shared = f"no {vocabulary.student} was added or dropped in the whole term: the extract may be old"
+        who = vocabulary.student
+        shared = f"no {who} was added or dropped in the whole term: the extract may be an old one"
     returned = (
         f"most of the added {vocabulary.students} had been in the term before: they may have been "
         "missing from an earlier extract"
