@@ -358,7 +358,7 @@ def test_what_a_database_says_of_a_row_stays_there(scene, postgres_database):
         scene.command("backfill", "--from", FINE, "--to", FINE, "--only", "core", "--verbose") == 1
     )
     scene.command("doctor")
-    assert "refused query.sql with InvalidTextRepresentation" in scene.said[0][1]
+    assert "answered query.sql with InvalidTextRepresentation" in scene.said[0][1]
     assert leaks(scene) == []
 
 
