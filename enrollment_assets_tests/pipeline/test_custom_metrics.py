@@ -133,8 +133,9 @@ def test_a_file_becomes_a_documented_asset_with_its_checks(university):
 
 
 def test_metrics_go_with_insight_and_not_with_the_core(university):
+    add(university, "small_programs.sql", HEADER + QUERY)
     definitions = build_defs(settings=university.settings)
-    metrics = {dg.AssetKey("headcount_by_program"), dg.AssetKey("programs_at_risk")}
+    metrics = {dg.AssetKey("small_programs")}
     for job in (DAILY, BACKFILL):
         assert definitions.resolve_job_def(job).asset_layer.executable_asset_keys >= metrics
     assert {part: assets_of(definitions, groups) >= metrics for part, groups in PARTS.items()} == {
@@ -568,11 +569,11 @@ def test_a_python_file_that_is_wrong_is_refused_at_load_in_words(university, old
         (
             "    return metrics.groupby",
             "    return metrics.term\n    metrics.groupby",
-            "compute must give a pandas.DataFrame (found a Series)",
+            "compute must return a pandas.DataFrame, not a Series",
         ),
         ("days=(", "dais=(", "missing columns days; unknown columns dais"),
         ('first=("date", "min")', 'first=("term", "min")', "ConversionException"),
-        ("days=(", 'date=("date", "min"), days=(', "3 rows have another date than the day"),
+        ("days=(", 'date=("date", "min"), days=(', "3 rows have a date other than the day"),
     ],
 )
 def test_a_python_metric_that_fails_changes_nothing_and_tells_no_value(

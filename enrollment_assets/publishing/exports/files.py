@@ -1,8 +1,8 @@
 """Writes the star schema that BI tools open: CSV, Parquet and one file for Tableau.
 
-All files are written aside and renamed when the last one is there, dimensions before facts: a reader
-sees whole files, and never a fact whose dimension is not there. Nothing holds the warehouse open.
-What segments are shown is decided by `published_segments.sql` alone.
+All files are written aside and renamed once the last one is written, dimensions before facts: a reader
+sees whole files, and never a fact whose dimension is missing. Nothing keeps the warehouse open.
+`published_segments.sql` alone decides which segments are shown.
 """
 
 import datetime as dt
@@ -57,7 +57,7 @@ class Exported:
 
 
 def export_tables(settings: Settings) -> dict[str, Table]:
-    """The tables of the star schema, with the names they have here, dimensions first."""
+    """The tables of the star schema under their internal names, dimensions first."""
     stored = platform_tables(settings)
     metrics = stored["enrollment_metrics"].columns
     known = {column.name for column in metrics}
@@ -94,7 +94,7 @@ def export_tables(settings: Settings) -> dict[str, Table]:
         ),
         Table(
             "fact_anomaly",
-            "One row per day, term and series; withheld segments without name and figures",
+            "One row per day, term and series; withheld segments have no name and no figures",
             (segment_key, *stored["enrollment_anomalies"].columns),
         ),
     ]
@@ -108,9 +108,11 @@ def _segment_columns(stored: Mapping[str, Table]) -> Iterator[Column]:
     """The columns of `published_segments.sql`."""
     known = {column.name: column for column in stored["segment_point_in_time"].columns}
     change = Column(
-        "net_change", "BIGINT", "Change since the baseline; empty if either is withheld"
+        "net_change", "BIGINT", "Change since the baseline; empty if either total is withheld"
     )
-    reason = "Why it is empty: small, or complement (it would give a small one away)"
+    reason = (
+        "Why the figure is empty: small (few students), or complement (it would reveal a small one)"
+    )
     plain = ("date", "term", "dimension", "segment")
     yield from (known[name] for name in plain)
     yield known["total_enrollment"]
@@ -130,44 +132,44 @@ def _dimensions(segment_key: Column) -> tuple[Table, ...]:
     def table(name: str, grain: str, *columns: tuple[str, str, str]) -> Table:
         return Table(name, grain, tuple(Column(*column) for column in columns))
 
-    year = "Academic year, from 1 July, such as 2025/26"
+    year = "Academic year, starting July 1, such as 2025/26"
     dates = table(
         "dim_date",
         "One row per date, whole calendar years",
-        ("date", "DATE", "The date: key"),
+        ("date", "DATE", "The date (key)"),
         ("year", "INTEGER", "Calendar year"),
-        ("quarter", "INTEGER", "Quarter of it"),
+        ("quarter", "INTEGER", "Quarter, 1 to 4"),
         ("month", "INTEGER", "Month, 1 to 12"),
-        ("month_name", "VARCHAR", "Its name"),
+        ("month_name", "VARCHAR", "Name of the month"),
         ("YearMonth", "VARCHAR", "Year and month, such as 2025-09"),
-        ("DayOfWeek", "INTEGER", "1 for Monday to 7 for Sunday"),
-        ("day_name", "VARCHAR", "Its name"),
+        ("DayOfWeek", "INTEGER", "Day of the week, 1 (Monday) to 7 (Sunday)"),
+        ("day_name", "VARCHAR", "Name of the day of the week"),
         ("iso_year", "INTEGER", "Year of the ISO week"),
         ("iso_week", "INTEGER", "ISO week, 1 to 53"),
         ("academic_year", "VARCHAR", year),
-        ("is_business_day", "BOOLEAN", "From Monday to Friday, and no closure"),
-        ("closure", "BOOLEAN", "The institution is closed"),
-        ("event", "VARCHAR", "What the calendar names on this day"),
-        ("term", "VARCHAR", "Code of the term that runs: started and not ended, the last to start"),
-        ("term_day", "INTEGER", "Day of that term, 1 at its start"),
+        ("is_business_day", "BOOLEAN", "Monday to Friday and not a closure"),
+        ("closure", "BOOLEAN", "Whether the institution is closed"),
+        ("event", "VARCHAR", "Events of the calendar on this day"),
+        ("term", "VARCHAR", "Code of the term in session; if several are, the last to start"),
+        ("term_day", "INTEGER", "Day of that term; 1 on its first day"),
     )
     terms = table(
         "dim_term",
         "One row per term",
-        ("code", "VARCHAR", "Code of the term: key"),
-        ("name", "VARCHAR", "What people call it"),
-        ("registration_opens", "DATE", "First day on which students can be in it"),
+        ("code", "VARCHAR", "Code of the term (key)"),
+        ("name", "VARCHAR", "Name of the term"),
+        ("registration_opens", "DATE", "First day on which students can register"),
         ("starts", "DATE", "First day of classes"),
         ("census", "DATE", "Day of the official count"),
-        ("ends", "DATE", "Last day"),
+        ("ends", "DATE", "Last day of the term"),
         ("academic_year", "VARCHAR", year),
-        ("comparison", "VARCHAR", "Code of the term that it is compared with"),
+        ("comparison", "VARCHAR", "Code of the term it is compared with"),
     )
     segments = Table(
         "dim_segment",
         "One row per dimension and segment",
         (
-            Column(segment_key.name, segment_key.type, "Dimension and segment: key"),
+            Column(segment_key.name, segment_key.type, "Dimension and segment (key)"),
             Column("dimension", "VARCHAR", "Name of the dimension"),
             Column("segment", "VARCHAR", "Value of the dimension"),
         ),
@@ -189,7 +191,7 @@ def check_formats(settings: Settings) -> None:
 
 
 def export_columns(settings: Settings, table: Table) -> dict[str, str]:
-    """The columns of a table under the names they have in the files: what each is called here.
+    """The internal name of each column of a table, by its published name.
 
     Raises:
         ConfigurationError: if the vocabulary gives two columns one name.
@@ -212,9 +214,9 @@ def publish(
     `taken_by` goes into the ledger of student lists where changes of single students are among them.
 
     Raises:
-        ConfigurationError: if pseudonyms are asked for and there is no key, names collide, or a format
+        ConfigurationError: if pseudonyms are configured without a key, names collide, or a format
             needs a package that is not installed.
-        WarehouseError: if a table cannot be read or written; all files are as they were.
+        WarehouseError: if a table cannot be read or written; all files stay as they were.
     """
     check_formats(settings)
     folder = make_private_folder(settings.data_path / "exports")
@@ -223,7 +225,7 @@ def publish(
     shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
     try:
         written = _write(connection, settings, aside)
-        # The figures count as reported from the moment at which the files are there.
+        # The figures count as reported from the moment the files are in place.
         with plain_errors("Noting what is exported"), transaction(connection):
             connection.execute(statement("remember_exported", settings))
             if STUDENT_CHANGES in written:
@@ -255,12 +257,14 @@ def _write(
                 f"COPY ({query}) TO {quoted(parquet)} (FORMAT parquet, COMPRESSION zstd)",
                 _binds(settings, name),
             )
-            found = connection.execute(
+            counted = connection.execute(
                 "SELECT count(*) FROM read_parquet(?)", [str(parquet)]
             ).fetchall()
-            rows[name] = int(found[0][0])
+            rows[name] = int(counted[0][0])
             if "csv" in settings.exports.formats:
-                columns = {said: _type_of(table, original) for said, original in names.items()}
+                columns = {
+                    published: _type_of(table, original) for published, original in names.items()
+                }
                 path = aside / "csv" / f"{parquet.stem}.csv"
                 write_csv(connection, f"FROM read_parquet({quoted(parquet)})", columns, path)
     if "hyper" in settings.exports.formats:
@@ -273,11 +277,11 @@ def _write(
 def _typed(table: Table, names: Mapping[str, str]) -> str:
     """The select list of a table's file: declared types, translated names, no NaN."""
     parts = []
-    for said, original in names.items():
+    for published, original in names.items():
         column = f'"{original}"'
         if _type_of(table, original) == "DOUBLE":
             column = f"CASE WHEN isfinite({column}) THEN {column} END"
-        parts.append(f'CAST({column} AS {_type_of(table, original)}) AS "{said}"')
+        parts.append(f'CAST({column} AS {_type_of(table, original)}) AS "{published}"')
     return ", ".join(parts)
 
 
@@ -296,7 +300,7 @@ def _write_hyper(files: Iterable[Path], path: Path) -> None:
             parquet.schema_arrow, parquet.iter_batches(_BATCH_ROWS)
         )
 
-    # Given no parameters, pantab keeps Tableau's process from logging what it is told where we stand.
+    # Without parameters, pantab keeps Tableau's process from writing a log into the working folder.
     pantab.frames_to_hyper({file.stem: batches(file) for file in files}, path)
 
 
@@ -307,7 +311,7 @@ def _put_in_place(
     rows: Mapping[str, int],
     before: Mapping[str, Any],
 ) -> list[Exported]:
-    """Rename what was written, dimensions first, and remove what an earlier export left over."""
+    """Rename the new files into place, dimensions first, and remove what an earlier export left."""
     formats = settings.exports.formats
     exported = []
     for name, count in rows.items():
@@ -335,7 +339,7 @@ def _remove_left_over(
 ) -> None:
     """Remove files that the last export wrote and this one did not, such as after an opt-out.
 
-    Those of single students also where that export was killed before it noted them.
+    Files of single students are removed even if that export was killed before it listed them.
     """
     students = [export_path(settings, kind, STUDENT_CHANGES) for kind in ("parquet", "csv")]
     noted = [folder / name for name in before.get("files", [])]
@@ -348,18 +352,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """What the last export wrote; empty where there was none.
 
     Raises:
-        WarehouseError: if it is there and cannot be read: what should be removed is not known then.
+        WarehouseError: if it exists and cannot be read, so that files to remove are unknown.
     """
     path = folder / MANIFEST
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
         raise WarehouseError(
-            f"{path} cannot be read; remove the folder {folder}, which the next export makes anew."
+            f"{path} cannot be read; remove the folder {folder}, and the next export writes it again."
         ) from None
-    return found
+    return manifest
 
 
 def _write_manifest(
@@ -400,10 +404,10 @@ def _binds(settings: Settings, name: str) -> dict[str, Any] | None:
 
 
 def _pads(settings: Settings) -> dict[str, bytes | None]:
-    """The two pads that HMAC-SHA-256 makes of its key (RFC 2104), or nothing where ids stay.
+    """The two pads that HMAC-SHA-256 derives from its key (RFC 2104), or nothing where ids stay.
 
     Raises:
-        ConfigurationError: if pseudonyms are asked for and the environment has no key for them.
+        ConfigurationError: if pseudonyms are configured and the environment has no key for them.
     """
     if not settings.privacy.pseudonymize:
         return {"outer": None, "inner": None}
@@ -411,7 +415,7 @@ def _pads(settings: Settings) -> dict[str, bytes | None]:
     if len(key) < _LEAST_KEY:
         raise ConfigurationError(
             f"privacy.pseudonymize needs a key of at least {_LEAST_KEY} characters in the environment "
-            f"variable {KEY_VARIABLE}; set it, and keep it: another key makes other pseudonyms."
+            f"variable {KEY_VARIABLE}; set it and keep it, since another key gives other pseudonyms."
         )
     if len(key) > _SHA256_BLOCK:
         key = hashlib.sha256(key).digest()
