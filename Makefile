@@ -60,8 +60,7 @@ demo: $(RUNTIME)         ## build the example, run everything over it, end with 
 	$(BIN)/enrollment demo
 
 ui: $(RUNTIME)           ## Dagster's UI on the same data, at http://127.0.0.1:3000
-	@mkdir -p .dagster && ln -sfn ../dagster.yaml .dagster/dagster.yaml
-	DAGSTER_HOME=$(CURDIR)/.dagster $(BIN)/dagster dev --host 127.0.0.1 --port 3000
+	$(BIN)/enrollment ui
 
 test: $(DEV)             ## all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered

@@ -130,7 +130,7 @@ def run_day(words: str) -> None:
         selection -= dg.AssetSelection.groups(*WITHOUT[words])
     job = dg.Definitions(jobs=[dg.define_asset_job("measured", selection)])
     definitions = dg.Definitions.merge(build_defs(), job)
-    with instance() as found:
+    with instance(load_settings()) as found:
         result = definitions.resolve_job_def("measured").execute_in_process(
             instance=found,
             partition_key=str(TODAY),

@@ -99,15 +99,11 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "term_persistence: census_as_frozen",
         ],
         "jobs": [
-            "core_job",
+            "backfill_job",
             "daily_enrollment_job",
-            "exports_job",
-            "figures_job",
             "freshness_job",
-            "insight_job",
             "prune_job",
             "reports_job",
-            "restatement_job",
         ],
         "schedules": [
             "daily_enrollment_schedule",

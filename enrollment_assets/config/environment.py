@@ -10,6 +10,7 @@ from urllib.parse import quote
 from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
+from enrollment_assets.config.instance_home import HOME_VARIABLE
 from enrollment_assets.errors import ConfigurationError
 
 CONFIG_VARIABLE = "ENROLLMENT_CONFIG"
@@ -26,8 +27,8 @@ VARIABLES: Mapping[str, str] = {
     "ENROLLMENT_PSEUDONYM_KEY": "The key of pseudonyms, 16 characters or more. Keep it: another key "
     "makes other pseudonyms.",
     "ENROLLMENT_LOCK_WAIT_SECONDS": "Seconds to wait while another run writes; 900 if left out.",
-    "DAGSTER_HOME": "Folder of the Dagster instance. Dagster reads it when it starts: set it where a "
-    "service is started.",
+    HOME_VARIABLE: "Folder of the Dagster instance, if it is not the `.dagster` beside the "
+    "configuration. Dagster reads it when it starts: set it where a service is started.",
     "SSL_CERT_FILE": "Certificate authorities to trust, if they are not those of the system.",
 }
 

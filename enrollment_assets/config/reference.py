@@ -3,11 +3,15 @@
 `python -m enrollment_assets.config.reference docs/configuration.md` writes them anew.
 """
 
+import ast
+import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -37,8 +41,36 @@ _SECTION = Kind("section", "sections")
 _DEFAULTS = {"dimensions": "`division`, `program`, `level`", "columns": "`student_id: student_id`"}
 
 
+def described(model: type[BaseModel] = Settings) -> None:
+    """Give each key the text that stands under it in the source as its description.
+
+    pydantic would do that itself, at each import, which takes as long as all other classes together.
+    """
+    for field in model.model_fields.values():
+        for below in _models(field.annotation):
+            described(below)
+    for parent in reversed(model.__mro__):
+        if not (issubclass(parent, BaseModel) and parent.__module__.startswith(__package__)):
+            continue
+        (body,) = ast.parse(textwrap.dedent(inspect.getsource(parent))).body
+        assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class is one
+        for key, text in pairwise(body.body):
+            if (
+                isinstance(key, ast.AnnAssign)
+                and isinstance(key.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+                and key.target.id in model.model_fields
+            ):
+                model.model_fields[key.target.id].description = inspect.cleandoc(
+                    str(text.value.value)
+                )
+    model.model_rebuild(force=True)
+
+
 def schema() -> str:
     """The JSON schema of `enrollment.yaml`."""
+    described()
     found = _in_one_line(Settings.model_json_schema())
     content = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
@@ -46,6 +78,7 @@ def schema() -> str:
 
 def documentation(text: str) -> str:
     """The text of `docs/configuration.md`, with what is generated in it written anew."""
+    described()
     parts = {"keys": "\n".join(_sections()), "variables": "\n".join(_variables())}
     for name, content in parts.items():
         begin = _BEGIN.format(name=name, file="docs/configuration.md")

@@ -31,9 +31,7 @@ class Section(BaseModel):
     """A part of the configuration: unknown keys are refused, nothing changes it."""
 
     # Each part is built once, with the whole that holds it: half the time of an import.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, defer_build=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Grain(StrEnum):

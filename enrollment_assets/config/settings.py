@@ -75,7 +75,6 @@ class Settings(BaseSettings):
         env_parse_none_str="null",
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
     )
 
     institution: Institution
@@ -85,8 +84,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     """Folder of the warehouse, reports and exports, relative to this file."""
     metrics_dir: Path | None = None
-    """Folder of your own metrics, relative to this file. Left out, it is `sql/metrics` of the
-    installation.
+    """Folder of your own metrics, relative to this file. Left out, it is `sql/metrics` beside this
+    file.
     """
     source: Source
     """Where the daily list of students comes from."""

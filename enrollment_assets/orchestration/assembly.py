@@ -33,10 +33,10 @@ CHECKS = (snapshot_checks, change_checks, metric_checks, insight_checks)
 def build_defs(
     resource_overrides: Mapping[str, Any] | None = None, settings: Settings | None = None
 ) -> dg.Definitions:
-    """The definitions of one configuration, by default the one that is found.
+    """The definitions of one configuration, by default the one that `load_settings` finds.
 
     Raises:
-        ConfigurationError: if the configuration cannot be read or is refused.
+        ConfigurationError: if the configuration cannot be read or is invalid.
     """
     settings = settings or load_settings()
     # Partitioned checks and code references are marked preview and beta; tried on this version.
@@ -54,7 +54,7 @@ def build_defs(
             asset_checks=checks,
             jobs=list(jobs.values()),
             schedules=build_schedules(settings, jobs),
-            sensors=build_sensors(settings, jobs),
+            sensors=build_sensors(settings, jobs, assets),
             resources={**build_resources(settings), **(resource_overrides or {})},
             executor=dg.in_process_executor,
         )

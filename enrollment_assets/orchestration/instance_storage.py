@@ -1,8 +1,8 @@
 """Dagster's own embedded SQLite storage, with connections that are kept open.
 
-`dagster.yaml` names `PooledSqliteStorage`. Dagster's storage opens, and throws away, a SQLAlchemy
-engine for every event, and commits each with a full sync; a range run over a year writes thousands
-of events and spends most of its time there. Files, tables and migrations stay Dagster's own, so
+`dagster.yaml` names `PooledSqliteStorage`. Dagster's storage opens and discards a SQLAlchemy engine
+for every event, and commits each with a full sync; a range run over a year writes thousands of events
+and spends most of its time there. Files, tables and migrations stay Dagster's own, so
 that the storage can be swapped for the stock one at any time. `bench/event_log.py` measures both.
 """
 
@@ -18,6 +18,8 @@ import sqlalchemy as db
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
+from enrollment_assets.config.instance_home import HOME_VARIABLE, home_of
+from enrollment_assets.config.settings import find_config
 from enrollment_assets.orchestration.dagster_internals.storage import (
     ASSET_EVENTS,
     INDEX_SHARD_NAME,
@@ -34,6 +36,7 @@ from enrollment_assets.orchestration.dagster_internals.storage import (
     SqliteScheduleStorage,
     UserConfigSchema,
 )
+from enrollment_assets.support.files import make_private_folder
 
 # Dagster hands the materializations of one step over in one call only when this variable says so;
 # without batches each of them is a commit of its own.
@@ -47,9 +50,9 @@ _OPEN_SHARDS = 8
 
 
 def default_home() -> Path:
-    """The folder that holds Dagster's state: `DAGSTER_HOME`, or `.dagster` where one works."""
-    home = os.environ.get("DAGSTER_HOME")
-    return Path(home).expanduser() if home else Path.cwd() / ".dagster"
+    """The folder of Dagster's state: `DAGSTER_HOME`, or the one of the configuration."""
+    home = os.environ.get(HOME_VARIABLE)
+    return Path(home).expanduser() if home else make_private_folder(home_of(find_config()))
 
 
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
@@ -64,7 +67,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         super().__init__(base_dir, inst_data)
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the index has this table; a table that is there stays there."""
+        """Whether the index has this table; a table never disappears."""
         if table_name not in self._known_tables and super().has_table(table_name):
             self._known_tables.add(table_name)
         return table_name in self._known_tables
@@ -101,7 +104,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         return self._engines[shard]
 
     def delete_events(self, run_id: str) -> None:
-        """Forget a run: its events in the index, and the file that holds its log."""
+        """Delete a run's events from the index, and the file that holds its log."""
         super().delete_events(run_id)
         with self._db_lock:
             if run_id in self._engines:
@@ -261,7 +264,7 @@ def _use_write_ahead_log(connection: Any, _record: Any) -> None:
 
 
 class PooledSqliteStorage(DagsterSqliteStorage):
-    """Runs, events and schedules in SQLite files under `DAGSTER_HOME`, or `.dagster` without one."""
+    """Runs, events and schedules in SQLite files in the folder of the instance."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(base_dir, inst_data)
@@ -274,7 +277,7 @@ class PooledSqliteStorage(DagsterSqliteStorage):
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
-        """No options: the place follows from `DAGSTER_HOME`."""
+        """No options: the place is `default_home`."""
         return {}
 
     @classmethod

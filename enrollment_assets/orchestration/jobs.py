@@ -1,4 +1,15 @@
-"""The jobs: what one morning runs, and what a backfill runs."""
+"""The jobs, as few as people tell apart in the UI.
+
+- `daily_enrollment_job`: a morning, from the snapshot to the mail. The schedule and files that land
+  start it.
+- `backfill_job`: history. Everything of past days but their reports, so that its page shows which
+  days have figures. `enrollment backfill --only core`, decisions and restatements run a part of it
+  (`PARTS`), by asset selection and with a tag, instead of a job of their own for each.
+- `reports_job`: a report of days that have their figures.
+- `prune_job`, `freshness_job`: schedules need a job to start; people hardly do.
+
+A single group, such as the exports, is materialized from the asset graph.
+"""
 
 import datetime as dt
 
@@ -18,20 +29,13 @@ from enrollment_assets.config import Settings
 from enrollment_assets.orchestration.dagster_internals import UnresolvedAssetJobDefinition
 from enrollment_assets.orchestration.retention import find_old, remove
 from enrollment_assets.pipeline.names import (
-    CORE,
-    CORE_GROUPS,
+    BACKFILL,
     DAILY,
     EXPORT_GROUP,
-    EXPORTS,
-    FIGURES,
     FRESHNESS,
-    INSIGHT,
-    INSIGHT_GROUPS,
     PRUNE,
-    REPORT_GROUPS,
+    REPORT_GROUP,
     REPORTS,
-    RESTATE,
-    RESTATED_GROUPS,
 )
 
 ON_TIME_CHECK = AssetCheckKey(AssetKey("enrollment_snapshots"), "snapshot_on_time")
@@ -42,48 +46,26 @@ Job = UnresolvedAssetJobDefinition | JobDefinition
 
 def build_jobs(settings: "Settings") -> dict[str, Job]:
     """The daily job, its parts, and the removal of old data, under their names."""
-    # It looks at a day from outside, half an hour later, and would hold in no backfill.
+    # It tests a day half an hour after its tick, and would fail in every backfill.
     on_time = AssetSelection.checks(ON_TIME_CHECK)
     jobs: list[Job] = [
         define_asset_job(
             DAILY,
             AssetSelection.all() - on_time,
-            description="Everything of one day, report included.",
+            description="Processes a day completely, including report, exports and mail.",
         ),
         define_asset_job(
-            CORE,
-            AssetSelection.groups(*CORE_GROUPS) - on_time,
-            description="Snapshots, changes, metrics and segments: what a backfill needs.",
-        ),
-        define_asset_job(
-            FIGURES,
-            AssetSelection.all() - AssetSelection.groups(*REPORT_GROUPS) - on_time,
-            description="Everything of a range of days but charts and reports.",
-        ),
-        define_asset_job(
-            INSIGHT,
-            # With the exports, which hold all days: whatever is restated reaches their readers.
-            AssetSelection.groups(*INSIGHT_GROUPS, EXPORT_GROUP),
-            description="Comparisons, trends, cohorts, anomalies and forecasts of days with figures, "
-            "and the exports.",
+            BACKFILL,
+            AssetSelection.all() - AssetSelection.groups(REPORT_GROUP) - on_time,
+            description="Processes past days completely, except charts, reports and mail.",
         ),
         define_asset_job(
             REPORTS,
-            AssetSelection.groups(*REPORT_GROUPS),
-            description="Charts and reports of days that have their figures.",
+            AssetSelection.groups(REPORT_GROUP, EXPORT_GROUP),
+            description="Writes charts, reports and exports of days that have figures.",
         ),
         define_asset_job(
-            EXPORTS,
-            AssetSelection.groups(EXPORT_GROUP),
-            description="The files for BI tools alone.",
-        ),
-        define_asset_job(
-            RESTATE,
-            AssetSelection.groups(*RESTATED_GROUPS),
-            description="Computes days again that depend on a late, corrected or thrown out one.",
-        ),
-        define_asset_job(
-            FRESHNESS, on_time, description="Asks whether the day's snapshot came in time."
+            FRESHNESS, on_time, description="Checks that the day's snapshot was loaded on time."
         ),
         _prune_job(settings),
     ]
@@ -91,24 +73,24 @@ def build_jobs(settings: "Settings") -> dict[str, Job]:
 
 
 def _prune_job(settings: "Settings") -> JobDefinition:
-    """Removes what is too old on a day."""
+    """Removes data that is too old on a day."""
 
     @op(
-        config_schema={"as_of": Field(str, description="The day that periods are counted from.")},
+        config_schema={"as_of": Field(str, description="The day from which periods are counted.")},
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
     def prune(context: OpExecutionContext) -> None:
-        """Removes snapshots, reports, refused rows and runs that are older than `retention` says."""
+        """Removes snapshots, reports, quarantined rows and runs older than `retention` allows."""
         as_of = dt.date.fromisoformat(context.op_config["as_of"])
         with context.resources.warehouse.connect() as connection:
             old = find_old(connection, settings, context.instance, as_of)
             remove(connection, settings, context.instance, old, run_id=context.run_id)
         if old.snapshots:
             context.resources.warehouse.forget_damaged()
-        context.add_output_metadata(old.in_words() or {"nothing": "is too old"})
+        context.add_output_metadata(old.summary() or {"removed": "nothing"})
 
-    @job(name=PRUNE, description="Removes what is older than the periods under `retention`.")
+    @job(name=PRUNE, description="Removes data older than the periods under `retention`.")
     def prune_job() -> None:
         prune()
 

@@ -1,26 +1,34 @@
 """Names that several rooms use: jobs, groups, tags, checks, the pool, owners. Strings only."""
 
 DAILY = "daily_enrollment_job"
-CORE = "core_job"
+BACKFILL = "backfill_job"
 REPORTS = "reports_job"
-EXPORTS = "exports_job"
-FIGURES = "figures_job"
-INSIGHT = "insight_job"
-RESTATE = "restatement_job"
 FRESHNESS = "freshness_job"
 PRUNE = "prune_job"
 
-# What depends on snapshots of other days, and is computed again when one of them changes.
+# These depend on snapshots of other days, and are restated when one of them changes.
 RESTATED_GROUPS = ("changes", "metrics")
 CORE_GROUPS = ("ingest", *RESTATED_GROUPS)
 CUSTOM_GROUP = "custom"
 INSIGHT_GROUPS = ("insight", CUSTOM_GROUP)
 EXPORT_GROUP = "exports"
-REPORT_GROUPS = ("reports", EXPORT_GROUP)
+REPORT_GROUP = "reports"
+
+# Parts of the backfill job, and their groups: what a command or the daemon computes and no more.
+CORE = "core"
+RESTATE = "restatement"
+# With the exports, which hold all days: whatever is restated reaches their readers.
+INSIGHT = "insight"
+PARTS = {
+    CORE: CORE_GROUPS,
+    RESTATE: RESTATED_GROUPS,
+    INSIGHT: (*INSIGHT_GROUPS, EXPORT_GROUP),
+}
+PART_TAG = "enrollment/part"
 
 # The run mails its report: set by the schedule and by `enrollment run --email`.
 NOTIFY_TAG = "enrollment/notify"
-# On runs in which days that cannot be taken in are listed and gone over, even if it is only one.
+# On runs in which days that cannot be loaded are listed and skipped, even if it is only one.
 LENIENT_TAG = "enrollment/lenient"
 # Days that a run makes stale fail this check until they are restated.
 RESTATED_CHECK = "baseline_is_current"

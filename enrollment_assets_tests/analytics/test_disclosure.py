@@ -302,15 +302,18 @@ def life(seed):
     return days
 
 
-@pytest.fixture
-def lived(university):
+def days_of_two_terms(university):
     for term, first, seed in (("2024FA", AUTUMN, 2), ("2025SP", SPRING, 3)):
         for number, rows in enumerate(life(seed)):
             date = str(first + dt.timedelta(number))
             university.write(date, [{**row, "term": term} for row in rows])
     take_in(university, str(AUTUMN), str(AUTUMN + dt.timedelta(DAYS - 1)), insight=True)
     take_in(university, str(SPRING), str(SPRING + dt.timedelta(DAYS - 1)), insight=True)
-    return university
+
+
+@pytest.fixture
+def lived(filled_by):
+    return filled_by(days_of_two_terms)
 
 
 def published(university):

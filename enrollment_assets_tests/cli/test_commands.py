@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import dagster as dg
 import pytest
@@ -75,7 +76,7 @@ def test_a_backfill_in_which_no_day_can_be_read_fails(two_days):
     done = enrollment(two_days, "backfill", "--from", D1, "--to", D2)
     assert done.returncode == 1
     assert "has no column Matrikel" in said(done)
-    assert "not one day could be taken in" in said(done)
+    assert "none of the days could be loaded" in said(done)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_a_backfill_in_which_no_day_can_be_read_fails(two_days):
         (["run", "--date", D3], "enrollment_snapshot_20240905.csv is not in", 1),
         (["run", "--date", "2020-01-01"], "is before start_date 2024-04-01", 2),
         (["run", "--date", "2199-01-01"], "is in the future", 2),
-        (["run", "--date", "yesterday"], "is no date; write it as", 2),
+        (["run", "--date", "yesterday"], "is not a date; write it as", 2),
         (["backfill", "--from", D2, "--to", D1], "is after --to", 2),
         (["backfill", "--from", D1], "Missing option '--to'", 2),
         (["demo"], "is not the example's folder", 2),
@@ -151,7 +152,7 @@ def test_a_broken_place_is_told_in_words(two_days, prepare, expected, command):
     assert expected in said(done)
 
 
-def test_a_look_at_the_status_does_not_disturb_a_run(two_days):
+def test_reading_the_status_does_not_disturb_a_run(two_days):
     import threading
 
     for number in range(1, 20):
@@ -172,7 +173,7 @@ def test_a_look_at_the_status_does_not_disturb_a_run(two_days):
     assert set(looks) == {0}
 
 
-def test_a_new_try_that_is_refused_is_listed_although_older_rows_stand(two_days):
+def test_a_new_try_that_is_rejected_is_listed_although_older_rows_are_kept(two_days):
     enrollment(two_days, "backfill", "--from", D1, "--to", D2)
     two_days.file(D2).write_bytes(b"")
     done = enrollment(two_days, "backfill", "--from", D1, "--to", D2)
@@ -191,7 +192,7 @@ def test_a_command_waits_for_a_writer_that_keeps_the_file_and_says_for_whom(two_
     assert enrollment(two_days, "status").returncode == 0
 
 
-def test_status_tells_missing_refused_and_stale_days(two_days):
+def test_status_shows_missing_rejected_and_stale_days(two_days):
     enrollment(two_days, "backfill", "--from", D1, "--to", D2)
     two_days.file("2024-09-06").write_bytes(b"<html>")
     enrollment(two_days, "backfill", "--from", D3, "--to", "2024-09-06")
@@ -199,7 +200,7 @@ def test_status_tells_missing_refused_and_stale_days(two_days):
         connection.execute("DELETE FROM operations.derivations WHERE date = DATE '2024-09-04'")
     words = said(enrollment(two_days, "status"))
     assert "Fall 2024, missing: 2024-09-05" in words
-    assert "Fall 2024, refused: 2024-09-06" in words
+    assert "Fall 2024, rejected: 2024-09-06" in words
     assert "Fall 2024, stale: 2024-09-04" in words
 
 
@@ -218,9 +219,9 @@ def test_the_doctor_says_what_to_do(two_days):
     done = enrollment(two_days, "doctor", SMTP_URL="smtp://localhost")
     assert done.returncode == 1
     words = said(done)
-    assert "is not there; correct the path" in words
+    assert "does not exist; correct the path" in words
     assert "email.from and email.recipients must be given" in words
-    assert "no address that Apprise knows" in words
+    assert "is not an address that Apprise supports" in words
 
 
 def test_the_doctor_warns_of_secrets_that_others_can_read(two_days):
@@ -229,7 +230,7 @@ def test_the_doctor_warns_of_secrets_that_others_can_read(two_days):
     path.chmod(0o640)
     done = enrollment(two_days, "doctor")
     assert done.returncode == 1
-    assert f"{path} can be read by others than its owner: chmod 600 {path}" in said(done)
+    assert f"Other users can read {path}; run: chmod 600 {path}" in said(done)
     path.chmod(0o600)
     done = enrollment(two_days, "doctor")
     assert done.returncode == 0, said(done)
@@ -241,15 +242,65 @@ def test_the_doctor_names_the_terms_of_a_warehouse_that_is_another_populations(t
     text = two_days.config.read_text()
     two_days.config.write_text(text.replace("2024FA", "F24").replace("2025SP", "S25"))
     done = enrollment(two_days, "doctor")
-    assert "of none of the configured terms, but of 2024FA: if these are the example's" in said(
-        done
+    assert (
+        "these rows belong to terms that are not configured (2024FA); if they are the example's"
+        in said(done)
     )
 
 
-def test_a_home_that_is_no_folder_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "nowhere"))
-    with pytest.raises(ConfigurationError, match="DAGSTER_HOME"):
-        prepare_home()
+def test_a_home_that_is_no_folder_is_refused(monkeypatch, university):
+    monkeypatch.setenv("DAGSTER_HOME", str(university.folder / "nowhere"))
+    with pytest.raises(
+        ConfigurationError, match=r"DAGSTER_HOME is .* no absolute path of a folder"
+    ):
+        prepare_home(university.settings)
+
+
+@pytest.mark.parametrize("command", ["run", "doctor"])
+def test_a_home_without_dagster_yaml_is_refused_and_nothing_is_changed(two_days, command):
+    home = two_days.folder / "bare"
+    home.mkdir()
+    done = enrollment(two_days, command, DAGSTER_HOME=str(home))
+    assert done.returncode != 0
+    sentence = f"DAGSTER_HOME is {home}, which has no dagster.yaml; copy "
+    assert sentence in " ".join(said(done).split())
+    assert list(home.iterdir()) == []
+    assert not two_days.settings.warehouse_path.exists()
+
+
+def test_each_configuration_of_a_folder_has_a_history_of_its_own(two_days, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME")
+    other = replace(two_days, config=two_days.folder / "other.yaml")
+    other.config.write_text(two_days.config.read_text())
+    other.change(data_dir="other")
+    found = {}
+    for university, date in ((two_days, D1), (other, D2), (two_days, D2)):
+        assert university.run(date).success
+        home = prepare_home(university.settings)
+        with dg.DagsterInstance.get() as instance:
+            found[home.name] = sorted(run.tags["dagster/partition"] for run in instance.get_runs())
+        assert home.stat().st_mode & 0o077 == 0
+    assert found == {".dagster": [D1, D2], ".dagster-other": [D2]}
+
+
+def test_the_default_home_follows_the_dagster_yaml_beside_the_configuration(
+    university, monkeypatch
+):
+    monkeypatch.delenv("DAGSTER_HOME")
+    link = university.folder / ".dagster" / "dagster.yaml"
+    own = university.folder / "dagster.yaml"
+    prepare_home(university.settings)
+    assert link.read_text() == (CHECKOUT / "dagster.yaml").read_text()
+    own.write_text("telemetry: {enabled: false}\n")
+    prepare_home(university.settings)
+    assert link.resolve() == own
+    own.unlink()
+    prepare_home(university.settings)
+    assert link.read_text() == (CHECKOUT / "dagster.yaml").read_text()
+    link.unlink()
+    link.write_text("nux: {enabled: false}\n")  # somebody's own stays
+    prepare_home(university.settings)
+    assert link.read_text() == "nux: {enabled: false}\n"
 
 
 def test_a_writer_waits_a_bounded_time_and_says_for_whom(two_days):
@@ -288,6 +339,26 @@ def test_a_run_that_lives_is_left_alone(dagster_instance):
     )
     assert close_dead_runs(dagster_instance) == []
     assert dagster_instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_that_is_begun_again_is_not_taken_for_the_one_that_died(dagster_instance):
+    host, pid, _ = process_tags()["enrollment/process"].rsplit("/", 2)
+    dead, other = (
+        {"enrollment/process": f"{host}/{pid}/{created}"} for created in ("1.00", "2.00")
+    )
+    failed = dagster_instance.create_run_for_job(
+        _job(), tags=dead, status=dg.DagsterRunStatus.FAILURE
+    )
+    again = dagster_instance.create_run_for_job(
+        _job(),
+        tags=dead,
+        status=dg.DagsterRunStatus.STARTED,
+        parent_run_id=failed.run_id,
+        root_run_id=failed.run_id,
+    )
+    assert close_dead_runs(dagster_instance) == []
+    dagster_instance.add_run_tags(again.run_id, other)
+    assert close_dead_runs(dagster_instance) == [again.run_id]
 
 
 def _job():

@@ -1,4 +1,4 @@
-"""Dagster's own interface in a browser, on what two days left: the graph, checks of a day, the chart."""
+"""Dagster's own interface on what two days left: the graph, checks of a day, the chart, runs begun again."""
 
 import os
 import signal
@@ -8,10 +8,13 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 
+import dagster as dg
 import psutil
 import pytest
 import requests
+import yaml
 
+from enrollment_assets.orchestration.in_process import CODE_LOCATION
 from enrollment_assets.pipeline.names import DAILY
 from enrollment_assets_tests.conftest import CHECKOUT, student
 
@@ -34,7 +37,7 @@ def two_days(university, monkeypatch):
 
 
 @contextmanager
-def webserver(folder):
+def webserver(folder, *options):
     """A webserver with its code server, in a process group of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -42,7 +45,7 @@ def webserver(folder):
     command = [sys.executable, "-m", "dagster_webserver", "--host", "127.0.0.1"]
     with (folder / "webserver.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--port", port, "-w", CHECKOUT / "workspace.yaml", "--read-only"],
+            [*command, "--port", port, "-w", CHECKOUT / "workspace.yaml", *options],
             cwd=CHECKOUT,
             env=os.environ.copy(),
             stdout=log,
@@ -78,7 +81,7 @@ def answers(address):
 def ui(two_days, browser):
     opened = browser.new_page(viewport={"width": 1600, "height": 1000})
     opened.set_default_timeout(1000 * PATIENCE)
-    with webserver(two_days.folder) as address:
+    with webserver(two_days.folder, "--read-only") as address:
         yield opened, address
         opened.close()
 
@@ -88,6 +91,13 @@ def test_graph_checks_and_chart_are_shown(ui, tmp_path):
 
     def go(path):
         page.goto(address + path)
+
+    # the runs of commands are on their job's page
+    go(f"/locations/{CODE_LOCATION}/jobs/{DAILY}/runs")
+    with dg.DagsterInstance.get() as instance:
+        for run in instance.get_runs():
+            page.get_by_text(run.run_id[:8]).first.wait_for()
+    page.screenshot(path=tmp_path / "runs.png")
 
     # the graph: every group, and the assets of one that is opened
     go("/asset-groups")
@@ -122,3 +132,52 @@ def test_graph_checks_and_chart_are_shown(ui, tmp_path):
     assert chart.evaluate("i => i.complete && i.naturalWidth") > 400
     assert "Fall 2024" in chart.get_attribute("alt")
     page.screenshot(path=tmp_path / "chart.png")
+
+
+def ask(address, query, **variables):
+    """An answer of the interface that the pages themselves use."""
+    asked = {"query": query, "variables": variables}
+    answer = requests.post(f"{address}/graphql", json=asked, timeout=PATIENCE).json()
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
+def test_a_run_of_a_command_is_begun_again_from_the_ui(two_days, dagster_home):
+    # without a daemon nobody would take it from the queue
+    settings = dagster_home / "dagster.yaml"
+    content = yaml.safe_load(settings.read_text())
+    del content["concurrency"]["runs"]
+    content["run_coordinator"]["class"] = "DefaultRunCoordinator"
+    del content["run_coordinator"]["config"]
+    settings.write_text(yaml.safe_dump(content))
+    with dg.DagsterInstance.get() as instance:
+        (newest, _) = instance.get_runs()
+        with webserver(two_days.folder) as address:
+            found = ask(
+                address,
+                """query ($job: String!) {
+                  runsOrError(filter: {pipelineName: $job}) { ... on Runs { results {
+                    id repositoryOrigin { repositoryLocationName repositoryName }
+                    hasReExecutePermission } } } }""",
+                job=DAILY,
+            )["runsOrError"]["results"]
+            assert len(found) == 2
+            for run in found:
+                assert run["hasReExecutePermission"]
+                assert run["repositoryOrigin"]["repositoryLocationName"] == CODE_LOCATION
+            began = ask(
+                address,
+                """mutation ($run: String!) {
+                  launchRunReexecution(reexecutionParams: {parentRunId: $run, strategy: ALL_STEPS}) {
+                    __typename ... on LaunchRunSuccess { run { id } }
+                    ... on PythonError { message } } }""",
+                run=newest.run_id,
+            )["launchRunReexecution"]
+            assert began["__typename"] == "LaunchRunSuccess", began
+            deadline = time.monotonic() + 3 * PATIENCE
+            while not (run := instance.get_run_by_id(began["run"]["id"])).is_finished:
+                assert time.monotonic() < deadline, run.status
+                time.sleep(0.2)
+        assert run.status == dg.DagsterRunStatus.SUCCESS, instance.all_logs(run.run_id)[-3:]
+        assert run.parent_run_id == newest.run_id
+        assert run.tags["dagster/partition"] == ODD

@@ -114,14 +114,15 @@ def test_a_range_run_leaves_the_same_history_as_in_dagsters_own_storage(both):
     assert sorted(pooled["events"], key=str) == sorted(stock["events"], key=str)
 
 
-def test_the_folder_is_dagster_home_or_the_one_where_one_works(tmp_path, monkeypatch):
+def test_the_folder_is_dagster_home_or_the_one_of_the_configuration(tmp_path, monkeypatch):
     from enrollment_assets.orchestration.instance_storage import default_home
 
+    monkeypatch.setenv("ENROLLMENT_CONFIG", str(tmp_path / "spring.yaml"))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     assert default_home() == tmp_path
     monkeypatch.delenv("DAGSTER_HOME")
-    monkeypatch.chdir(tmp_path)
-    assert default_home() == tmp_path / ".dagster"
+    assert default_home() == tmp_path / ".dagster-spring"
+    assert default_home().stat().st_mode & 0o077 == 0
 
 
 def test_many_runs_do_not_hold_many_files_open(tmp_path, monkeypatch):

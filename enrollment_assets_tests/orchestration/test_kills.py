@@ -11,8 +11,8 @@ import time
 import dagster as dg
 import pytest
 
-from enrollment_assets.orchestration.jobs import CORE
 from enrollment_assets.orchestration.runs import UNFINISHED
+from enrollment_assets.pipeline.names import CORE
 from enrollment_assets_tests.conftest import day, require, student
 from enrollment_assets_tests.support import lives
 from enrollment_assets_tests.support.soak import count

@@ -15,7 +15,7 @@ from enrollment_assets.orchestration.assembly import build_defs
 from enrollment_assets.orchestration.retention import find_old
 from enrollment_assets.orchestration.schedules import check_tags, due
 from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
-from enrollment_assets.pipeline.names import CORE, DAILY, FRESHNESS, PRUNE, RESTATE
+from enrollment_assets.pipeline.names import BACKFILL, CORE, DAILY, FRESHNESS, PRUNE, RESTATE
 from enrollment_assets_tests.conftest import CHECKOUT, day, student
 
 TABLES = ("student_changes", "enrollment_metrics", "segment_metrics", "snapshot_log")
@@ -27,8 +27,7 @@ def days(first, last):
     return [(start + dt.timedelta(n)).isoformat() for n in range((end - start).days + 1)]
 
 
-@pytest.fixture
-def filled(university):
+def twenty_six_days(university):
     """Twenty-six days of a term, with its census in the middle."""
     for number, date in enumerate(days(FIRST, LAST)):
         # everybody leaves in turn; one of them comes back after the days that will be pruned
@@ -36,7 +35,11 @@ def filled(university):
         rows = [student(f"{n:03d}", program=f"P{(n + number) % 3}") for n in present]
         university.write(date, rows)
     assert university.run(FIRST, LAST).success
-    return university
+
+
+@pytest.fixture
+def filled(filled_by):
+    return filled_by(twenty_six_days)
 
 
 def tables(university):
@@ -186,15 +189,19 @@ def test_the_daemon_restates_late_days_once_nobody_else_writes(university, dagst
     tick = evaluate(university, "late_data_sensor", dagster_instance, None)
     (request,) = tick.run_requests
     assert request.partition_key == "2024-08-28"
+    assert {key.to_user_string() for key in request.asset_selection} == {
+        *("student_changes", "enrollment_metrics", "segment_metrics"),
+        *("weekly_enrollment_summary", "metric_restatements"),
+    }
     # the same range is not asked for again at once, even if its run failed
     again = evaluate(university, "late_data_sensor", dagster_instance, tick.cursor)
-    assert "trying again later" in again.skip_message
+    assert "the next try is in 10 minutes" in again.skip_message
     asked = {**json.loads(tick.cursor), "at": 0}
     assert evaluate(
         university, "late_data_sensor", dagster_instance, json.dumps(asked)
     ).run_requests
     waiting = dagster_instance.create_run_for_job(
-        build_defs(settings=university.settings).resolve_job_def(CORE),
+        build_defs(settings=university.settings).resolve_job_def(BACKFILL),
         status=dg.DagsterRunStatus.STARTING,
     )
     tick = evaluate(university, "late_data_sensor", dagster_instance, None)
@@ -202,7 +209,7 @@ def test_the_daemon_restates_late_days_once_nobody_else_writes(university, dagst
     dagster_instance.delete_run(waiting.run_id)
     assert execute(university.settings, RESTATE, day("2024-08-28"), day("2024-08-28")).success
     tick = evaluate(university, "late_data_sensor", dagster_instance, None)
-    assert "All figures follow" in tick.skip_message
+    assert "All figures are current" in tick.skip_message
 
 
 def test_both_instance_files_differ_in_nothing_but_the_storage():
@@ -232,13 +239,13 @@ def test_the_prune_command_lists_first(filled):
         return " ".join(done.stdout.split())
 
     assert (
-        "Would go: snapshots of 2024FA: 24 days from 2024-08-26 to 2024-09-19; kept from 2024-09-20"
+        "Would remove: snapshots of 2024FA: 24 days from 2024-08-26 to 2024-09-19; kept from 2024-09-20"
         in prune_command("--dry-run")
     )
     assert len(stored_days(filled)) == 26
     assert "Removing: snapshots of 2024FA: 24 days" in prune_command()
     assert len(stored_days(filled)) == 2
-    assert "Nothing is older" in prune_command()
+    assert "Nothing to prune" in prune_command()
 
 
 def test_a_report_of_a_pruned_day_can_still_be_made(filled):

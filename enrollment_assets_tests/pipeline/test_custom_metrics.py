@@ -10,8 +10,9 @@ import pytest
 from enrollment_assets.config import load_settings
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.in_process import assets_of
 from enrollment_assets.pipeline.custom.compute import preview
-from enrollment_assets.pipeline.names import CORE, DAILY, FIGURES, INSIGHT, RESTATE
+from enrollment_assets.pipeline.names import BACKFILL, CORE, DAILY, INSIGHT, PARTS, RESTATE
 from enrollment_assets.schema import custom as custom_metrics
 from enrollment_assets_tests.conftest import CHECKOUT, day, student
 
@@ -79,13 +80,18 @@ def add(university, name, text):
     custom_metrics._load.cache_clear()
 
 
-def few_days(university):
+def two_days_and_a_last_one(university):
     """Two days with files, one without, and a last one; Music is small throughout."""
     everybody = [student(str(n)) for n in range(5)]
     university.write(D1, [*everybody, student("M", "Music")])
     university.write(D2, [*everybody, student("M", "Music"), student("N", "Music")])
     university.write(D4, [*everybody, student("A", "Art"), student("N", "Music")])
     assert university.run(D1, D4).success
+
+
+@pytest.fixture
+def few_days(filled_by):
+    return filled_by(two_days_and_a_last_one)
 
 
 def rows_of(university, name, columns="*"):
@@ -127,23 +133,26 @@ def test_a_file_becomes_a_documented_asset_with_its_checks(university):
 
 
 def test_metrics_go_with_insight_and_not_with_the_core(university):
-    definitions = build_defs(settings=university.settings)
-    assert {
-        job: definitions.resolve_job_def(job).asset_layer.executable_asset_keys
-        >= {dg.AssetKey("headcount_by_program"), dg.AssetKey("programs_at_risk")}
-        for job in (DAILY, FIGURES, INSIGHT, RESTATE, CORE)
-    } == {DAILY: True, FIGURES: True, INSIGHT: True, RESTATE: False, CORE: False}
-
-
-def test_a_range_is_written_by_name_with_declared_types_and_a_rerun_doubles_nothing(university):
     add(university, "small_programs.sql", HEADER + QUERY)
-    few_days(university)
+    definitions = build_defs(settings=university.settings)
+    metrics = {dg.AssetKey("small_programs")}
+    for job in (DAILY, BACKFILL):
+        assert definitions.resolve_job_def(job).asset_layer.executable_asset_keys >= metrics
+    assert {part: assets_of(definitions, groups) >= metrics for part, groups in PARTS.items()} == {
+        CORE: False,
+        RESTATE: False,
+        INSIGHT: True,
+    }
+
+
+def test_a_range_is_written_by_name_with_declared_types_and_a_rerun_doubles_nothing(few_days):
+    add(few_days, "small_programs.sql", HEADER + QUERY)
     for _ in range(2):
-        outcome = university.run(D1, D4, job=INSIGHT)
+        outcome = few_days.run(D1, D4, job=INSIGHT)
         assert outcome.success, outcome.failures
         assert not outcome.checks
-        assert rows_of(university, "small_programs", SMALL) == SMALL_ROWS
-    assert university.query(
+        assert rows_of(few_days, "small_programs", SMALL) == SMALL_ROWS
+    assert few_days.query(
         "SELECT column_name, data_type FROM information_schema.columns "
         "WHERE table_name = 'small_programs' ORDER BY ordinal_position"
     ) == [
@@ -154,10 +163,9 @@ def test_a_range_is_written_by_name_with_declared_types_and_a_rerun_doubles_noth
     ]
 
 
-def test_each_partition_has_its_own_row_count(university, dagster_instance):
-    add(university, "small_programs.sql", HEADER + QUERY)
-    few_days(university)
-    outcome = university.run(D1, D4, job=INSIGHT)
+def test_each_partition_has_its_own_row_count(few_days, dagster_instance):
+    add(few_days, "small_programs.sql", HEADER + QUERY)
+    outcome = few_days.run(D1, D4, job=INSIGHT)
     counts = {}
     for record in dagster_instance.get_records_for_run(
         outcome.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
@@ -168,51 +176,48 @@ def test_each_partition_has_its_own_row_count(university, dagster_instance):
     assert counts == {D1: 1, D2: 1, D3: 0, D4: 2}
 
 
-def test_a_late_correction_is_taken_over(university):
+def test_a_late_correction_is_taken_over(few_days):
     from enrollment_assets.cli.running import execute_and_restate
 
-    add(university, "small_programs.sql", HEADER + QUERY)
-    few_days(university)
-    university.run(D1, D4, job=INSIGHT)
-    university.write(D3, [student(str(n)) for n in range(5)])
+    add(few_days, "small_programs.sql", HEADER + QUERY)
+    few_days.run(D1, D4, job=INSIGHT)
+    few_days.write(D3, [student(str(n)) for n in range(5)])
     # a run of the day, as the daily job does it; later days follow in the restatement
     for job in (CORE, RESTATE, INSIGHT):
-        assert execute_and_restate(university.settings, job, day(D3), day(D3)).success
+        assert execute_and_restate(few_days.settings, job, day(D3), day(D3)).success
     late = [*SMALL_ROWS[:2], (D3, "Music", 0), *SMALL_ROWS[2:]]
-    assert rows_of(university, "small_programs", SMALL) == late
-    university.write(D2, [student(str(n)) for n in range(5)])
+    assert rows_of(few_days, "small_programs", SMALL) == late
+    few_days.write(D2, [student(str(n)) for n in range(5)])
     for job in (CORE, RESTATE, INSIGHT):
-        assert execute_and_restate(university.settings, job, day(D2), day(D2)).success
+        assert execute_and_restate(few_days.settings, job, day(D2), day(D2)).success
     corrected = [(D1, "Music", 1), (D2, "Music", 0), (D4, "Art", 1), (D4, "Music", 1)]
-    assert rows_of(university, "small_programs", SMALL) == corrected
+    assert rows_of(few_days, "small_programs", SMALL) == corrected
 
 
-def test_parameters_are_bound_as_values(university):
+def test_parameters_are_bound_as_values(few_days):
     add(
-        university,
+        few_days,
         "small_programs.sql",
         HEADER.replace("{most: 2}", "{most: 2, text: \"O'Brien'); DROP TABLE x; --\"}").replace(
             "$most", "$most, $text"
         )
         + QUERY.replace("segment AS program", "$text AS program"),
     )
-    few_days(university)
-    assert university.run(D1, job=INSIGHT).success
-    assert rows_of(university, "small_programs", "program") == [("O'Brien'); DROP TABLE x; --",)]
+    assert few_days.run(D1, job=INSIGHT).success
+    assert rows_of(few_days, "small_programs", "program") == [("O'Brien'); DROP TABLE x; --",)]
 
 
-def test_the_platforms_own_values_can_be_bound(university):
+def test_the_platforms_own_values_can_be_bound(few_days):
     add(
-        university,
+        few_days,
         "small_programs.sql",
         HEADER.replace("-- parameters: {most: 2}\n", "").replace(
             "$most", "$small_cell, $blank_segment"
         )
         + QUERY.replace("$most", "$small_cell AND segment <> $blank_segment"),
     )
-    few_days(university)
-    assert university.run(D1, job=INSIGHT).success
-    assert rows_of(university, "small_programs", SMALL) == [(D1, "History", 5), (D1, "Music", 1)]
+    assert few_days.run(D1, job=INSIGHT).success
+    assert rows_of(few_days, "small_programs", SMALL) == [(D1, "History", 5), (D1, "Music", 1)]
 
 
 def without(key):
@@ -366,20 +371,19 @@ def test_a_name_that_the_platform_uses_is_refused(university, name, words):
         build_defs(settings=university.settings)
 
 
-def test_metrics_may_build_on_each_other_and_not_in_a_circle(university):
-    add(university, "small_programs.sql", HEADER + QUERY)
+def test_metrics_may_build_on_each_other_and_not_in_a_circle(few_days):
+    add(few_days, "small_programs.sql", HEADER + QUERY)
     second = HEADER.replace("small_programs", "b_second")
     query = QUERY.replace("segment_metrics", "small_programs").replace(
         "dimension = 'program' AND", ""
     )
     query = query.replace("segment AS", "").replace("total_enrollment", "headcount")
-    add(university, "b_second.sql", second + query)
-    few_days(university)
-    assert university.run(D1, D4, job=INSIGHT).success
-    assert rows_of(university, "b_second", SMALL) == SMALL_ROWS
-    add(university, "small_programs.sql", HEADER + QUERY.replace("segment_metrics", "b_second"))
+    add(few_days, "b_second.sql", second + query)
+    assert few_days.run(D1, D4, job=INSIGHT).success
+    assert rows_of(few_days, "b_second", SMALL) == SMALL_ROWS
+    add(few_days, "small_programs.sql", HEADER + QUERY.replace("segment_metrics", "b_second"))
     with pytest.raises(ConfigurationError, match=r"depend on each other in a circle: .* -> "):
-        build_defs(settings=university.settings)
+        build_defs(settings=few_days.settings)
 
 
 def test_a_folder_that_is_not_there_is_refused(university):
@@ -398,24 +402,20 @@ def test_a_folder_that_is_not_there_is_refused(university):
         (("total_enrollment AS", "enrolment AS"), 'column "enrolment" not found'),
     ],
 )
-def test_a_statement_that_gives_something_else_changes_nothing(university, change, words):
-    add(university, "small_programs.sql", HEADER + QUERY)
-    few_days(university)
-    university.run(D1, D4, job=INSIGHT)
-    add(university, "small_programs.sql", HEADER + QUERY.replace(*change))
-    outcome = university.run(D1, D4, job=INSIGHT)
+def test_a_statement_that_gives_something_else_changes_nothing(few_days, change, words):
+    add(few_days, "small_programs.sql", HEADER + QUERY)
+    few_days.run(D1, D4, job=INSIGHT)
+    add(few_days, "small_programs.sql", HEADER + QUERY.replace(*change))
+    outcome = few_days.run(D1, D4, job=INSIGHT)
     assert not outcome.success
     assert words in outcome.failures[0]
     assert "History" not in outcome.failures[0]
-    assert rows_of(university, "small_programs", SMALL) == SMALL_ROWS
+    assert rows_of(few_days, "small_programs", SMALL) == SMALL_ROWS
 
 
-def test_a_condition_that_does_not_hold_warns_with_counts_and_no_values(
-    university, dagster_instance
-):
-    add(university, "small_programs.sql", HEADER.replace("headcount > 0", "headcount > 1") + QUERY)
-    few_days(university)
-    outcome = university.run(D1, D4, job=INSIGHT)
+def test_a_condition_that_does_not_hold_warns_with_counts_and_no_values(few_days, dagster_instance):
+    add(few_days, "small_programs.sql", HEADER.replace("headcount > 0", "headcount > 1") + QUERY)
+    outcome = few_days.run(D1, D4, job=INSIGHT)
     assert outcome.success
     assert [(check.name, check.day, check.is_error, check.figures) for check in outcome.checks] == [
         ("not_empty", D1, False, {"rows": 1, "failing_rows": 1}),
@@ -436,40 +436,38 @@ def test_a_condition_that_does_not_hold_warns_with_counts_and_no_values(
         ("nullif(segment, 'Art') AS program", {"rows": 2, "without_key": 1, "repeated": 0}),
     ],
 )
-def test_a_key_that_repeats_or_is_empty_is_an_error(university, select, figures):
-    add(university, "small_programs.sql", HEADER + QUERY.replace("segment AS program", select))
-    few_days(university)
-    outcome = university.run(D4, job=INSIGHT)
+def test_a_key_that_repeats_or_is_empty_is_an_error(few_days, select, figures):
+    add(few_days, "small_programs.sql", HEADER + QUERY.replace("segment AS program", select))
+    outcome = few_days.run(D4, job=INSIGHT)
     assert outcome.success
     assert [(check.name, check.is_error, check.figures) for check in outcome.checks] == [
         ("small_programs_key_is_unique", True, figures)
     ]
 
 
-def test_a_column_that_comes_or_changes_its_type_keeps_the_other_days(university):
-    add(university, "small_programs.sql", HEADER + QUERY)
-    few_days(university)
-    university.run(D1, D4, job=INSIGHT)
+def test_a_column_that_comes_or_changes_its_type_keeps_the_other_days(few_days):
+    add(few_days, "small_programs.sql", HEADER + QUERY)
+    few_days.run(D1, D4, job=INSIGHT)
     changed = HEADER.replace("INTEGER", "VARCHAR").replace(
         "--   headcount", "--   note: VARCHAR\n--   headcount"
     )
     query = QUERY.replace("term, date,", "term, date, 'new' AS note,")
-    add(university, "small_programs.sql", changed.replace("headcount > 0", "note = 'new'") + query)
-    assert university.run(D4, job=INSIGHT).success
-    assert rows_of(university, "small_programs", "date::VARCHAR, program, headcount, note") == [
+    add(few_days, "small_programs.sql", changed.replace("headcount > 0", "note = 'new'") + query)
+    assert few_days.run(D4, job=INSIGHT).success
+    assert rows_of(few_days, "small_programs", "date::VARCHAR, program, headcount, note") == [
         (D1, "Music", "1", None),
         (D2, "Music", "2", None),
         (D4, "Art", "1", "new"),
         (D4, "Music", "1", "new"),
     ]
     # and back: a value that is no number any more is emptied
-    with university.warehouse().connect() as connection:
+    with few_days.warehouse().connect() as connection:
         connection.execute(
             "UPDATE enrollment.small_programs SET headcount = 'two' WHERE date = ?", [D2]
         )
-    add(university, "small_programs.sql", HEADER + QUERY)
-    assert university.run(D4, job=INSIGHT).success
-    assert rows_of(university, "small_programs", "date::VARCHAR, headcount")[:2] == [
+    add(few_days, "small_programs.sql", HEADER + QUERY)
+    assert few_days.run(D4, job=INSIGHT).success
+    assert rows_of(few_days, "small_programs", "date::VARCHAR, headcount")[:2] == [
         (D1, 1),
         (D2, None),
     ]
@@ -477,7 +475,7 @@ def test_a_column_that_comes_or_changes_its_type_keeps_the_other_days(university
 
 @pytest.mark.parametrize("kind", ["sql", "py"])
 @pytest.mark.parametrize("by_term", [True, False])
-def test_days_whose_snapshots_were_pruned_stay_as_they_are(university, kind, by_term):
+def test_days_whose_snapshots_were_pruned_stay_as_they_are(few_days, kind, by_term):
     term = ", term" if by_term else ""
     if kind == "sql":
         text = f"""\
@@ -504,40 +502,38 @@ METRIC = CustomMetric(
     columns={columns}, depends_on=("enrollment_snapshots",), compute=compute,
 )
 """
-    add(university, f"people.{kind}", text)
-    few_days(university)
-    assert university.run(D1, D4, job=INSIGHT).success
-    before = rows_of(university, "people", "date::VARCHAR, n")
+    add(few_days, f"people.{kind}", text)
+    assert few_days.run(D1, D4, job=INSIGHT).success
+    before = rows_of(few_days, "people", "date::VARCHAR, n")
     assert before == [(D1, 6), (D2, 7), (D4, 7)]
-    with university.warehouse().connect() as connection:
+    with few_days.warehouse().connect() as connection:
         connection.execute(
             "DELETE FROM enrollment.enrollment_snapshots WHERE snapshot_date < ?", [D2]
         )
         connection.execute(
             "INSERT INTO operations.pruned_snapshots VALUES ('2024FA', ?, 1, 'r', now())", [D2]
         )
-    assert university.run(D1, D4, job=INSIGHT).success
-    assert rows_of(university, "people", "date::VARCHAR, n") == before
+    assert few_days.run(D1, D4, job=INSIGHT).success
+    assert rows_of(few_days, "people", "date::VARCHAR, n") == before
 
 
-def test_a_python_metric_sees_what_is_known_as_of_its_day_and_nothing_later(university):
-    add(university, "days_seen.py", PYTHON)
-    few_days(university)
-    outcome = university.run(D1, D4, job=INSIGHT)
+def test_a_python_metric_sees_what_is_known_as_of_its_day_and_nothing_later(few_days):
+    add(few_days, "days_seen.py", PYTHON)
+    outcome = few_days.run(D1, D4, job=INSIGHT)
     assert outcome.success, outcome.failures
-    assert rows_of(university, "days_seen", 'date::VARCHAR, days, "first"::VARCHAR, seen_until::VARCHAR') == [
+    assert rows_of(few_days, "days_seen", 'date::VARCHAR, days, "first"::VARCHAR, seen_until::VARCHAR') == [
         (D1, 1, D1, D1),
         (D2, 2, D1, D2),
         (D3, 2, D1, D2),
         (D4, 2, D2, D4),
     ]  # fmt: skip
     node = (
-        build_defs(settings=university.settings).resolve_asset_graph().get(dg.AssetKey("days_seen"))
+        build_defs(settings=few_days.settings).resolve_asset_graph().get(dg.AssetKey("days_seen"))
     )
     assert node.kinds == {"duckdb", "pandas"}
     reference = node.metadata["dagster/code_references"].code_references[0]
     assert (reference.file_path, reference.line_number) == (
-        str(university.folder / "metrics" / "days_seen.py"),
+        str(few_days.folder / "metrics" / "days_seen.py"),
         4,
     )
 
@@ -573,25 +569,24 @@ def test_a_python_file_that_is_wrong_is_refused_at_load_in_words(university, old
         (
             "    return metrics.groupby",
             "    return metrics.term\n    metrics.groupby",
-            "compute must give a pandas.DataFrame (found a Series)",
+            "compute must return a pandas.DataFrame, not a Series",
         ),
         ("days=(", "dais=(", "missing columns days; unknown columns dais"),
         ('first=("date", "min")', 'first=("term", "min")', "ConversionException"),
-        ("days=(", 'date=("date", "min"), days=(', "3 rows have another date than the day"),
+        ("days=(", 'date=("date", "min"), days=(', "3 rows have a date other than the day"),
     ],
 )
 def test_a_python_metric_that_fails_changes_nothing_and_tells_no_value(
-    university, dagster_instance, old, new, words
+    few_days, dagster_instance, old, new, words
 ):
-    add(university, "days_seen.py", PYTHON)
-    few_days(university)
-    university.run(D1, D4, job=INSIGHT)
-    before = rows_of(university, "days_seen")
-    add(university, "days_seen.py", PYTHON.replace(old, new))
-    outcome = university.run(D1, D4, job=INSIGHT)
+    add(few_days, "days_seen.py", PYTHON)
+    few_days.run(D1, D4, job=INSIGHT)
+    before = rows_of(few_days, "days_seen")
+    add(few_days, "days_seen.py", PYTHON.replace(old, new))
+    outcome = few_days.run(D1, D4, job=INSIGHT)
     assert not outcome.success
     assert words in outcome.failures[0]
-    assert rows_of(university, "days_seen") == before
+    assert rows_of(few_days, "days_seen") == before
     for record in dagster_instance.get_records_for_run(outcome.run_id).records:
         assert "Zaphod" not in str(record.event_log_entry)
         if (
@@ -606,7 +601,7 @@ def test_a_preview_shows_rows_and_errors_as_they_are_and_writes_nothing(universi
     add(university, "small_programs.sql", HEADER + QUERY)
     with pytest.raises(ConfigurationError, match="run a backfill first"):
         preview(university.settings, "days_seen", day(D2))
-    few_days(university)
+    two_days_and_a_last_one(university)
     settings = university.settings
     assert preview(settings, "days_seen", day(D2))["days"].tolist() == [2]
     assert preview(settings, "small_programs", day(D2))["headcount"].tolist() == [2]
@@ -629,15 +624,14 @@ def package(folder, monkeypatch, entry, text):
     monkeypatch.delitem(__import__("sys").modules, "our_metrics", raising=False)
 
 
-def test_an_installed_package_may_offer_metrics(university, tmp_path, monkeypatch):
+def test_an_installed_package_may_offer_metrics(few_days, tmp_path, monkeypatch):
     packages = tmp_path / "packages"
     packages.mkdir()
     package(packages, monkeypatch, "days_seen = our_metrics:METRIC", PYTHON)
-    add(university, "small_programs.sql", HEADER + QUERY)
-    few_days(university)
-    assert university.run(D1, D4, job=INSIGHT).success
-    assert len(rows_of(university, "days_seen")) == 4
-    assert len(rows_of(university, "small_programs")) == 4
+    add(few_days, "small_programs.sql", HEADER + QUERY)
+    assert few_days.run(D1, D4, job=INSIGHT).success
+    assert len(rows_of(few_days, "days_seen")) == 4
+    assert len(rows_of(few_days, "small_programs")) == 4
 
 
 @pytest.mark.parametrize(
@@ -754,18 +748,17 @@ def test_every_metric_that_is_shipped_is_documented():
         assert all(column.description for column in metric.table.columns), metric.name
 
 
-def test_what_the_guide_shows_is_what_works(university):
+def test_what_the_guide_shows_is_what_works(few_days):
     """The SQL and Python of docs/custom_metrics.md run as they stand."""
     text = (CHECKOUT / "docs" / "custom_metrics.md").read_text()
     blocks = {}
     for part in text.split("```")[1::2]:
         language, _, block = part.partition("\n")
         blocks.setdefault(language, []).append(textwrap.dedent(block))
-    add(university, "dropped_share.sql", blocks["sql"][0])
-    add(university, "busiest_weekday.py", blocks["python"][0])
-    few_days(university)
-    outcome = university.run(D1, D4, job=INSIGHT)
+    add(few_days, "dropped_share.sql", blocks["sql"][0])
+    add(few_days, "busiest_weekday.py", blocks["python"][0])
+    outcome = few_days.run(D1, D4, job=INSIGHT)
     assert outcome.success, outcome.failures
     assert not outcome.checks
-    assert rows_of(university, "dropped_share")
-    assert rows_of(university, "busiest_weekday")
+    assert rows_of(few_days, "dropped_share")
+    assert rows_of(few_days, "busiest_weekday")

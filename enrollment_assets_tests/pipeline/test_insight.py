@@ -8,7 +8,7 @@ import pytest
 from enrollment_assets.cli.running import acknowledge, execute_and_restate, rebuild
 from enrollment_assets.pipeline.days import stale_ranges
 from enrollment_assets.pipeline.insight import cohorts
-from enrollment_assets.pipeline.names import CORE, FIGURES, INSIGHT
+from enrollment_assets.pipeline.names import BACKFILL, CORE, INSIGHT
 from enrollment_assets_tests.conftest import day, student
 from enrollment_assets_tests.support.moments import take_in
 
@@ -34,15 +34,18 @@ def both(university, offset, now, then):
     university.write(spring(offset), people(now, term="2025SP"))
 
 
-@pytest.fixture
-def two_terms(university):
+def ten_days_of_two_terms(university):
     """Ten days before the start of both terms, with a day missing in the first one."""
     for offset in range(-10, 0):
         both(university, offset, 130 + offset, 100 + offset)
     university.file(autumn(-4)).unlink()
     take_in(university, autumn(-10), autumn(-1))
     take_in(university, spring(-10), spring(-1), insight=True)
-    return university
+
+
+@pytest.fixture
+def two_terms(filled_by):
+    return filled_by(ten_days_of_two_terms)
 
 
 def compared(university, date):
@@ -142,7 +145,7 @@ def test_the_trend_is_the_mean_change_with_students_interval(university):
     for number, change in enumerate(changes, start=1):
         total += change
         university.write(autumn(-20 + number), people(total))
-    assert university.run(autumn(-20), autumn(-10), FIGURES).success
+    assert university.run(autumn(-20), autumn(-10), BACKFILL).success
     row = university.query(
         "SELECT slope, slope_lower, slope_upper, volatility, direction, moving_average_7 "
         "FROM enrollment.enrollment_trend WHERE date = ?",
@@ -179,8 +182,7 @@ def persistence(university):
     )
 
 
-@pytest.fixture
-def followed(university):
+def two_censuses(university):
     law = {"program": "Law"}
     census(
         university,
@@ -189,7 +191,11 @@ def followed(university):
     )
     take_in(university, "2024-09-09")
     take_in(university, "2025-01-27", insight=True)
-    return university
+
+
+@pytest.fixture
+def followed(filled_by):
+    return filled_by(two_censuses)
 
 
 def test_the_census_cohort_is_followed_into_later_terms_by_segment(followed):
@@ -309,7 +315,7 @@ def test_insight_that_nobody_asked_for_is_not_stale(university):
 def test_a_backfill_that_is_not_of_the_core_alone_brings_insight(university):
     for offset in range(-12, 0):
         university.write(autumn(offset), people(60 + offset))
-    outcome = university.run(autumn(-12), autumn(-1), FIGURES)
+    outcome = university.run(autumn(-12), autumn(-1), BACKFILL)
     assert outcome.success, outcome.failures
     for table in ("point_in_time", "enrollment_anomalies", "headcount_by_program"):
         assert university.query(f"SELECT count(DISTINCT date) FROM enrollment.{table}") == [(12,)]
@@ -364,6 +370,6 @@ def test_a_day_on_which_nothing_was_unusual_cannot_be_acknowledged(university):
     outcome = acknowledge(university.settings, first + dt.timedelta(9), "2024FA", "why not", "ana")
     assert not outcome.success
     assert outcome.failures == [
-        "Nothing unusual was found of 2024FA on 2024-05-10: there is nothing to acknowledge."
+        "2024FA has no anomaly on 2024-05-10 to acknowledge; enrollment.enrollment_anomalies lists them."
     ]
     assert university.query("FROM operations.acknowledged_anomalies") == []

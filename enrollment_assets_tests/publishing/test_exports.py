@@ -8,6 +8,7 @@ import stat
 import sys
 from csv import reader
 
+import dagster as dg
 import duckdb
 import pandas as pd
 import pantab
@@ -15,10 +16,12 @@ import pytest
 from click.testing import CliRunner
 
 from enrollment_assets.cli.main import cli
-from enrollment_assets.cli.running import execute, execute_and_restate
+from enrollment_assets.cli.running import execute_and_restate
 from enrollment_assets.config.sections import Vocabulary
 from enrollment_assets.errors import ConfigurationError, WarehouseError
-from enrollment_assets.pipeline.names import DAILY, EXPORTS
+from enrollment_assets.orchestration.assembly import build_defs
+from enrollment_assets.orchestration.in_process import run_in_process
+from enrollment_assets.pipeline.names import DAILY, EXPORT_GROUP
 from enrollment_assets.publishing.exports import files as exports
 from enrollment_assets.publishing.student_lists import file_name
 from enrollment_assets.schema.vocabulary import originals, translated
@@ -45,12 +48,15 @@ def two_days(university):
     university.write("2024-09-11", later)
 
 
-@pytest.fixture
-def filled(university):
+def two_days_with_insight(university):
     university.change(exports=ALL_FORMATS)
     two_days(university)
     take_in(university, "2024-09-10", "2024-09-11", insight=True)
-    return university
+
+
+@pytest.fixture
+def filled(filled_by):
+    return filled_by(two_days_with_insight)
 
 
 def publish(university):
@@ -439,9 +445,14 @@ def test_exports_are_written_again_when_a_corrected_day_restates_later_ones(fill
     assert (first, net) == (90, second - 90)
 
 
-def test_the_exports_job_needs_no_day(filled):
-    outcome = execute(filled.settings, EXPORTS)
-    assert outcome.success, outcome.failures
+def test_the_exports_alone_need_no_day(filled):
+    """As where somebody materializes their group in the UI."""
+    definitions = build_defs(settings=filled.settings)
+    with dg.DagsterInstance.get() as instance:
+        result = run_in_process(
+            definitions, "__ASSET_JOB", instance, tags={}, run_config={}, groups=[EXPORT_GROUP]
+        )
+    assert result.success
     assert json.loads((folder(filled) / "manifest.json").read_text())["files"]
 
 
@@ -494,7 +505,7 @@ def test_a_list_needs_a_reason_and_a_day_that_stands(filled):
     empty = lists(filled, "--reason", " ")
     assert isinstance(empty.exception, ConfigurationError)
     other = lists(filled, "--reason", "why", "--term", "2025SP")
-    assert "No accepted snapshot of 2025SP stands on 2024-09-11" in str(other.exception)
+    assert "2024-09-11 has no accepted snapshot of 2025SP" in str(other.exception)
     assert filled.query("FROM operations.student_list_access") == []
 
 

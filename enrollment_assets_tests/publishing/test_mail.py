@@ -24,11 +24,11 @@ from enrollment_assets.publishing.mail.compose import StudentList, StudentRow, a
 from enrollment_assets.publishing.mail.delivery import DayMail, send_day
 from enrollment_assets.publishing.reports.pictures import (
     Picture,
+    embed_texts,
     read_pictures,
-    with_words,
-    words_of,
+    read_texts,
 )
-from enrollment_assets.publishing.reports.summary import TermRow
+from enrollment_assets.publishing.reports.texts import TermRow
 from enrollment_assets_tests.conftest import day, require, student
 from enrollment_assets_tests.support.channels import open_channel
 from enrollment_assets_tests.support.mail_servers import (
@@ -55,8 +55,7 @@ def server():
         yield found
 
 
-@pytest.fixture
-def mailing(university, server, monkeypatch):
+def mailing_over(server, university, monkeypatch):
     """A university that mails two people over a server on loopback."""
     university.change(
         email={
@@ -67,6 +66,11 @@ def mailing(university, server, monkeypatch):
     )
     monkeypatch.setenv("SMTP_URL", server.url)
     return university
+
+
+@pytest.fixture
+def mailing(university, server, monkeypatch):
+    return mailing_over(server, university, monkeypatch)
 
 
 def send(university, date=DAY, mail=None):
@@ -90,15 +94,15 @@ def ledger(university, columns="recipients, state"):
 
 
 def test_a_day_is_mailed_once_to_each_recipient(mailing, server):
-    assert send(mailing).words == "mailed to 2 recipients"
-    assert send(mailing).words == "2 recipients had it already"
+    assert send(mailing).outcome == "mailed to 2 recipients"
+    assert send(mailing).outcome == "2 recipients had it already"
     mailing.change(
         email={
             **mailing.settings.email.model_dump(by_alias=True),
             "recipients": ["new@example.edu", DEAN],
         }
     )
-    assert send(mailing).words == "mailed to 1 recipient; 1 recipient had it already"
+    assert send(mailing).outcome == "mailed to 1 recipient; 1 recipient had it already"
     assert [who for who, _ in server.taken] == [DEAN, BURSAR, "new@example.edu"]
     assert ledger(mailing) == [(f"{DEAN},{BURSAR}", "sent"), ("new@example.edu", "sent")]
 
@@ -120,9 +124,9 @@ class Chaos:
         self.doubts = []
         self.kills = 0
         server.fails_at = self.fails_at
-        monkeypatch.setattr(delivery.mailer, "send", self.dies_after(delivery.mailer.send))
+        monkeypatch.setattr(delivery.smtp, "send", self.dies_after(delivery.smtp.send))
         monkeypatch.setattr(
-            delivery.deliveries, "note_sending", self.dies_after(delivery.deliveries.note_sending)
+            delivery.ledger, "note_sending", self.dies_after(delivery.ledger.note_sending)
         )
 
     def fails_at(self):
@@ -197,7 +201,7 @@ def test_mail_goes_over_tls_with_a_login(mailing, tmp_path, monkeypatch, kind):
             send(mailing)
         assert "example.edu" not in str(wrong.value)
         monkeypatch.setenv("SMTP_PASSWORD", "päss:w@rd%")
-        assert send(mailing).words == "mailed to 2 recipients"
+        assert send(mailing).outcome == "mailed to 2 recipients"
         ((recipients, content),) = taken
     assert recipients == [DEAN, BURSAR]
     assert read_mail(content)["Subject"].startswith("[Enrollment] Test University 2024-09-10: ")
@@ -212,9 +216,9 @@ def keys(university):
     ("url", "words"),
     [
         ("smtp://mail.example.edu:25", "sends in the clear"),
-        ("https://mail.example.edu", "no address of a mail server"),
-        ("smtps://user:secret@host:port", "is no address"),
-        ("smtps:///path", "no address of a mail server"),
+        ("https://mail.example.edu", "not the address of a mail server"),
+        ("smtps://user:secret@host:port", "is not an address"),
+        ("smtps:///path", "not the address of a mail server"),
     ],
 )
 def test_an_address_that_is_not_safe_or_not_one_is_refused(mailing, monkeypatch, url, words):
@@ -235,18 +239,18 @@ def test_a_server_that_offers_no_starttls_is_sent_nothing(mailing, server, monke
 def test_those_who_were_accepted_are_not_mailed_again(mailing, server):
     server.refuses = {BURSAR: 550}
     mailed = send(mailing)
-    assert mailed.words == (
+    assert mailed.outcome == (
         "mailed to 1 recipient; the mail server refused 1 recipient at example.edu (550 5.1.1)"
     )
     again = send(mailing)  # the run is no failure because of one address that is wrong
     assert again.accepted == 0
     assert again.had_it == 1
     server.refuses = {BURSAR: 451}  # greylisted: put off for now
-    with pytest.raises(MailError, match=r"put 1 recipient off \(451 4\.1\.1\)") as late:
+    with pytest.raises(MailError, match=r"deferred 1 recipient \(451 4\.1\.1\)") as late:
         send(mailing)
     assert late.value.transient
     server.refuses = {}
-    assert send(mailing).words == "mailed to 1 recipient; 1 recipient had it already"
+    assert send(mailing).outcome == "mailed to 1 recipient; 1 recipient had it already"
     assert [who for who, _ in server.taken] == [DEAN, BURSAR]
 
 
@@ -417,9 +421,9 @@ QUOTED = "1,204 \N{EN DASH} \N{LEFT DOUBLE QUOTATION MARK}x"
 
 
 def test_the_words_of_a_picture_are_in_its_file(tmp_path):
-    told = with_words(PIXEL, "Enrollment", QUOTED)
-    assert words_of(told) == ("Enrollment", QUOTED)
-    assert words_of(PIXEL) == ("", "")
+    told = embed_texts(PIXEL, "Enrollment", QUOTED)
+    assert read_texts(told) == ("Enrollment", QUOTED)
+    assert read_texts(PIXEL) == ("", "")
     (tmp_path / "trend.png").write_bytes(told)
     (picture,) = read_pictures(tmp_path)
     assert picture == Picture("trend", "Enrollment", QUOTED, told)
@@ -441,20 +445,24 @@ def said_of_mail(instance, outcome):
     return {name: value.value for name, value in metadata.items()}
 
 
-@pytest.fixture
-def three_days(mailing):
-    """Sixty marked students; two leave and one comes, day after day."""
+def two_of_three_days(university):
+    """Sixty marked students; two leave and one comes, day after day. The last day is not run."""
     people = [
         student(f"SECRET{n:03d}", student_name=f"Hidden Person{n:03d}", program=f"P{n % 3}")
         for n in range(70)
     ]
     for number, date in enumerate(("2024-09-08", "2024-09-09", "2024-09-10")):
-        mailing.write(date, people[2 * number : 60 + number])
-    return mailing
+        university.write(date, people[2 * number : 60 + number])
+    assert university.run("2024-09-08", "2024-09-09").success
+
+
+@pytest.fixture
+def three_days(filled_by, server, monkeypatch):
+    return mailing_over(server, filled_by(two_of_three_days), monkeypatch)
 
 
 def test_a_run_that_was_asked_to_mails_its_day_once(three_days, server, dagster_instance):
-    three_days.run("2024-09-08", "2024-09-10")
+    three_days.run("2024-09-10")
     quiet = run_day(three_days, "2024-09-08", last="2024-09-09", tags=())
     assert quiet.success, quiet.failures
     assert "range of days" in said_of_mail(dagster_instance, quiet)["not_mailed"]
@@ -496,7 +504,7 @@ def test_a_run_that_was_asked_to_mails_its_day_once(three_days, server, dagster_
 
 
 def test_lists_of_students_are_in_the_mail_only_where_that_is_switched_on(three_days, server):
-    three_days.run("2024-09-08", "2024-09-10")
+    three_days.run("2024-09-10")
     three_days.change(email={**keys(three_days), "include_student_lists": True})
     assert run_day(three_days, "2024-09-10").success
     message = read_mail(server.taken[0][1])
@@ -519,7 +527,6 @@ def test_a_long_list_of_students_ends_with_a_number(mailing):
 
 
 def test_a_day_that_is_missing_is_mailed_to_nobody(three_days, server):
-    three_days.run("2024-09-08", "2024-09-09")
     assert not run_day(three_days, "2024-09-11", job=DAILY).success
     assert server.sessions == 0
 
@@ -528,7 +535,6 @@ def test_figures_with_an_error_are_not_mailed(three_days, server, monkeypatch):
     from enrollment_assets.pipeline import findings as quality
     from enrollment_assets.pipeline.changes import checks as changes
 
-    three_days.run("2024-09-08", "2024-09-09")
     wrong = quality.Finding("changes_reconcile", False, is_error=True, figures={})
     monkeypatch.setattr(changes, "changes_reconcile", lambda _: wrong)
     outcome = run_day(three_days, "2024-09-10", job=DAILY)
@@ -538,7 +544,6 @@ def test_figures_with_an_error_are_not_mailed(three_days, server, monkeypatch):
 
 
 def test_nothing_is_mailed_where_an_asset_of_the_run_failed(three_days, server, tmp_path):
-    three_days.run("2024-09-08", "2024-09-09")
     folder = tmp_path / "metrics"
     folder.mkdir()
     (folder / "broken.sql").write_text(BROKEN)
@@ -566,7 +571,7 @@ WHERE date BETWEEN $first AND $last
 
 
 def test_a_mail_server_that_is_down_fails_the_run_in_words(three_days, server, monkeypatch):
-    three_days.run("2024-09-08", "2024-09-10")
+    three_days.run("2024-09-10")
     monkeypatch.setattr(delivery, "_TRIES", 2)
     monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.01)
     server.fails_at = lambda: ("connect", 0)
@@ -603,7 +608,6 @@ def mail_server():
 def test_a_command_mails_over_a_real_mail_server_into_mailboxes(
     three_days, mail_server, monkeypatch
 ):
-    three_days.run("2024-09-08", "2024-09-09")
     recipients = [DEAN, BURSAR, "nobody@example.edu"]
     port, folder = mail_server
     monkeypatch.setenv("SMTP_URL", f"smtp+starttls://user:password@localhost:{port}")
@@ -639,7 +643,7 @@ def test_a_command_mails_over_a_real_mail_server_into_mailboxes(
         assert f"cid:{image['Content-ID'].strip('<>')}" in html.get_content()
         published = three_days.settings.report_path(DAY) / image.get_filename()
         assert image.get_content() == published.read_bytes()
-    assert all(words_of(image.get_content())[1] in html.get_content() for image in images)
+    assert all(read_texts(image.get_content())[1] in html.get_content() for image in images)
 
 
 def parse(file):
@@ -647,14 +651,13 @@ def parse(file):
 
 
 def test_a_command_that_fails_tells_the_alert_addresses_and_nobody_else(three_days, server):
-    three_days.run("2024-09-08", "2024-09-09")
     with open_channel() as service:
         three_days.change(alerts={"urls": [service.address]})
         code, words = enrollment(three_days, "run", "--date", "2024-09-11", "--email")
         assert code == 1
-        assert "alerts.urls were told." in words
+        assert "Alert sent." in words
         (message,) = service.sent
-        assert message.startswith("Test University: the mail is held, and 1 more\n")
+        assert message.startswith("Test University: the report was not mailed, and 1 more\n")
         assert "daily_enrollment_job 2024-09-11 failed: 2024-09-11: missing" in message
         service.works = False
         code, words = enrollment(three_days, "run", "--date", "2024-09-12", "--email")

@@ -15,15 +15,16 @@ import yaml
 from PIL import Image
 
 from enrollment_assets.errors import ConfigurationError
-from enrollment_assets.pipeline.names import DAILY, FIGURES
-from enrollment_assets.publishing.reports import canvas
-from enrollment_assets.publishing.reports.charts import draw_charts
+from enrollment_assets.pipeline.names import BACKFILL, DAILY
+from enrollment_assets.publishing.reports.charts import canvas
+from enrollment_assets.publishing.reports.charts.chart_data import ChartData
+from enrollment_assets.publishing.reports.charts.drawing import draw_charts
+from enrollment_assets.publishing.reports.charts.segments import segments
 from enrollment_assets.publishing.reports.colors import contrast, readable
 from enrollment_assets.publishing.reports.daily import publish_day
 from enrollment_assets.publishing.reports.figures import main_term, read_figures
+from enrollment_assets.publishing.reports.formatting import plain
 from enrollment_assets.publishing.reports.page import read_logo, render_page
-from enrollment_assets.publishing.reports.scene import Scene
-from enrollment_assets.publishing.reports.segment_bars import segments
 from enrollment_assets.publishing.reports.site import (
     IndexTerm,
     index_rows,
@@ -31,7 +32,6 @@ from enrollment_assets.publishing.reports.site import (
     render_index,
 )
 from enrollment_assets.publishing.reports.summary import summary
-from enrollment_assets.publishing.reports.words import plain
 from enrollment_assets_tests.conftest import (
     CHECKOUT,
     CONFIG,
@@ -51,7 +51,7 @@ from enrollment_assets_tests.support.day_figures import (
 )
 from enrollment_assets_tests.support.malicious import malicious_names, marker
 
-CHARTS = ["trend", "daily_changes", "continuation", "segments", "dashboard"]
+CHARTS = ["pace", "daily_changes", "continuation", "segments", "dashboard"]
 
 
 def size(png):
@@ -122,16 +122,16 @@ def test_the_text_of_a_chart_holds_its_figures(university):
         segments=[segment_row(spring, "History", 110, 100), segment_row(spring, "Art", 30, 70)],
         with_forecast=True,
     )
-    trend, changes, continuation, segments, dashboard = (
+    pace, changes, continuation, segments, dashboard = (
         chart.alt for chart in draw_charts(made, university.settings)
     )
-    assert "from 1,000 on 2024-12-01 to 960 on 2024-12-03" in trend
-    assert "Fall 2024 had 950 on 2024-07-16" in trend
-    assert "On 2025-01-27, its census" in trend
-    assert "10 added and 50 dropped, \u221240 in all; most dropped on 2024-12-03 (50)" in changes
-    assert "whose census is still to come" in continuation
+    assert "from 1,000 on 2024-12-01 to 960 on 2024-12-03" in pace
+    assert "Fall 2024 had 950 on 2024-07-16" in pace
+    assert "The forecast for 2025-01-27, its census, is" in pace
+    assert "10 added, 50 dropped, net \u221240; most drops on 2024-12-03 (50)" in changes
+    assert "which is before its census" in continuation
     assert "led by Art with \u221240" in segments
-    assert dashboard == f"{trend} {changes} {continuation} {segments}"
+    assert dashboard == f"{pace} {changes} {continuation} {segments}"
 
 
 def test_the_text_of_continuation_compares_the_same_number_of_days(university):
@@ -143,14 +143,14 @@ def test_the_text_of_continuation_compares_the_same_number_of_days(university):
     before = continuation_of(history_of(autumn, [80, 78, 40], then), autumn)
     made = replace(made, continuation=pd.concat([made.continuation, before]))
     said = draw_charts(made, university.settings)[2].alt
-    assert "Spring 2025 stands at 99.9 % after 6 days. Fall 2024 had 99.8 % after 6 days." in said
+    assert "Spring 2025 is at 99.9% after 6 days. Fall 2024 had 99.8% after 6 days." in said
 
 
 def test_after_a_census_without_a_snapshot_nothing_says_that_it_is_to_come(university):
     made = figures(university.settings, [100, 98], first="2024-10-01")
-    assert "of whose census there is no snapshot" in draw_charts(made, university.settings)[2].alt
+    assert "which has no census snapshot" in draw_charts(made, university.settings)[2].alt
     said = told(made, university)
-    assert said.tiles[4].note == "day over day, since there is no snapshot of the census"
+    assert said.tiles[4].note == "day over day, without a census snapshot"
     assert said.tiles[5].note == "no snapshot on or before 2024-09-09"
 
 
@@ -161,7 +161,7 @@ def test_a_census_without_a_snapshot_names_the_day_that_stands_for_it(university
     said = told(made, university)
     assert said.tiles[5].value == "98"
     assert said.tiles[5].note == "on 2024-09-07, the last snapshot before 2024-09-09"
-    assert said.terms[0].census == "2024-09-09: 98, of 2024-09-07"
+    assert said.terms[0].census == "2024-09-09: 98 (on 2024-09-07)"
 
 
 def test_a_report_is_in_the_words_of_the_population(university):
@@ -210,7 +210,7 @@ def test_thirty_segments_with_long_names_are_cut_to_the_largest(university):
     )
     alt = draw_charts(made, university.settings)[3].alt
     assert "led by Interdisciplinary Studies of Something Long, number 0 with +200" in alt
-    assert "18 more with smaller parts are not drawn" in alt
+    assert "18 more with smaller changes not shown" in alt
 
 
 def test_withheld_segments_are_counted_and_not_drawn(university):
@@ -275,10 +275,10 @@ def test_malicious_names_are_drawn_as_they_are(university, block):
         made = figures(
             university.settings, [9, 9], term=spring, first="2024-12-01", past=[9, 9], segments=rows
         )
-        sheet = canvas.sheet()
-        axes = sheet.add_subplot()
-        segments(Scene(made, university.settings), axes)
-        canvas.picture(sheet)
+        figure = canvas.blank_figure()
+        axes = figure.add_subplot()
+        segments(ChartData(made, university.settings), axes)
+        canvas.rendered(figure)
         for text in axes.get_yticklabels():
             assert text._preprocess_math(text.get_text())[1] is False
             assert not re.search(
@@ -331,18 +331,40 @@ def anomaly(made, **keys):
 def test_a_usual_day_is_news_too(university):
     made = figures(university.settings, [100, 102])
     said = told(with_rows(made, anomalies=[anomaly(made)]), university)
-    assert said.sentences[2] == "What came and went on this day is within the normal range."
+    assert said.sentences[2] == "Today's adds and drops are within the normal range."
     assert said.anomalies == ()
     assert said.headline == "Fall 2024: 102 students, +2 since 2024-04-02"
 
 
+def test_figures_are_compared_with_last_year_or_with_the_prior_term_by_name(university):
+    spring = university.settings.terms[1]
+    made = figures(university.settings, [100, 104], term=spring, first="2024-12-01", past=[90, 91])
+    tiles = told(made, university).tiles
+    assert tiles[0].note == "+13 (+14.3%) vs. 91 at this point in Fall 2024"
+    assert tiles[1].note == "+3 vs. 1 at this point in Fall 2024"
+    terms = [term.model_dump(mode="json") for term in university.settings.terms]
+    earlier = {"code": "2024SP", "name": "Spring 2024", "starts": "2024-01-15"}
+    earlier |= {"registration_opens": "2023-11-01", "census": "2024-01-29", "ends": "2024-05-10"}
+    university.change(terms=[earlier, terms[0], {**terms[1], "comparison": "2024SP"}])
+    spring = university.settings.terms[2]
+    made = figures(
+        university.settings, [100, 104, 104], term=spring, first="2024-12-01", past=[90, 91, 91]
+    )
+    said = told(made, university)
+    assert said.headline.endswith(
+        ", unchanged since 2024-12-02, 14.3% ahead of this point last year"
+    )
+    assert said.tiles[0].note == "+13 (+14.3%) vs. 91 at this point last year"
+    assert said.tiles[1].note == "same as last year (0)"
+
+
 def test_without_insight_the_texts_say_what_is_missing(university):
     said = told(figures(university.settings, [100, 102]), university)
-    assert "insight was left out" in said.sentences[2]
-    assert said.tiles[5].note == "not computed: insight was left out of this day's run"
-    assert "insight was left out" in said.segments_note
-    assert "insight was left out" in said.anomalies_note
-    assert "insight was left out" in said.scorecard_note
+    assert "insight step was skipped" in said.sentences[2]
+    assert said.tiles[5].note == "not computed: the insight step was skipped in this run"
+    assert "insight step was skipped" in said.segments_note
+    assert "insight step was skipped" in said.anomalies_note
+    assert "insight step was skipped" in said.forecasts_note
     assert len(said.tiles) == 6
 
 
@@ -374,9 +396,12 @@ def test_an_anomaly_of_a_segment_that_is_not_shown_has_no_name(history):
     assert first.startswith(
         "Fall 2024: more students dropped than usual: most of it lies in one seg"
     )
-    assert "division Arts accounts for 80 % of it. 77 a day" in second
+    assert (
+        "division Arts accounts for 80 % of it. 77 per day; 3 expected, normal range 0 to 9."
+        in second
+    )
     assert third == "Fall 2024, division Arts: unusual."
-    assert last.startswith("Fall 2024: an unusual change in a small segment, not named")
+    assert last.startswith("Fall 2024: an unusual change in a small segment, which is withheld.")
 
 
 def test_at_most_five_anomalies_are_told(university):
@@ -384,7 +409,7 @@ def test_at_most_five_anomalies_are_told(university):
     rows = [anomaly(made, is_anomaly=True, explanation=f"cause {n}") for n in range(9)]
     said = told(with_rows(made, anomalies=rows), university)
     assert len(said.anomalies) == 5
-    assert said.anomalies[-1] == "And 5 more: see the tables."
+    assert said.anomalies[-1] == "And 5 more, not listed here."
 
 
 def test_data_quality_names_the_probable_cause(university):
@@ -400,18 +425,17 @@ def test_data_quality_names_the_probable_cause(university):
     rows = [row, {"term": None, "row_count": 3}]
     said = told(with_rows(made, quality=rows), university).quality
     assert said == (
-        "Fall 2024: the same rows as on the business day before; probable cause: an old extract.",
+        "Fall 2024: same rows as on the previous business day. Probable cause: an old extract.",
         (
-            "Fall 2024: 8 rows (1.57 %) repeated a key that stood there already; one of each was kept; "
-            "probable cause: a join."
+            "Fall 2024: 8 rows (1.57%) were duplicates; one of each was kept. Probable cause: a join in "
+            "the query."
         ),
         (
-            "Fall 2024: 1 row (0.20 %) had no id and stayed out; probable cause: a query that reads other "
-            "people too."
+            "Fall 2024: 1 row (0.20%) had no ID and was excluded. Probable cause: a query that also reads "
+            "other people."
         ),
         (
-            "3 rows of terms that are not configured stayed out; probable cause: a new term, which "
-            "enrollment.yaml does not name."
+            "3 rows of unknown terms were excluded. Probable cause: a new term that is not configured yet."
         ),
     )
 
@@ -465,7 +489,7 @@ def built(tmp_path_factory):
     made.write("2024-09-12", [*everyone[5:], student("new")])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", str(home))
-        made.run("2024-09-08", "2024-09-12", job=FIGURES)
+        made.run("2024-09-08", "2024-09-12", job=BACKFILL)
     return folder
 
 
@@ -504,7 +528,7 @@ def test_what_comes_later_changes_nothing_in_a_page(history, university):
     for date in ("2024-09-08", "2024-09-09"):
         shutil.copy(history.file(date), university.file(date))
     university.change(institution={"name": history.settings.institution.name})
-    university.run("2024-09-08", "2024-09-09", job=FIGURES)
+    university.run("2024-09-08", "2024-09-09", job=BACKFILL)
     publish(university, "2024-09-09")
     publish(history, "2024-09-09")
     assert page_of(university, "2024-09-09") == page_of(history, "2024-09-09")
@@ -526,8 +550,8 @@ def test_days_that_lack_are_remarked_on(history):
     assert said.status == "OK"
     assert said.quality == (
         (
-            "Fall 2024: not accepted in the last two weeks: 2024-09-10 to 2024-09-11 (missing); the "
-            "next day's changes cover more than one day."
+            "Fall 2024: not accepted in the last two weeks: 2024-09-10 to 2024-09-11 (missing). The "
+            "next snapshot's changes cover more than one day."
         ),
     )
 
@@ -540,7 +564,7 @@ def test_a_day_with_a_missing_term_is_provisional(university):
     university.run("2024-12-01", "2024-12-02")
     said = summary(read(university, "2024-12-02"), university.settings)
     assert said.status == "Provisional"
-    assert "Spring 2025 had a snapshot of this day that was refused" in said.status_words
+    assert "Spring 2025 has a rejected snapshot for this day" in said.status_text
     publish(university, "2024-12-01", "2024-12-02")
     index = (university.settings.data_path / "reports" / "index.html").read_text()
     assert re.findall(r"<td>(OK|Provisional)</td>", index) == ["Provisional", "OK"]
@@ -572,7 +596,7 @@ def test_the_same_point_last_year_is_shown_with_its_date(university):
     assert said.main == "Spring 2025"
     assert said.terms[0].same_point == f"50 on {then}"
     assert (
-        f"That is 20.0 % behind Fall 2024 at the same point, which had 50 on {then}."
+        f"That is 20.0% behind Fall 2024, which had 50 at the same point ({then})."
         in said.sentences
     )
 
@@ -816,6 +840,6 @@ def test_a_malicious_term_changes_nothing_in_the_list(university, look_at, tmp_p
     )
     page = look_at(path)
     assert page.complaints == []
-    assert page.title() == "Test University: reports on enrollment"
+    assert page.title() == "Test University: enrollment reports"
     assert page.locator("td:nth-child(3) span").count() == 500
     assert page.locator("td:nth-child(3) span *").count() == 0

@@ -9,7 +9,7 @@ import pytest
 from enrollment_assets.cli.running import execute_and_restate
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.orchestration.assembly import build_defs
-from enrollment_assets.pipeline.names import CORE, FIGURES
+from enrollment_assets.pipeline.names import BACKFILL, CORE
 from enrollment_assets.schema import platform, sql_files
 from enrollment_assets.schema.platform import platform_tables
 from enrollment_assets.warehouse import statements
@@ -71,7 +71,7 @@ def test_one_file_adds_a_table_that_is_restated_after_a_late_day(university, roo
     university.write("2024-09-03", people(1, 2))
     university.write("2024-09-05", people(1, 2, 3))
     university.write("2024-09-06", people(1, 2, 3, 4))
-    assert university.run("2024-09-03", "2024-09-06", job=FIGURES).success
+    assert university.run("2024-09-03", "2024-09-06", job=BACKFILL).success
     everything = "SELECT date, term, students FROM enrollment.ever_enrolled ORDER BY date"
     assert university.query(everything) == [
         (day("2024-09-05"), "2024FA", 1),
@@ -101,6 +101,35 @@ def test_the_asset_comes_from_the_header(university, room):
     assert [column.name for column in schema.columns] == ["date", "term", "students"]
     references = node.metadata["dagster/code_references"].code_references
     assert references[0].file_path == str(room / "ever_enrolled.sql")
+
+
+EXPORT = """\
+-- name: fact_largest
+-- stage: exports
+-- grain: One row per term
+-- depends_on: enrollment_metrics
+-- columns:
+--   term: VARCHAR - Code of the term
+--   most: BIGINT - Highest headcount of the term
+
+SELECT term, max(total_enrollment) AS most FROM enrollment.enrollment_metrics GROUP BY term
+"""
+
+
+def test_one_file_adds_an_export(university, room):
+    (room / "fact_largest.sql").write_text(EXPORT)
+    university.write("2024-09-03", people(1, 2))
+    university.write("2024-09-04", people(1, 2, 3))
+    assert university.run("2024-09-03", "2024-09-04", job=BACKFILL).success
+    exported = university.settings.data_path / "exports" / "csv" / "fact_largest.csv"
+    assert exported.read_text(encoding="utf-8-sig").split() == ["term,most", "2024FA,3"]
+    node = (
+        build_defs(settings=university.settings)
+        .resolve_asset_graph()
+        .get(dg.AssetKey("fact_largest"))
+    )
+    assert dg.AssetKey("enrollment_metrics") in node.parent_keys
+    assert node.group_name == "exports"
 
 
 @pytest.mark.parametrize(

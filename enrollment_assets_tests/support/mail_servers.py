@@ -18,7 +18,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import ClassVar
 
-from enrollment_assets.publishing.reports.summary import DaySummary, TermRow, Tile
+from enrollment_assets.publishing.reports.texts import DaySummary, TermRow, Tile
 from enrollment_assets_tests.conftest import day
 
 # Where a server can fail: it hangs up, or says that it cannot now.
@@ -28,13 +28,13 @@ SUMMARY = DaySummary(
     institution="Test University",
     day=day("2024-09-10"),
     status="OK",
-    status_words="every open term has a snapshot of the day",
+    status_text="every open term has a snapshot of the day",
     headline="Fall 2024: 1,204 students, +12 since 2024-09-09",
     sentences=(
         "Fall 2024 has 1,204 students.",
-        "That is 2.1 % ahead of Fall 2023 \N{EN DASH} more or less.",
+        "That is 2.1% ahead of Fall 2023 \N{EN DASH} more or less.",
     ),
-    tiles=(Tile("Headcount", "1,204", "+25 on Fall 2023"), Tile("Net change", "+12", "")),
+    tiles=(Tile("Headcount", "1,204", "+25 vs. Fall 2023"), Tile("Net change", "+12", "")),
     anomalies=("Drops of Fall 2024: 60, expected 5 (0 to 12): payment due",),
     quality=("3 rows had no id.",),
     terms=(TermRow("Fall 2024", "1,204", "+12", "1,179", "+25"),),

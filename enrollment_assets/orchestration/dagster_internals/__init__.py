@@ -1,6 +1,6 @@
 """Dagster's private names, all that this project uses, in this room only.
 
-The version of Dagster is pinned for them. Tags are public text, and stand as strings in
+The version of Dagster is pinned for them. Tags are public text, and are strings in
 `pipeline/names.py`; a test compares those with Dagster's own. What the SQLite storage is built on is in
 `storage`, apart, since it loads SQLAlchemy.
 """
@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING
 # What `DagsterInstance.get` raises for a `dagster.yaml` that it cannot use: one of two kinds.
 from dagster._check import CheckError
 
+# A job of this process, as `execute_run` below takes it.
+from dagster._core.definitions.job_base import InMemoryJob
+
 # The type of what `define_asset_job` gives.
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+# Runs what `create_run_for_job` recorded. `execute_job`, which is public, asks for a job that it
+# loads a second time, and records no code location.
+from dagster._core.execution.api import execute_run
+
+# Which code location a run belongs to: the UI finds runs by it, and begins them again there.
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
 # Base classes of the IO manager: dagster-duckdb offers no hook for a transaction.
 from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, TableSlice
@@ -34,8 +44,12 @@ __all__ = [
     "DagsterError",
     "DbIOManager",
     "DbTypeHandler",
+    "InMemoryJob",
+    "RegisteredCodeLocationOrigin",
+    "RemoteRepositoryOrigin",
     "TableSlice",
     "UnresolvedAssetJobDefinition",
     "backfill",
+    "execute_run",
     "reverse_cron_string_iterator",
 ]

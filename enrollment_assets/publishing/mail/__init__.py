@@ -1,1 +1,1 @@
-"""The daily mail: composed, sent once, recorded."""
+"""The daily mail: composed, sent once to each recipient, and recorded."""

@@ -1,4 +1,4 @@
-"""After the last stage: the report of a day is mailed, where the run was asked to tell people."""
+"""Mails the report of a day after everything else, if the run was asked to."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from enrollment_assets.publishing.mail.delivery import mail_report
 from enrollment_assets.support import progress
 from enrollment_assets.warehouse.connection import Warehouse
 
-# Figures for which one of these found an error are wrong: nobody is mailed them.
+# If one of these checks finds an error, the figures are wrong and are not mailed.
 HOLDING_CHECKS = ("changes_reconcile", "baseline_is_current")
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """`report_email`, the mail of a day."""
+    """The asset `report_email`."""
 
     @dg.asset(
         group_name="reports",
@@ -28,21 +28,21 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         partitions_def=daily_partitions(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
-        # After everything else that can run: what fails there holds the mail.
+        # Last of all, since a failure anywhere else in the run holds the mail.
         op_tags={"dagster/priority": "-10"},
     )
     def report_email(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.MaterializeResult[None]:
-        """One mail a day to each recipient, from the schedule or `enrollment run --email` only."""
+        """One mail a day to each recipient, only from the schedule or `enrollment run --email`."""
         days = days_of(context)
-        why = why_no_mail(settings, context.run.tags, len(days))
-        if why:
+        reason = why_not_mailed(settings, context.run.tags, len(days))
+        if reason:
             if NOTIFY_TAG in context.run.tags:
-                progress.note(f"No mail: {why}.")
-            return dg.MaterializeResult(metadata={"not_mailed": why})
-        if held := _why_held(context, days[0]):
-            raise dg.Failure(f"The mail of {days[0]} is held: {held}.", allow_retries=False)
+                progress.note(f"No mail was sent: {reason}.")
+            return dg.MaterializeResult(metadata={"not_mailed": reason})
+        if problem := _why_held(context, days[0]):
+            raise dg.Failure(f"The mail of {days[0]} is held: {problem}.", allow_retries=False)
         with warehouse.connect() as connection:
             mailed = mail_report(
                 connection,
@@ -52,8 +52,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 job=context.run.job_name,
             )
         if mailed is None:
-            return dg.MaterializeResult(metadata={"not_mailed": "there is no report of this day"})
-        progress.note(f"The report of {days[0]}: {mailed.words}.")
+            return dg.MaterializeResult(metadata={"not_mailed": "this day has no report"})
+        progress.note(f"The report of {days[0]} was {mailed.outcome}.")
         return dg.MaterializeResult(
             metadata={
                 "mailed": mailed.accepted,
@@ -65,19 +65,19 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     return [report_email]
 
 
-def why_no_mail(settings: Settings, tags: Mapping[str, str], days: int) -> str | None:
-    """Why a run over so many days mails nothing, or None where it does."""
+def why_not_mailed(settings: Settings, tags: Mapping[str, str], days: int) -> str | None:
+    """Why a run over so many days sends no mail; None if it sends one."""
     if BACKFILL_TAG in tags or days != 1:
-        return "a backfill or a range of days mails nothing"
+        return "a backfill or a range of days sends no mail"
     if tags.get(NOTIFY_TAG) != "email":
-        return "the run was not asked to (enrollment run --email, or the schedule)"
+        return "the run was not asked to (use enrollment run --email, or the schedule)"
     if not settings.email.enabled:
         return "email.enabled is false"
     return None
 
 
 def _why_held(context: dg.AssetExecutionContext, day: dt.date) -> str | None:
-    """What failed in this run, or which check found an error in the figures of the day."""
+    """The step that failed in this run, or the check that found an error in the day's figures."""
     kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
     records = context.instance.get_records_for_run(context.run.run_id, of_type=kinds).records
     failed, wrong = set(), set()
@@ -95,4 +95,4 @@ def _why_held(context: dg.AssetExecutionContext, day: dt.date) -> str | None:
             wrong.add(check.check_name)
     if failed:
         return f"{', '.join(sorted(failed))} failed"
-    return f"{', '.join(sorted(wrong))} found an error in its figures" if wrong else None
+    return f"{', '.join(sorted(wrong))} found an error in the figures" if wrong else None

@@ -1,7 +1,7 @@
-"""The daily mail: the same texts as the page, as HTML made of MJML, as plain text, with its pictures.
+"""Composes the daily mail: the texts of the page as HTML (made with MJML) and plain text, with charts.
 
-There is no List-Unsubscribe: recipients stand in the configuration, and no address takes anybody off
-by itself. The footer says who can.
+It has no List-Unsubscribe header: recipients are in the configuration, and no address removes them
+automatically. The footer says whom to ask.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from enrollment_assets.config import Settings
 from enrollment_assets.config.fields import domain_of
+from enrollment_assets.publishing.reports.formatting import count, plain, shortened
 from enrollment_assets.publishing.reports.pictures import Picture
-from enrollment_assets.publishing.reports.summary import DaySummary
-from enrollment_assets.publishing.reports.words import plain, shortened
+from enrollment_assets.publishing.reports.texts import DaySummary
 from enrollment_assets.support.lazy import lazy
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 else:
     jinja2 = lazy("jinja2")
 
-# Mail servers and people's patience: pictures beyond this are left to the page.
+# Mail servers refuse large mails: pictures beyond this size are only on the page.
 MOST_BYTES = 900_000
 MOST_STUDENTS = 200
 _LONGEST_SUBJECT = 180
-# Nothing in a message needs a server that takes eight bits.
+# Every server accepts messages of seven bits.
 POLICY = email.policy.SMTP.clone(cte_type="7bit")
 
 
@@ -47,16 +47,21 @@ class StudentRow:
 
 @dataclass(frozen=True)
 class StudentList:
-    """Students of one kind of change, at most `MOST_STUDENTS`; `more` are not shown."""
+    """Students of one kind of change, at most `MOST_STUDENTS`; `more` are not listed."""
 
     title: str
     rows: tuple[StudentRow, ...]
     more: int = 0
 
+    @property
+    def more_text(self) -> str:
+        """How many students are not listed; empty if all are."""
+        return f"and {count(self.more)} more" if self.more else ""
+
 
 @dataclass(frozen=True)
 class MailText:
-    """What a mail says, before it is known to whom it goes."""
+    """What a mail says, without its recipients."""
 
     subject: str
     plain: str
@@ -70,20 +75,23 @@ def compose(
     settings: Settings,
     lists: Sequence[StudentList] = (),
 ) -> MailText:
-    """Word the mail of a day; of pictures that would make it too large, the last ones are left out."""
+    """Compose the mail of a day; if its pictures are too large, the last ones are left out."""
     from mjml import mjml2html
 
     kept = _small_enough(pictures)
     subject = _subject(summary, settings)
-    about = {
+    values = {
         "subject": subject,
         "summary": _cleaned(summary),
-        "words": settings.vocabulary,
+        "vocabulary": settings.vocabulary,
         "primary": settings.reports.primary_color,
         "accent": settings.reports.accent_color,
         "remarks": [
             (title, [plain(line) for line in lines])
-            for title, lines in (("Unusual", summary.anomalies), ("Data quality", summary.quality))
+            for title, lines in (
+                ("Anomalies", summary.anomalies),
+                ("Data quality", summary.quality),
+            )
             if lines
         ],
         "pictures": [
@@ -91,11 +99,11 @@ def compose(
             for p in kept
         ],
         "lists": _cleaned(tuple(lists)),
-        "footer": f"Sent each morning to those whom the platform of {plain(summary.institution)} has "
-        "in its configuration; who runs it can take you off. Small groups are withheld in it.",
+        "footer": f"You are on {plain(summary.institution)}'s {plain(settings.vocabulary.enrollment)} "
+        "report list. To unsubscribe, contact the sender. Small groups are withheld.",
     }
-    markup = _environment(autoescape=True).get_template("mail.mjml.j2").render(about)
-    text = _environment(autoescape=False).get_template("mail.txt.j2").render(about)
+    markup = _environment(autoescape=True).get_template("mail.mjml.j2").render(values)
+    text = _environment(autoescape=False).get_template("mail.txt.j2").render(values)
     html: str = mjml2html(markup, disable_comments=False, fonts={})
     return MailText(subject, _few_blank_lines(text), html, kept)
 
@@ -108,7 +116,7 @@ def address_to(
     day: dt.date,
     sent_at: dt.datetime,
 ) -> EmailMessage:
-    """The message for these recipients; `sent_at` is the moment at which it goes out."""
+    """The message for these recipients; `sent_at` is the moment at which it is sent."""
     sender_name, sender = parseaddr(settings.email.sender or "")
     message = EmailMessage(policy=POLICY)
     message["From"] = Address(plain(sender_name), addr_spec=sender)
@@ -134,9 +142,9 @@ def address_to(
 
 
 def _subject(summary: DaySummary, settings: Settings) -> str:
-    """One line, whatever the names hold: `plain` leaves no control character in it.
+    """One line: `plain` removes every control character.
 
-    What looks like an encoded word (RFC 2047) would be decoded into anything: it is broken up.
+    What looks like an encoded word (RFC 2047) could be decoded into anything, so it is broken up.
     """
     prefix = plain(settings.email.subject_prefix)
     line = f"{prefix} {plain(summary.institution)} {summary.day}: {plain(summary.headline)}"
@@ -159,7 +167,7 @@ def _small_enough(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
 
 
 def _cleaned(value: Any) -> Any:
-    """The texts of a summary, or of lists, without control characters, which XML cannot hold."""
+    """The texts of a summary or of lists without control characters, which XML cannot hold."""
     if isinstance(value, str):
         return plain(value)
     if isinstance(value, tuple):

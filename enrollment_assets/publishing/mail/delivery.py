@@ -1,4 +1,4 @@
-"""Mails a day's report: once to each recipient, between the ledger and the mail server."""
+"""Mails a day's report once to each recipient, as the ledger of mails shows."""
 
 import datetime as dt
 from collections import Counter
@@ -11,8 +11,7 @@ import tenacity
 from enrollment_assets.config import Settings
 from enrollment_assets.config.fields import domain_of
 from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError
-from enrollment_assets.publishing.mail import ledger as deliveries
-from enrollment_assets.publishing.mail import smtp as mailer
+from enrollment_assets.publishing.mail import ledger, smtp
 from enrollment_assets.publishing.mail.compose import (
     MOST_STUDENTS,
     MailText,
@@ -30,14 +29,14 @@ from enrollment_assets.support import progress
 from enrollment_assets.warehouse.connection import plain_errors, transaction
 from enrollment_assets.warehouse.statements import statement
 
-# Some two and a half minutes in all: the run holds the warehouse meanwhile.
+# About two and a half minutes in all, since the run locks the warehouse meanwhile.
 _TRIES = 6
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 80.0
 
 
 @dataclass(frozen=True)
 class DayMail:
-    """The mail of a day, and how many students its lists hold, by term and kind of change."""
+    """The mail of a day, and the number of students that it lists by term and kind of change."""
 
     text: "MailText"
     listed: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -45,26 +44,26 @@ class DayMail:
 
 @dataclass(frozen=True)
 class Mailed:
-    """What came of mailing a day, in numbers of recipients."""
+    """How many recipients have the mail of a day, and who was refused."""
 
     accepted: int = 0
     had_it: int = 0
     refused: tuple[Refusal, ...] = ()
 
     @property
-    def words(self) -> str:
-        """In words, without an address."""
-        said = [f"mailed to {_recipients(self.accepted)}"] if self.accepted else []
+    def outcome(self) -> str:
+        """The same as a text, without an address."""
+        parts = [f"mailed to {_recipients(self.accepted)}"] if self.accepted else []
         if self.had_it:
-            said.append(f"{_recipients(self.had_it)} had it already")
-        return "; ".join([*said, *([self.refusals] if self.refused else [])])
+            parts.append(f"{_recipients(self.had_it)} had it already")
+        return "; ".join([*parts, *([self.refusals] if self.refused else [])])
 
     @property
     def refusals(self) -> str:
-        """How many were refused, with the server's codes and their domains; empty if none was."""
+        """How many recipients were refused, with codes and domains; empty if none was."""
         if not self.refused:
             return ""
-        codes = ", ".join(sorted({refusal.words for refusal in self.refused}))
+        codes = ", ".join(sorted({refusal.codes for refusal in self.refused}))
         domains = ", ".join(sorted({domain_of(refusal.recipient) for refusal in self.refused}))
         return f"the mail server refused {_recipients(len(self.refused))} at {domains} ({codes})"
 
@@ -74,14 +73,14 @@ def _recipients(number: int) -> str:
 
 
 def check(settings: Settings) -> Server:
-    """The mail server, if the configuration holds all that a mail needs.
+    """The mail server, after checking that the configuration has everything a mail needs.
 
     Raises:
         ConfigurationError: with what is missing.
     """
     if not (settings.email.sender and settings.email.recipients):
-        raise ConfigurationError("email.from and email.recipients must be given to send mail.")
-    return mailer.server_of(settings)
+        raise ConfigurationError("To send mail, set email.from and email.recipients.")
+    return smtp.server_of(settings)
 
 
 def mail_report(
@@ -92,16 +91,16 @@ def mail_report(
     run_id: str,
     job: str,
 ) -> Mailed | None:
-    """Mail the report of a day to those who do not have it yet; None where there is no report.
+    """Mail the report of a day to those who do not have it yet; None if there is no report.
 
     Raises:
-        ConfigurationError: if the configuration lacks something.
-        MailError: if somebody could not be reached in several tries.
-        MailRefusedError: if the server refused, and nobody has the mail of the day.
+        ConfigurationError: if a setting is missing.
+        MailError: if a recipient could not be reached in several tries.
+        MailRefusedError: if the server refused the mail and nobody has it.
     """
     check(settings)
     recipients = settings.email.recipients
-    if not deliveries.outstanding(connection, settings, day, recipients):
+    if not ledger.outstanding(connection, settings, day, recipients):
         return Mailed(had_it=len(recipients))
     mail = compose_day(connection, settings, day)
     if mail is None:
@@ -112,7 +111,7 @@ def mail_report(
 def compose_day(
     connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
 ) -> DayMail | None:
-    """Word the mail of a day from its figures and its published pictures; None without figures."""
+    """Compose the mail of a day from its figures and published pictures; None without figures."""
     figures = read_figures(connection, settings, day)
     if figures is None:
         return None
@@ -124,7 +123,7 @@ def compose_day(
 def _student_lists(
     connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
 ) -> "tuple[list[StudentList], dict[tuple[str, str], int]]":
-    """The day's added and dropped students, where `email.include_student_lists` asks for them."""
+    """The day's added and dropped students, if `email.include_student_lists` is on."""
     if not settings.email.include_student_lists:
         return [], {}
     with plain_errors("Reading the students who were added and dropped"):
@@ -151,18 +150,18 @@ def send_day(
     job: str,
     first_pause: float = _FIRST_PAUSE,
 ) -> Mailed:
-    """Send the mail of a day to those who do not have it; try again what can be tried again.
+    """Send the mail of a day to those who do not have it, and try again after a temporary failure.
 
     Raises:
-        MailError: if somebody could not be reached; the others have it, and are not mailed again.
-        MailRefusedError: if the server refused, and nobody has the mail of the day.
+        MailError: if a recipient could not be reached; the others have the mail and get no second one.
+        MailRefusedError: if the server refused the mail and nobody has it.
     """
     server = check(settings)
     recipients = settings.email.recipients
 
     def without_it() -> int:
-        found = deliveries.outstanding(connection, settings, day, recipients)
-        return sum(len(batch.recipients) for batch in found)
+        batches = ledger.outstanding(connection, settings, day, recipients)
+        return sum(len(batch.recipients) for batch in batches)
 
     before = without_it()
     had_it = len(recipients) - before
@@ -176,13 +175,13 @@ def send_day(
                 _try(connection, settings, server, day, mail.text, refused, run_id)
     except MailError as error:
         raise type(error)(
-            f"The report of {day} was not mailed to {_recipients(without_it())}: {error} When that is "
-            f"mended, `enrollment run --date {day} --email` mails it to those who do not have it."
+            f"The report of {day} was not mailed to {_recipients(without_it())}: {error} Once that is "
+            f"fixed, `enrollment run --date {day} --email` mails it to those who do not have it."
         ) from None
     mailed = Mailed(before - without_it(), had_it, tuple(refused.values()))
     if not (mailed.accepted or mailed.had_it):
         raise MailRefusedError(
-            f"The report of {day} was mailed to nobody: {mailed.refusals}; see email.recipients."
+            f"The report of {day} was mailed to nobody: {mailed.refusals}; correct email.recipients."
         )
     return mailed
 
@@ -196,32 +195,34 @@ def _try(
     refused: dict[str, Refusal],
     run_id: str,
 ) -> None:
-    """Hand the mail over to all who do not have it and were not refused for good."""
+    """Send the mail to all recipients who do not have it and were not refused permanently."""
     sender = parseaddr(settings.email.sender or "")[1]
     recipients = [address for address in settings.email.recipients if address not in refused]
-    for batch in deliveries.outstanding(connection, settings, day, recipients):
+    for batch in ledger.outstanding(connection, settings, day, recipients):
         sent_at = dt.datetime.now(settings.zone)
         message = address_to(text, settings, batch.recipients, batch.message_id, day, sent_at)
-        deliveries.note_sending(connection, day, batch, run_id)
+        ledger.note_sending(connection, day, batch, run_id)
         try:
-            handover = mailer.send(server, sender, batch.recipients, message.as_bytes())
+            handover = smtp.send(server, sender, batch.recipients, message.as_bytes())
         except MailError as error:
             if not error.in_doubt:
-                deliveries.note_failure(connection, day, batch, str(error), run_id)
+                ledger.note_failure(connection, day, batch, str(error), run_id)
             raise
-        deliveries.note_handover(connection, day, batch, handover, run_id)
+        ledger.note_handover(connection, day, batch, handover, run_id)
         refused |= {r.recipient: r for r in handover.refused if not r.is_temporary}
-        put_off = [refusal for refusal in handover.refused if refusal.is_temporary]
-        if put_off:
-            codes = ", ".join(sorted({refusal.words for refusal in put_off}))
-            raise MailError(f"{server.words} put {_recipients(len(put_off))} off ({codes}).")
+        deferred = [refusal for refusal in handover.refused if refusal.is_temporary]
+        if deferred:
+            codes = ", ".join(sorted({refusal.codes for refusal in deferred}))
+            raise MailError(
+                f"{server.description} deferred {_recipients(len(deferred))} ({codes})."
+            )
 
 
 def _retrying(first_pause: float) -> tenacity.Retrying:
-    def tell(state: tenacity.RetryCallState) -> None:
+    def note(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0
-        progress.note(f"{error} Trying again in {seconds:.0f} s.")
+        progress.note(f"{error} Trying again in {seconds:.0f} seconds.")
 
     return tenacity.Retrying(
         stop=tenacity.stop_after_attempt(_TRIES),
@@ -231,6 +232,6 @@ def _retrying(first_pause: float) -> tenacity.Retrying:
         retry=tenacity.retry_if_exception(
             lambda error: isinstance(error, MailError) and error.transient
         ),
-        before_sleep=tell,
+        before_sleep=note,
         reraise=True,
     )

@@ -1,9 +1,9 @@
-"""The ledger of mails: noted before a mail goes out, and again when the server has it.
+"""Records each mail before it is sent, and again when the server has it.
 
-What was noted as going out and never as gone is in doubt: the process was killed, or the connection
-broke after the last byte. Such a mail is sent again with the same Message-ID. A report that does not
-arrive is missed by nobody until it is too late, and one that arrives twice is recognised as the same
-by its Message-ID, by mail systems and by people.
+A mail that was recorded as being sent and never as sent is in doubt: the process was killed, or the
+connection broke after the last byte. When in doubt, it is sent again with the same Message-ID. Nobody
+notices a report that does not arrive until it is too late; a report that arrives twice is recognized
+by its Message-ID.
 """
 
 import datetime as dt
@@ -23,14 +23,14 @@ _LEDGER = "operations.report_deliveries"
 
 @dataclass(frozen=True)
 class Batch:
-    """Recipients who are to get a mail in one transaction, and its Message-ID."""
+    """The recipients of one mail, and its Message-ID."""
 
     recipients: tuple[str, ...]
     message_id: str
 
 
 def message_id(settings: Settings, day: dt.date, kind: str, recipients: Sequence[str]) -> str:
-    """The same for the same day, kind and recipients, so that a doubled mail shows as one."""
+    """Depends only on day, kind and recipients, so that a mail sent twice shows as one."""
     parts = (settings.institution.name, str(day), kind, *sorted(map(str.casefold, recipients)))
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"<{kind}.{day}.{digest[:24]}@{settings.email.sender_domain}>"
@@ -43,7 +43,7 @@ def outstanding(
     recipients: Sequence[str],
     kind: str = REPORT,
 ) -> list[Batch]:
-    """Who has yet to get the mail of a day: first those in doubt, under their old Message-ID."""
+    """The recipients without the mail of a day: first those in doubt, with their old Message-ID."""
     with plain_errors("Reading the ledger of mails"):
         rows = connection.execute(
             f"SELECT recipients, message_id, state FROM {_LEDGER} "
@@ -71,7 +71,7 @@ def note_sending(
     run_id: str,
     kind: str = REPORT,
 ) -> None:
-    """Note that a mail is about to go out; committed before the first word to the server."""
+    """Record that a mail is about to be sent; committed before the server is contacted."""
     with plain_errors("Writing the ledger of mails"), transaction(connection):
         _forget_sending(connection, batch)
         _append(connection, day, kind, batch, batch.recipients, "sending", None, run_id)
@@ -85,28 +85,28 @@ def note_handover(
     run_id: str,
     kind: str = REPORT,
 ) -> None:
-    """Note who got the mail, and whom the server refused."""
+    """Record who has the mail, and whom the server refused."""
     with plain_errors("Writing the ledger of mails"), transaction(connection):
         _forget_sending(connection, batch)
         if handover.accepted:
             _append(connection, day, kind, batch, handover.accepted, "sent", None, run_id)
         for refusal in handover.refused:
-            words = f"refused: {refusal.words}"
-            _append(connection, day, kind, batch, (refusal.recipient,), "failed", words, run_id)
+            reason = f"refused: {refusal.codes}"
+            _append(connection, day, kind, batch, (refusal.recipient,), "failed", reason, run_id)
 
 
 def note_failure(
     connection: duckdb.DuckDBPyConnection,
     day: dt.date,
     batch: Batch,
-    words: str,
+    reason: str,
     run_id: str,
     kind: str = REPORT,
 ) -> None:
-    """Note that nobody got the mail at this try."""
+    """Record that this try reached nobody."""
     with plain_errors("Writing the ledger of mails"), transaction(connection):
         _forget_sending(connection, batch)
-        _append(connection, day, kind, batch, batch.recipients, "failed", words, run_id)
+        _append(connection, day, kind, batch, batch.recipients, "failed", reason, run_id)
 
 
 def _forget_sending(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:

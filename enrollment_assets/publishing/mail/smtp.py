@@ -1,6 +1,6 @@
-"""Speaks SMTP: a session with the configured server, and one mail to one set of recipients.
+"""Sends one mail to one set of recipients through the configured SMTP server.
 
-What the server answers is told by its code alone: its words may repeat an address.
+Messages quote only the codes of the server's replies, since their text may contain an address.
 """
 
 import base64
@@ -24,10 +24,10 @@ _KINDS = (
     "smtps://user:password@host:465, smtp+starttls://user:password@host:587, or smtp://host:port for a "
     "loopback address"
 )
-# A server that says nothing for so long is gone.
+# A server that does not reply within this time is taken as unreachable.
 _SECONDS = 30.0
-# After the last byte it may look for viruses and spam first. Who hangs up sooner gets mails doubled
-# (RFC 5321, 4.5.3.2.6, asks for ten minutes); a run holds the warehouse meanwhile.
+# After the last byte a server may scan for viruses and spam; hanging up sooner doubles mails (RFC
+# 5321, 4.5.3.2.6, asks for ten minutes). A run locks the warehouse meanwhile.
 _ANSWER_SECONDS = 300.0
 
 _READY = 354
@@ -37,7 +37,7 @@ _TEMPORARY = range(400, 500)
 
 @dataclass(frozen=True)
 class Server:
-    """Where mail is handed over, and how."""
+    """The mail server: its address, encryption and login."""
 
     scheme: str
     host: str
@@ -46,47 +46,47 @@ class Server:
     password: str = field(default="", repr=False)
 
     @property
-    def words(self) -> str:
-        """The server without its login."""
+    def description(self) -> str:
+        """The server, without its login."""
         kind = {"smtps": "TLS", "smtp+starttls": "STARTTLS", "smtp": "no encryption, loopback"}
         return f"{self.host}:{self.port} ({kind[self.scheme]})"
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A recipient whom the server did not take, and its code, such as 550 5.1.1."""
+    """A recipient that the server refused, with its codes, such as 550 5.1.1."""
 
     recipient: str
     code: int
-    words: str
+    codes: str
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the server may take it later."""
+        """Whether the server may accept the recipient later."""
         return self.code in _TEMPORARY
 
 
 @dataclass(frozen=True)
 class Handover:
-    """What came of one transaction: the server has the mail for those who were accepted."""
+    """The result of one transaction: the server has the mail for the accepted recipients."""
 
     accepted: tuple[str, ...]
     refused: tuple[Refusal, ...] = ()
 
 
 def server_of(settings: Settings) -> Server:
-    """The server under `email.smtp_url`, with its login from the environment.
+    """The server of `email.smtp_url`, with its login from the environment.
 
     Raises:
-        ConfigurationError: if it is no such address; the message holds nothing of it.
+        ConfigurationError: if it is not a valid address; the message does not quote it.
     """
     try:
         parts = urlsplit(expand_address(settings.email.smtp_url, _KEY))
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError(f"{_KEY} is no address; use {_KINDS}.") from None
+        raise ConfigurationError(f"{_KEY} is not an address; use {_KINDS}.") from None
     if parts.scheme not in _PORTS or not host or parts.path.strip("/") or parts.query:
-        raise ConfigurationError(f"{_KEY} is no address of a mail server; use {_KINDS}.")
+        raise ConfigurationError(f"{_KEY} is not the address of a mail server; use {_KINDS}.")
     if parts.scheme == "smtp" and not _is_loopback(host):
         raise ConfigurationError(
             f"{_KEY}: smtp:// sends in the clear, and {host} is another machine; use smtp+starttls:// "
@@ -108,13 +108,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def look(server: Server, sender_domain: str) -> None:
-    """Log in and out again; no mail is sent.
+def check_login(server: Server, sender_domain: str) -> None:
+    """Log in and out without sending mail.
 
     Raises:
-        MailError: if that does not work; the message says what to do.
+        MailError: if that fails; the message says what to do.
     """
-    with _session(server, sender_domain) as smtp, _in_words(server, "asking for a sign of life"):
+    with _session(server, sender_domain) as smtp, _plain_errors(server, "the login"):
         _expect_ok(server, "NOOP", *smtp.noop())
 
 
@@ -126,28 +126,28 @@ def send(
     *,
     answer_seconds: float = _ANSWER_SECONDS,
 ) -> Handover:
-    """Hand one mail over for these recipients, in one transaction; it may accept some, or none.
+    """Send one mail to these recipients in one transaction; the server may accept some or none.
 
     Raises:
-        MailError: if nobody got it this time; `in_doubt` if it may have arrived all the same.
-        MailRefusedError: if the server will not take this mail, or none from here.
+        MailError: if this try reached nobody; `in_doubt` if the mail may have arrived anyway.
+        MailRefusedError: if the server refuses this mail, or any mail from here.
     """
     with _session(server, domain_of(sender)) as smtp:
-        with _in_words(server, "handing over"):
+        with _plain_errors(server, "the mail transfer"):
             options = [f"size={len(content)}"] if smtp.has_extn("size") else []
             _expect_ok(server, "the sender", *smtp.mail(sender, options))
             refused = []
             for recipient in recipients:
                 code, text = smtp.rcpt(recipient)
                 if code not in _OK:
-                    refused.append(Refusal(recipient, code, _code(code, text)))
+                    refused.append(Refusal(recipient, code, _codes(code, text)))
             accepted = tuple(set(recipients) - {refusal.recipient for refusal in refused})
             if not accepted:
                 return Handover((), tuple(refused))
             code, text = smtp.docmd("DATA")
             if code != _READY:
                 raise _refused(server, "the mail", code, text)
-            # RFC 5321, 4.5.2: a dot alone ends the mail, so that one at a line's start is doubled.
+            # RFC 5321, 4.5.2: a dot alone ends the mail, so a dot at the start of a line is doubled.
             smtp.send(re.sub(rb"(?m)^\.", b"..", content))
         _end(server, smtp, answer_seconds)
     return Handover(
@@ -156,10 +156,10 @@ def send(
 
 
 def _end(server: Server, smtp: smtplib.SMTP, answer_seconds: float) -> None:
-    """Send the last byte and wait for the word that the server has the mail.
+    """Send the last byte and wait for the server to confirm the mail.
 
     Raises:
-        MailError: if no answer came; it is in doubt then whether the mail arrived.
+        MailError: if it does not answer; then it is in doubt whether the mail arrived.
     """
     try:
         if smtp.sock:
@@ -168,8 +168,7 @@ def _end(server: Server, smtp: smtplib.SMTP, answer_seconds: float) -> None:
         code, text = smtp.getreply()
     except (smtplib.SMTPException, OSError) as error:
         raise MailError(
-            f"{server.host} did not say whether it took the mail ({_reason(error)}): it may have "
-            "arrived.",
+            f"{server.host} did not confirm the mail ({_reason(error)}), which may have arrived.",
             in_doubt=True,
         ) from None
     _expect_ok(server, "the mail", code, text)
@@ -177,14 +176,14 @@ def _end(server: Server, smtp: smtplib.SMTP, answer_seconds: float) -> None:
 
 @contextmanager
 def _session(server: Server, name: str) -> Iterator[smtplib.SMTP]:
-    """A session that is encrypted and logged in. `name` is who we say we are: the sender's domain.
+    """An encrypted session with a login; `name` is the sender's domain, as we introduce ourselves.
 
     Raises:
-        MailError: if there is none to be had.
+        MailError: if it cannot be opened.
     """
     smtp: smtplib.SMTP | None = None
     try:
-        with _in_words(server, "opening a session"):
+        with _plain_errors(server, "the connection"):
             if server.scheme == "smtps":
                 smtp = smtplib.SMTP_SSL(
                     server.host,
@@ -202,9 +201,7 @@ def _session(server: Server, name: str) -> Iterator[smtplib.SMTP]:
             if server.user:
                 _login(server, smtp)
         yield smtp
-        with suppress(
-            smtplib.SMTPException, OSError
-        ):  # it has the mail: a good-bye changes nothing
+        with suppress(smtplib.SMTPException, OSError):  # the server has the mail already
             smtp.quit()
     finally:
         if smtp is not None:
@@ -212,7 +209,7 @@ def _session(server: Server, name: str) -> Iterator[smtplib.SMTP]:
 
 
 def _login(server: Server, smtp: smtplib.SMTP) -> None:
-    """Log in. PLAIN carries UTF-8 (RFC 4616), which smtplib's own would not let through."""
+    """Log in with PLAIN where offered, which carries UTF-8 (RFC 4616); smtplib's own does not."""
     if "PLAIN" not in smtp.esmtp_features.get("auth", "").upper().split():
         smtp.login(server.user, server.password)
         return
@@ -221,34 +218,34 @@ def _login(server: Server, smtp: smtplib.SMTP) -> None:
 
 
 @contextmanager
-def _in_words(server: Server, doing: str) -> Iterator[None]:
-    """Tell what went wrong, and whether trying again can help.
+def _plain_errors(server: Server, step: str) -> Iterator[None]:
+    """Turn errors into ones that say what went wrong, and whether to try again.
 
     Raises:
-        MailError: with the server and its code, no address and no secret.
+        MailError: with the server and its code, without an address or a secret.
     """
     try:
         yield
     except ssl.SSLCertVerificationError as error:
         raise MailRefusedError(
-            f"The certificate of {server.words} does not hold: {error.verify_message}. Correct "
-            f"the host in {_KEY}, or name your own authority with the variable SSL_CERT_FILE."
+            f"The certificate of {server.description} is not valid: {error.verify_message}. Correct "
+            f"the host in {_KEY}, or name your own certificate authority in the variable SSL_CERT_FILE."
         ) from None
     except smtplib.SMTPAuthenticationError as error:
         raise _refused(server, "user and password", error.smtp_code, error.smtp_error) from None
     except smtplib.SMTPNotSupportedError:
         raise MailRefusedError(
-            f"{server.words} does not offer STARTTLS, or no login that is known here; see {_KEY}."
+            f"{server.description} does not offer STARTTLS, or offers no supported login; see {_KEY}."
         ) from None
     except smtplib.SMTPResponseException as error:
-        raise _refused(server, doing, error.smtp_code, error.smtp_error) from None
+        raise _refused(server, step, error.smtp_code, error.smtp_error) from None
     except UnicodeError:
         raise MailRefusedError(
-            f"User or password in {_KEY} hold letters that SMTP cannot carry; use ASCII."
+            f"The user or password in {_KEY} has characters that SMTP cannot carry; use ASCII."
         ) from None
     except (smtplib.SMTPException, OSError) as error:
         raise MailError(
-            f"{server.words} did not answer while {doing} ({_reason(error)})."
+            f"{server.description} did not answer during {step} ({_reason(error)})."
         ) from None
 
 
@@ -259,19 +256,19 @@ def _expect_ok(server: Server, what: str, code: int, text: bytes) -> None:
 
 def _refused(server: Server, what: str, code: int, text: bytes | str) -> MailError:
     kind = MailError if code in _TEMPORARY or code < 0 else MailRefusedError
-    return kind(f"{server.words} refused {what} ({_code(code, text)}).")
+    return kind(f"{server.description} refused {what} ({_codes(code, text)}).")
 
 
-def _code(code: int, text: bytes | str) -> str:
-    """The server's code with the enhanced one of RFC 3463, if it gave one."""
-    words = text.decode("ascii", "replace") if isinstance(text, bytes) else text
-    enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", words)
+def _codes(code: int, text: bytes | str) -> str:
+    """The server's code, with the enhanced code of RFC 3463 if there is one."""
+    reply = text.decode("ascii", "replace") if isinstance(text, bytes) else text
+    enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", reply)
     return f"{code} {enhanced[0]}" if enhanced else str(code)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "it did not answer in time"
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return "the connection was closed"
     if isinstance(error, OSError) and error.strerror:

@@ -1,4 +1,4 @@
-"""Last stage: what people look at, one folder of files a day."""
+"""The charts and the report of each day, and the log of restated figures."""
 
 import base64
 import datetime as dt
@@ -11,7 +11,7 @@ from enrollment_assets.pipeline.assets import described, documented
 from enrollment_assets.pipeline.names import OWNERS, POOL
 from enrollment_assets.pipeline.partitions import daily_partitions, days_of, is_strict
 from enrollment_assets.publishing.reports.daily import mark_restated, publish_day
-from enrollment_assets.publishing.reports.restatements import append_restatements, overtaken_pages
+from enrollment_assets.publishing.reports.restatements import append_restatements, outdated_pages
 from enrollment_assets.publishing.reports.site import refresh_site
 from enrollment_assets.schema.catalog import tables
 from enrollment_assets.support import progress
@@ -19,9 +19,9 @@ from enrollment_assets.warehouse.connection import Warehouse, plain_errors
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """Charts and report of a day, made from one reading of the figures, and `metric_restatements`.
+    """`enrollment_charts` and `enrollment_report` of a day, and `metric_restatements`.
 
-    The restatements are figures, in their group; they live here since they mark pages of reports.
+    The restatements are in the group of the metrics; they are made here since they mark report pages.
     """
     restatements = tables(settings)["metric_restatements"]
 
@@ -38,19 +38,19 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def metric_restatements(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.MaterializeResult[None]:
-        """One row per figure that changed after a report of its day; rows are only added.
+        """One row per figure that changed after its day was reported; rows are only added.
 
-        The pages of the reports that were overtaken say so from then on.
+        From then on, the page of such a day says that it was restated.
         """
         with warehouse.connect() as connection:
-            found = append_restatements(connection, settings, run_id=context.run.run_id)
-            pages = overtaken_pages(connection, settings)
+            restated = append_restatements(connection, settings, run_id=context.run.run_id)
+            pages = outdated_pages(connection, settings)
             if pages:
                 mark_restated(connection, settings, pages)
         return dg.MaterializeResult(
             metadata={
-                "restated_figures": sum(found.values()),
-                "restated_days": ", ".join(map(str, found)) or "none",
+                "restated_figures": sum(restated.values()),
+                "restated_days": ", ".join(map(str, restated)) or "none",
                 "report_pages_marked": len(pages),
             }
         )
@@ -61,7 +61,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             dg.AssetSpec(
                 "enrollment_charts",
                 deps=["enrollment_metrics", "segment_metrics", "metric_restatements"],
-                description="Pictures of a day: trend, changes, continuation, segments, dashboard.",
+                description="Charts of a day: pace, daily changes, continuation, segments, dashboard.",
                 group_name="reports",
                 owners=list(OWNERS),
                 kinds={"matplotlib"},
@@ -70,7 +70,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             dg.AssetSpec(
                 "enrollment_report",
                 deps=["enrollment_charts"],
-                description="One self-contained HTML page a day, and the list of all of them.",
+                description="One self-contained HTML page for each day, and a list of all pages.",
                 group_name="reports",
                 owners=list(OWNERS),
                 kinds={"html", "jinja"},
@@ -84,25 +84,27 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def publish_report(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        """Draws the charts of each day and writes its page; a day without figures gets none."""
+        """Draw the charts of each day and write its page; a day without figures has none."""
         days = days_of(context)
-        if is_strict(context) and (held := why_held(warehouse, days[0], context.run.run_id)):
-            raise dg.Failure(f"No report of {days[0]}: {held}", allow_retries=False)
+        if is_strict(context) and (why := why_not_reported(warehouse, days[0], context.run.run_id)):
+            raise dg.Failure(f"No report of {days[0]}: {why}", allow_retries=False)
         with progress.task("reports", len(days)) as advance, warehouse.connect() as connection:
-            # A run that died may have left figures changed and not told: before they are reported anew.
+            # A run that died may have changed figures: record that before they are reported again.
             append_restatements(connection, settings, run_id=context.run.run_id)
             for day in days:
                 published = publish_day(connection, settings, day)
-                about: dict[str, object] = {"nothing": "no accepted snapshot of this day"}
+                metadata: dict[str, object] = {"no_report": "no accepted snapshot for this day"}
                 if published:
-                    about = {"report": dg.MetadataValue.path(published.page)}
-                    if len(days) == 1:  # a picture in every event of a range would swell the log
+                    metadata = {"report": dg.MetadataValue.path(published.page)}
+                    if len(days) == 1:  # a picture in each event of a range would bloat the log
                         image = base64.b64encode(published.preview).decode("ascii")
-                        about["dashboard"] = dg.MetadataValue.md(
+                        metadata["dashboard"] = dg.MetadataValue.md(
                             f"![{published.alt}](data:image/png;base64,{image})"
                         )
                 for key in ("enrollment_charts", "enrollment_report"):
-                    context.add_asset_metadata(about, asset_key=key, partition_key=day.isoformat())
+                    context.add_asset_metadata(
+                        metadata, asset_key=key, partition_key=day.isoformat()
+                    )
                 advance(1)
             refresh_site(connection, settings)  # once for the whole range
         yield dg.MaterializeResult(asset_key="enrollment_charts")
@@ -111,12 +113,12 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     return [publish_report, metric_restatements]
 
 
-def why_held(warehouse: Warehouse, day: dt.date, run_id: str) -> str | None:
-    """Why a day must not be reported as it is: some term of it is missing, or was refused just now.
+def why_not_reported(warehouse: Warehouse, day: dt.date, run_id: str) -> str | None:
+    """Why a day is not reported: a term is missing, or this run rejected its snapshot.
 
-    Earlier rows may stand where a new extract is refused: they are kept, and not reported anew.
+    Rows of an earlier snapshot are kept when a new one is rejected, but they are not reported again.
     """
-    with warehouse.connect() as connection, plain_errors("Reading the log"):
+    with warehouse.connect() as connection, plain_errors("Reading the snapshot log"):
         rows = connection.execute(
             "SELECT term, status, reasons FROM enrollment.snapshot_log "
             "WHERE snapshot_date = $day AND status <> 'accepted' "

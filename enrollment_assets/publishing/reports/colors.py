@@ -1,8 +1,8 @@
-"""Colours that can be read: what an institution configures is darkened or lightened where needed."""
+"""Makes configured colors readable: darkens or lightens them where needed."""
 
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
 WHITE, INK = "#ffffff", "#1f2933"
-# WCAG 2.1, 1.4.3 and 1.4.11: of text, and of lines and bars, against what is behind them.
+# WCAG 2.1, 1.4.3 and 1.4.11: contrast of text, and of lines and bars, with the background.
 TEXT_CONTRAST, SHAPE_CONTRAST = 4.5, 3.0
 
 
@@ -21,7 +21,7 @@ def _luminance(color: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """The ratio of WCAG 2.1: 1 for equal colours, 21 for black on white.
+    """The ratio of WCAG 2.1: 1 for equal colors, 21 for black on white.
 
     >>> round(contrast("#ffffff", "#000000"))
     21
@@ -31,7 +31,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def readable(color: str, background: str = WHITE, least: float = TEXT_CONTRAST) -> str:
-    """The colour, mixed with black or white until it stands out from the background.
+    """The color, mixed with black or white until it has enough contrast with the background.
 
     >>> readable("#2e4057")
     '#2e4057'
@@ -51,5 +51,5 @@ def readable(color: str, background: str = WHITE, least: float = TEXT_CONTRAST) 
 
 
 def text_on(background: str) -> str:
-    """White or dark ink, whichever can be read on the colour."""
+    """White or black, whichever is readable on the color."""
     return WHITE if contrast(WHITE, background) >= TEXT_CONTRAST else "#000000"

@@ -1,4 +1,4 @@
-"""Makes and publishes everything that people look at for one day."""
+"""Makes and publishes the charts and the page of one day."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -8,25 +8,26 @@ from pathlib import Path
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.publishing.reports.charts import Chart, draw_charts
+from enrollment_assets.publishing.reports.charts.drawing import Chart, draw_charts
 from enrollment_assets.publishing.reports.figures import read_figures, read_frame
 from enrollment_assets.publishing.reports.page import (
-    Restated,
+    RestatedNote,
+    mark_page_restated,
     render_page,
-    restated_figures,
-    with_restated,
+    restated_note,
 )
-from enrollment_assets.publishing.reports.pictures import with_words
-from enrollment_assets.publishing.reports.publish import publish
+from enrollment_assets.publishing.reports.pictures import embed_texts
 from enrollment_assets.publishing.reports.restatements import remember_reported
 from enrollment_assets.publishing.reports.site import refresh_site
-from enrollment_assets.publishing.reports.summary import DaySummary, summary
+from enrollment_assets.publishing.reports.summary import summary
+from enrollment_assets.publishing.reports.texts import DaySummary
+from enrollment_assets.support.files import make_private_folder, replace
 from enrollment_assets.warehouse.connection import transaction
 
 
 @dataclass(frozen=True)
 class Published:
-    """Where the page of a day is, what it says and shows, and a small picture of its dashboard."""
+    """A day's page, its texts and charts, and a small picture of its dashboard."""
 
     page: Path
     preview: bytes
@@ -38,41 +39,45 @@ class Published:
 def publish_day(
     connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
 ) -> Published | None:
-    """Write the charts and the page of a day, or nothing where no snapshot of it stands.
+    """Write the charts and the page of a day; None if it has no accepted snapshot.
 
-    The list of reports, and the links between them, follow with `refresh_site`, once for many days.
+    Call `refresh_site` afterward, once for many days, for the list of reports and their links.
     """
     figures = read_figures(connection, settings, day)
     if figures is None:
         return None
-    told = summary(figures, settings)
+    texts = summary(figures, settings)
     charts = draw_charts(figures, settings)
     for chart in charts:
-        publish(settings, day, f"{chart.name}.png", with_words(chart.png, chart.title, chart.alt))
-    text = render_page(told, charts, settings, _restated(connection, settings, day))
-    # The figures count as reported from the moment at which the page is there.
+        _publish_file(settings, day, chart.file, embed_texts(chart.png, chart.title, chart.alt))
+    html = render_page(texts, charts, settings, _restated(connection, settings, day))
+    # The figures count as reported as soon as the page exists.
     with transaction(connection):
         remember_reported(connection, settings, day)
-        page = publish(settings, day, "report.html", text.encode())
+        page = _publish_file(settings, day, "report.html", html.encode())
     dashboard = charts[-1]
-    return Published(page, dashboard.preview, dashboard.alt, tuple(charts), told)
+    return Published(page, dashboard.preview, dashboard.alt, tuple(charts), texts)
 
 
 def mark_restated(
     connection: duckdb.DuckDBPyConnection, settings: Settings, days: Iterable[dt.date]
 ) -> None:
-    """Say on the pages of these days, and in the list, that they were overtaken."""
+    """Say on the pages of these days, and in the list, that their figures were restated."""
     for day in days:
         path = settings.report_path(day) / "report.html"
         restated = _restated(connection, settings, day)
-        page = with_restated(path.read_text(encoding="utf-8"), restated)
-        publish(settings, day, path.name, page.encode())
+        page = mark_page_restated(path.read_text(encoding="utf-8"), restated)
+        _publish_file(settings, day, path.name, page.encode())
     refresh_site(connection, settings)
 
 
 def _restated(
     connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
-) -> Restated | None:
-    return restated_figures(
-        read_frame(connection, settings, "report_restatements", day=day), settings
-    )
+) -> RestatedNote | None:
+    rows = read_frame(connection, settings, "report_restatements", day=day)
+    return restated_note(rows, settings)
+
+
+def _publish_file(settings: Settings, day: dt.date, name: str, content: bytes) -> Path:
+    """Put a file into the day's folder; readers see the old one or the new one, never half."""
+    return replace(make_private_folder(settings.report_path(day)) / name, content)

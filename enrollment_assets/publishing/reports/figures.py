@@ -1,4 +1,4 @@
-"""The figures of one day's report, read from the warehouse once and passed around as they are."""
+"""The figures of one day's report, read from the warehouse once."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 else:
     pd = lazy("pandas")
 
-# A term is what leaders ask about from here on: before, its curve is a few points, with no forecast.
-_DAYS_TO_MATTER = 14
+# A report is about a term only after so many days: before, its curve is short and has no forecast.
+MINIMUM_DAYS = 14
 # Earlier terms in the pace chart.
 EARLIER_TERMS = 3
-# How long a day that was not accepted is told of.
+# How long a report mentions a day that was not accepted.
 _RECENT_DAYS = 14
 _DATES = ("date", "baseline_date", "comparison_date", "comparison_day", "target_date", "as_of")
 
@@ -33,14 +33,14 @@ _DATES = ("date", "baseline_date", "comparison_date", "comparison_day", "target_
 class DayFigures:
     """What a report of `day` shows; nothing in it is from after that day.
 
-    `terms`: those with a snapshot on the day, in the order of the configuration; `main` is the one
-    that most of the report is about, `earlier` what its curve is drawn beside.
-    `history`: the columns of `enrollment_metrics`, of the terms, their comparison and earlier terms.
-    `same_point`: the columns of `point_in_time`, of the day.
+    `terms`: the terms with a snapshot of the day, in the order of the configuration; most of the
+    report is about `main`, and the pace chart draws `earlier` beside it.
+    `history`: the columns of `enrollment_metrics`, for the terms, their comparison and earlier terms.
+    `same_point`: the columns of `point_in_time`, for the day.
     `continuation`: term, date, days_since_census, continuation_pct, from each census on.
-    `segments`: what `published_segments.sql` gives for the day: small cells are withheld in it.
+    `segments`: the day's rows of `published_segments.sql`, which withholds small cells.
     `forecast`, `anomalies`, `scorecard`: the day's rows of these tables; empty without insight.
-    `quality`: what `quality_facts.sql` says of the day.
+    `quality`: the day's rows of `quality_facts.sql`.
     `log`: date, term, problem of `report_index.sql`, for the last two weeks.
     """
 
@@ -62,24 +62,24 @@ class DayFigures:
     def _by_term(self) -> Mapping[str, pd.DataFrame]:
         return {str(term): rows for term, rows in self.history.groupby("term", sort=False)}
 
-    def of(self, term: Term) -> pd.DataFrame:
-        """The term's daily figures, in order of their dates."""
-        found = self._by_term.get(term.code)
-        return self.history.head(0) if found is None else found
+    def history_of(self, term: Term) -> pd.DataFrame:
+        """The term's daily figures, sorted by date."""
+        rows = self._by_term.get(term.code)
+        return self.history.head(0) if rows is None else rows
 
     def latest(self, term: Term) -> pd.Series:
         """The term's figures on the day."""
-        return self.of(term).iloc[-1]
+        return self.history_of(term).iloc[-1]
 
-    def compared(self, term: Term) -> pd.Series | None:
+    def comparison(self, term: Term) -> pd.Series | None:
         """The term's row of `point_in_time`, if there is something to compare with."""
-        found = self.same_point[self.same_point["term"] == term.code]
-        found = found[found["comparison_date"].notna()]
-        return None if found.empty else found.iloc[0]
+        rows = self.same_point[self.same_point["term"] == term.code]
+        rows = rows[rows["comparison_date"].notna()]
+        return None if rows.empty else rows.iloc[0]
 
-    def then(self, term: Term) -> pd.Series | None:
-        """The figures of the comparison term on the day that is compared with."""
-        row = self.compared(term)
+    def at_same_point(self, term: Term) -> pd.Series | None:
+        """The figures of the comparison term at the same point."""
+        row = self.comparison(term)
         if row is None:
             return None
         past = self.history[
@@ -88,24 +88,36 @@ class DayFigures:
         ]
         return None if past.empty else past.iloc[0]
 
+    def at_census(self, term: Term) -> pd.Series | None:
+        """The term's figures on its census, or on the last day before it that has a snapshot."""
+        rows = self.history_of(term)
+        rows = rows[rows["date"] <= pd.Timestamp(term.census)]
+        return None if rows.empty else rows.iloc[-1]
+
     def continuation_of(self, code: str) -> pd.DataFrame:
         """The term's continuation since its census; empty before it."""
         return self.continuation[self.continuation["term"] == code]
 
     def forecast_of(self, term: Term) -> pd.DataFrame:
-        """The forecasts of the term that hold a number."""
+        """The term's forecasts, without the rows that only say why there is none."""
         rows = self.forecast[self.forecast["term"] == term.code]
         return rows[rows["forecast"].notna()]
 
+    def census_forecast(self, term: Term) -> pd.Series | None:
+        """The term's forecast of its census, if there is one."""
+        rows = self.forecast_of(term)
+        rows = rows[rows["target_date"] == pd.Timestamp(term.census)]
+        return None if rows.empty else rows.iloc[0]
+
 
 def main_term(terms: tuple[Term, ...], history: pd.DataFrame, day: dt.date) -> Term:
-    """The term that the report is about: the newest one that was first seen two weeks ago or more.
+    """The term that the report is about: of those with two weeks of snapshots, the last to start.
 
-    Where all are younger, the one that starts first.
+    If no term has two weeks of snapshots, it is the first to start.
     """
     first = history.groupby("term")["date"].min()
     old_enough = [
-        term for term in terms if (pd.Timestamp(day) - first[term.code]).days >= _DAYS_TO_MATTER
+        term for term in terms if (pd.Timestamp(day) - first[term.code]).days >= MINIMUM_DAYS
     ]
     if old_enough:
         return max(old_enough, key=lambda term: term.starts)
@@ -115,18 +127,18 @@ def main_term(terms: tuple[Term, ...], history: pd.DataFrame, day: dt.date) -> T
 def read_frame(
     connection: duckdb.DuckDBPyConnection, settings: Settings, name: str, **binds: Any
 ) -> pd.DataFrame:
-    """What `<name>.sql` gives, with its dates as timestamps."""
+    """The rows of `<name>.sql`, with dates as timestamps."""
     with plain_errors(f"Reading {name}"):
-        found = connection.execute(statement(name, settings), binds).df()
-    for column in found.columns.intersection(list(_DATES)):
-        found[column] = pd.to_datetime(found[column])
-    return found
+        rows = connection.execute(statement(name, settings), binds).df()
+    for column in rows.columns.intersection(list(_DATES)):
+        rows[column] = pd.to_datetime(rows[column])
+    return rows
 
 
 def read_figures(
     connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
 ) -> DayFigures | None:
-    """The figures of one day, or None where no snapshot of it stands."""
+    """The figures of one day, or None if it has no accepted snapshot."""
 
     def frame(name: str, **binds: Any) -> pd.DataFrame:
         return read_frame(connection, settings, name, **binds)
@@ -135,7 +147,6 @@ def read_figures(
         codes = connection.execute(
             "SELECT term FROM enrollment.enrollment_metrics WHERE date = ?", [day]
         ).fetchall()
-    # In the order of the configuration, so that the term that started last is told last.
     terms = tuple(term for term in settings.terms if (term.code,) in codes)
     if not terms:
         return None
@@ -153,7 +164,7 @@ def read_figures(
         main=main,
         earlier=tuple(settings.earlier_terms(main, EARLIER_TERMS)),
         history=history,
-        # The statement itself, not its table: a report of the core has the comparison too.
+        # The query, not its table, so that a report without insight has the comparison too.
         same_point=frame("point_in_time", first=day, last=day),
         continuation=frame("report_continuation", day=day, terms=sorted({*shown, *compared})),
         segments=frame("published_segments", first=day, last=day),

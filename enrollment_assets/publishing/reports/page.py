@@ -1,4 +1,4 @@
-"""One day's report as a self-contained HTML page."""
+"""Renders one day's report as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from markupsafe import Markup, escape
 from enrollment_assets.config import Grain, Settings
 from enrollment_assets.config.sections import Anchor
 from enrollment_assets.errors import ConfigurationError
-from enrollment_assets.publishing.reports.charts import Chart
+from enrollment_assets.publishing.reports.charts.drawing import Chart
 from enrollment_assets.publishing.reports.colors import readable, text_on
-from enrollment_assets.publishing.reports.summary import DaySummary
-from enrollment_assets.publishing.reports.words import count, label_of, plain
+from enrollment_assets.publishing.reports.formatting import count, label_of, plain
+from enrollment_assets.publishing.reports.texts import DaySummary
 from enrollment_assets.support.lazy import lazy
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ else:
     pd = lazy("pandas")
     jinja2 = lazy("jinja2")
 
-# What a page says of restated figures; rates follow from these.
-_RESTATED = {
+# The restated figures that a page lists; it only counts the others.
+_LISTED = {
     "total_enrollment": "Headcount",
     "new_students": "New",
     "returning_students": "Returning",
@@ -39,7 +39,7 @@ _RESTATED = {
     "gross_enrollment": "Gross",
 }
 _RESTATED_MARKS = ("<!-- restated -->", "<!-- /restated -->")
-# What cards are made of, in a light room and in a dark one.
+# The background of cards in the light and in the dark color scheme.
 _CARDS = {"light": "#ffffff", "dark": "#1c242d"}
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _LOGO_KINDS = {
@@ -50,68 +50,68 @@ _LOGO_KINDS = {
     ".webp": "image/webp",
     ".svg": "image/svg+xml",
 }
-# A page of 600 KB is to hold it beside four charts.
+# A page must stay under 600 KB with its logo and four charts.
 _LARGEST_LOGO = 150_000
 _ANCHORS = {
     Anchor.starts: "its start",
     Anchor.census: "its census",
-    Anchor.registration_opens: "the opening of its registration",
+    Anchor.registration_opens: "the opening of registration",
 }
 
 
 @dataclass(frozen=True)
-class Restated:
-    """What changed since the report of a day was first written."""
+class RestatedNote:
+    """The figures of a day that changed after they were first reported."""
 
     since: str
     rows: tuple[dict[str, str], ...]
     others: int
 
 
-def restated_figures(found: pd.DataFrame, settings: Settings) -> Restated | None:
-    """The rows of `report_restatements.sql` in words, or None where nothing changed."""
-    if found.empty:
+def restated_note(changes: pd.DataFrame, settings: Settings) -> RestatedNote | None:
+    """The rows of `report_restatements.sql` as texts, or None if nothing changed."""
+    if changes.empty:
         return None
-    is_shown = found["dimension"].isna() & found["metric"].isin(list(_RESTATED))
-    since = dt.datetime.fromtimestamp(found["restated_at"].max(), settings.zone)
+    is_listed = changes["dimension"].isna() & changes["metric"].isin(list(_LISTED))
+    since = dt.datetime.fromtimestamp(changes["restated_at"].max(), settings.zone)
     columns = ["term", "metric", "reported", "restated"]
     rows = [
         {
             "term": label_of(term, settings),
-            "figure": _RESTATED[metric],
-            "reported": _shown(reported),
-            "restated": _shown(restated),
+            "figure": _LISTED[metric],
+            "reported": _figure(reported),
+            "restated": _figure(restated),
         }
-        for term, metric, reported, restated in found.loc[is_shown, columns].to_numpy().tolist()
+        for term, metric, reported, restated in changes.loc[is_listed, columns].to_numpy().tolist()
     ]
-    return Restated(f"{since:%Y-%m-%d %H:%M}", tuple(rows), int((~is_shown).sum()))
+    return RestatedNote(f"{since:%Y-%m-%d %H:%M}", tuple(rows), int((~is_listed).sum()))
 
 
-def _shown(value: float | None) -> str:
-    """A figure; a day that was thrown out has none."""
+def _figure(value: float | None) -> str:
+    """A figure; a day without an accepted snapshot has none."""
     return "none" if pd.isna(value) else count(value)
 
 
-def with_restated(page: str, restated: Restated | None) -> str:
-    """A page that was written earlier, with what was restated since."""
+def mark_page_restated(page: str, restated: RestatedNote | None) -> str:
+    """A page that was written earlier, with a note of what was restated since."""
     block = environment().get_template("restated.html.j2").render(restated=restated)
-    return with_block(page, _RESTATED_MARKS, block)
+    return replace_block(page, _RESTATED_MARKS, block)
 
 
-def with_block(page: str, marks: tuple[str, str], block: str) -> str:
-    """A page with other text between two marks, which the block brings along."""
+def replace_block(page: str, marks: tuple[str, str], block: str) -> str:
+    """A page with another block between two marks; the block itself holds the marks."""
     head, _, rest = page.partition(marks[0])
     _, mark, tail = rest.partition(marks[1])
     return head + block.strip() + tail if mark else page
 
 
 def render_page(
-    told: DaySummary,
+    summary: DaySummary,
     charts: Sequence[Chart],
     settings: Settings,
-    restated: Restated | None = None,
+    restated: RestatedNote | None = None,
 ) -> str:
-    """The page of one day; nothing in it comes from outside of it."""
+    """The page of one day; it loads nothing from anywhere else."""
     pictures = {
         chart.name: {"alt": chart.alt, "data": base64.b64encode(chart.png).decode("ascii")}
         for chart in charts
@@ -120,7 +120,7 @@ def render_page(
         environment()
         .get_template("report.html.j2")
         .render(
-            told=told,
+            summary=summary,
             pictures=pictures,
             restated=restated,
             logo=logo(settings),
@@ -128,13 +128,13 @@ def render_page(
             anchor=_ANCHORS[settings.point_in_time.anchor],
             counts_programs=settings.grain is Grain.registration,
             small_cell=settings.privacy.small_cell,
-            **look(settings),
+            **page_style(settings),
         )
     )
 
 
-def look(settings: Settings) -> dict[str, Any]:
-    """Colours and words of the institution, for a template; the colours can be read on their cards."""
+def page_style(settings: Settings) -> dict[str, Any]:
+    """The institution's colors and vocabulary for a template; the colors are readable on cards."""
     primary = settings.reports.primary_color
     return {
         "primary": primary,
@@ -142,12 +142,14 @@ def look(settings: Settings) -> dict[str, Any]:
         "accent": settings.reports.accent_color,
         "heading": {name: readable(primary, card) for name, card in _CARDS.items()},
         "cards": _CARDS,
-        "words": {name: plain(word) for name, word in settings.vocabulary.model_dump().items()},
+        "vocabulary": {
+            name: plain(word) for name, word in settings.vocabulary.model_dump().items()
+        },
     }
 
 
 def logo(settings: Settings) -> str:
-    """The institution's logo as an address that holds it; no report waits for one that is wrong."""
+    """The logo as a data: address; a report is made without a logo that cannot be shown."""
     try:
         return read_logo(settings)
     except ConfigurationError:
@@ -155,10 +157,10 @@ def logo(settings: Settings) -> str:
 
 
 def read_logo(settings: Settings) -> str:
-    """The same, or nothing where none is configured.
+    """The same; empty if none is configured.
 
     Raises:
-        ConfigurationError: if it cannot be shown, with what to do.
+        ConfigurationError: if the logo cannot be shown, with what to do.
     """
     if settings.reports.logo is None:
         return ""
@@ -166,25 +168,26 @@ def read_logo(settings: Settings) -> str:
     kind = _LOGO_KINDS.get(path.suffix.lower())
     if kind is None:
         raise ConfigurationError(
-            f"reports.logo is {path}; use a picture that ends in {', '.join(_LOGO_KINDS)}."
+            f"reports.logo is {path}, which is not a picture; use a picture that ends "
+            f"in {', '.join(_LOGO_KINDS)}."
         )
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"reports.logo is {path}, which cannot be read ({error.strerror}); reports go without."
+            f"reports.logo is {path}, which cannot be read ({error.strerror}); correct or remove it."
         ) from None
     if len(content) > _LARGEST_LOGO:
         raise ConfigurationError(
-            f"reports.logo is {path} with {len(content):,} bytes; use one of {_LARGEST_LOGO:,} at "
-            "most, since every report holds it."
+            f"reports.logo is {path}, which has {len(content):,} bytes; use one of at most "
+            f"{_LARGEST_LOGO:,}, since every report holds it."
         )
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 @lru_cache(maxsize=1)
 def environment() -> jinja2.Environment:
-    """The templates; every text that goes into one is escaped."""
+    """The templates, which escape every text."""
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("enrollment_assets.publishing.reports"),
         autoescape=True,
@@ -192,10 +195,10 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["dates_whole"] = _dates_whole
+    templates.filters["unbroken_dates"] = _unbroken_dates
     return templates
 
 
-def _dates_whole(text: str) -> Markup:
-    """The text, escaped, in which no line ends at a hyphen of a date."""
+def _unbroken_dates(text: str) -> Markup:
+    """The escaped text, in which no line breaks at a hyphen of a date."""
     return Markup(_DATE.sub(r'<span class="whole">\g<0></span>', str(escape(text))))  # noqa: S704

@@ -1,4 +1,4 @@
-"""The words of a picture inside of its PNG file, so that who has the file has its alt text too."""
+"""Keeps title and alt text inside PNG files, and reads the pictures of a report for the mail."""
 
 import struct
 import zlib
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEADER = 8 + 25  # the signature and the first chunk, which must stay first
+_HEADER = 8 + 25  # the signature and the chunk that must come first
 _TITLE, _DESCRIPTION = b"Title", b"Description"
-# A mail shows these; the rest is on the page.
-MAILED = ("trend", "daily_changes", "continuation")
+# The files that a mail shows; the page shows more.
+MAILED = ("trend.png", "daily_changes.png", "continuation.png")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart of the day's report, as it stands on disk."""
+    """A chart of the day's report, read from its file."""
 
     name: str
     title: str
@@ -23,33 +23,33 @@ class Picture:
     png: bytes
 
 
-def with_words(png: bytes, title: str, alt: str) -> bytes:
-    """The picture with its title and alt text, as the PNG standard keeps them (iTXt, UTF-8)."""
-    words = b"".join(
+def embed_texts(png: bytes, title: str, alt: str) -> bytes:
+    """The picture with title and alt text inside, as the PNG standard keeps them (iTXt, UTF-8)."""
+    chunks = b"".join(
         _chunk(b"iTXt", key + b"\0\0\0\0\0" + text.encode("utf-8", "replace"))
         for key, text in ((_TITLE, title), (_DESCRIPTION, alt))
     )
-    return png[:_HEADER] + words + png[_HEADER:]
+    return png[:_HEADER] + chunks + png[_HEADER:]
 
 
-def words_of(png: bytes) -> tuple[str, str]:
-    """Title and alt text of a picture; empty where it has none."""
-    found = {}
+def read_texts(png: bytes) -> tuple[str, str]:
+    """Title and alt text of a picture; empty if it has none."""
+    texts = {}
     for kind, content in _chunks(png):
         if kind == b"iTXt":
             key, _, rest = content.partition(b"\0")
-            found[key] = rest[4:].decode("utf-8", "replace")
-    return found.get(_TITLE, ""), found.get(_DESCRIPTION, "")
+            texts[key] = rest[4:].decode("utf-8", "replace")
+    return texts.get(_TITLE, ""), texts.get(_DESCRIPTION, "")
 
 
 def read_pictures(folder: Path) -> list[Picture]:
-    """The pictures of a day's report that a mail shows, as they were published."""
-    paths = [folder / f"{name}.png" for name in MAILED]
+    """The published pictures of a day's report that a mail shows."""
+    paths = [folder / name for name in MAILED]
     pictures = []
     for path in paths:
         if path.exists():
             png = path.read_bytes()
-            title, alt = words_of(png)
+            title, alt = read_texts(png)
             pictures.append(Picture(path.stem, title or path.stem, alt or title or path.stem, png))
     return pictures
 

@@ -1,4 +1,4 @@
-"""Keeps what was reported, and writes down every figure that changes afterwards."""
+"""Remembers what was reported, and records every figure that changes afterward."""
 
 import datetime as dt
 
@@ -12,8 +12,8 @@ from enrollment_assets.warehouse.statements import statement
 def remember_reported(
     connection: duckdb.DuckDBPyConnection, settings: Settings, day: dt.date
 ) -> None:
-    """Note the figures of a day as reported. Call in the transaction in which the report is written."""
-    with plain_errors("Noting what is reported"):
+    """Record the figures of a day as reported, in the transaction that writes the report."""
+    with plain_errors("Recording the reported figures"):
         connection.execute("DELETE FROM operations.reported_figures WHERE date = ?", [day])
         connection.execute(statement("remember_reported", settings), {"day": day})
 
@@ -21,10 +21,10 @@ def remember_reported(
 def append_restatements(
     connection: duckdb.DuckDBPyConnection, settings: Settings, *, run_id: str
 ) -> dict[dt.date, int]:
-    """Add what changed since it was reported to `metric_restatements`; figures per day come back.
+    """Add figures that changed since they were reported to `metric_restatements`; count them by day.
 
     Raises:
-        WarehouseError: if it cannot be written; nothing was added.
+        WarehouseError: if they cannot be written; then none was added.
     """
     with plain_errors("Writing metric_restatements"), transaction(connection):
         connection.execute(
@@ -39,27 +39,27 @@ def append_restatements(
         connection.execute(
             f"DELETE FROM operations.reported_figures WHERE ({key}) IN (SELECT ({key}) FROM restated)"
         )
-        # A figure that went keeps its place without a value: its day stays a reported one.
+        # A figure that is gone stays here without a value, so that its day still counts as reported.
         connection.execute(
             "INSERT INTO operations.reported_figures BY NAME "
             "SELECT * EXCLUDE (old_value, new_value), new_value AS value FROM restated"
         )
-        found = connection.execute(
+        counts = connection.execute(
             "SELECT date, count(*) FROM restated GROUP BY date ORDER BY date"
         ).fetchall()
-    return dict(found)
+    return dict(counts)
 
 
-def overtaken_pages(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dt.date]:
-    """The days whose report was written, or last told so, before its newest restatement."""
+def outdated_pages(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dt.date]:
+    """The days whose page was last written before their latest restatement."""
     with plain_errors("Reading metric_restatements"):
         rows = connection.execute(
             "SELECT date, max(epoch(restated_at)) FROM enrollment.metric_restatements "
             "GROUP BY date ORDER BY date"
         ).fetchall()
-    found = []
+    outdated = []
     for day, restated_at in rows:
         page = settings.report_path(day) / "report.html"
         if page.exists() and page.stat().st_mtime <= restated_at:
-            found.append(day)
-    return found
+            outdated.append(day)
+    return outdated

@@ -1,7 +1,7 @@
-"""Holds the days' reports together: the list of all of them, and the links from one to the next.
+"""Lists all reports, and links each report to the one before and the one after it.
 
-Everything is derived from the pages that are on disk, whatever order they were written in, and however
-an earlier run ended; what is right already is not written again.
+Everything follows from the pages on disk, in whatever order they were written and however an earlier
+run ended. A page that is already correct is not written again.
 """
 
 import base64
@@ -15,20 +15,21 @@ import duckdb
 from markupsafe import Markup
 
 from enrollment_assets.config import Settings
-from enrollment_assets.publishing.reports.page import environment, logo, look, with_block
-from enrollment_assets.publishing.reports.summary import OK, PROVISIONAL
-from enrollment_assets.publishing.reports.words import count, label_of, plain, signed
+from enrollment_assets.publishing.reports.formatting import count, label_of, plain, signed
+from enrollment_assets.publishing.reports.page import environment, logo, page_style, replace_block
+from enrollment_assets.publishing.reports.texts import OK, PROVISIONAL
 from enrollment_assets.support.files import replace
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
 
+# Spelled as in the pages that are already on disk.
 _MARKS = ("<!-- neighbours -->", "<!-- /neighbours -->")
-# The links stand behind the styles and before everything that can be long.
+# The links come after the styles and before everything that can be long.
 _HEAD_BYTES = 16_384
 _SEARCH = """
 const rows = [...document.querySelectorAll("tbody tr")];
 const texts = rows.map(row => row.textContent.toLowerCase());
-const box = document.getElementById("search"), found = document.getElementById("found");
+const box = document.getElementById("search"), matches = document.getElementById("matches");
 if (box) {
   document.getElementById("finder").hidden = false;
   box.addEventListener("input", () => {
@@ -38,7 +39,7 @@ if (box) {
       row.hidden = !words.every(word => texts[place].includes(word));
       count += !row.hidden;
     });
-    found.textContent = `${count} of ${rows.length} reports`;
+    matches.textContent = `${count} of ${rows.length} reports`;
   });
 }
 """
@@ -46,7 +47,7 @@ if (box) {
 
 @dataclass(frozen=True)
 class IndexTerm:
-    """One term of a day in the list, in shown texts."""
+    """One term of a day in the list."""
 
     label: str
     headcount: str
@@ -63,7 +64,7 @@ class IndexRow:
 
 
 def refresh_site(connection: duckdb.DuckDBPyConnection | None, settings: Settings) -> Path | None:
-    """Link the pages that are there with each other, and list them; nothing where none ever was."""
+    """Link and list the pages on disk; None if there has never been a report."""
     folder = settings.data_path / "reports"
     if not folder.is_dir():
         return None
@@ -74,33 +75,33 @@ def refresh_site(connection: duckdb.DuckDBPyConnection | None, settings: Setting
 
 
 def report_days(folder: Path) -> list[dt.date]:
-    """The days that have a page, in order."""
-    found = []
+    """The days that have a page, sorted."""
+    days = []
     for page in folder.glob("????-??-??/report.html"):
         try:
-            found.append(dt.date.fromisoformat(page.parent.name))
+            days.append(dt.date.fromisoformat(page.parent.name))
         except ValueError:
-            continue  # not one of ours
-    return sorted(found)
+            continue  # not a folder of ours
+    return sorted(days)
 
 
 def _link(folder: Path, days: Sequence[dt.date]) -> None:
-    """Link each page with those before and after it; its time stays, since it says the same."""
-    template = environment().get_template("neighbours.html.j2")
+    """Link each page to its neighbors; it keeps its time of change, since its figures are the same."""
+    template = environment().get_template("neighbors.html.j2")
     for previous, day, following in zip([None, *days], days, [*days[1:], None], strict=False):
         block = template.render(previous=previous, next=following).strip()
         path = folder / str(day) / "report.html"
         with path.open("rb") as page:
             head = page.read(_HEAD_BYTES).decode("utf-8", errors="ignore")
         if block not in head and _MARKS[0] in head:
-            page_text = with_block(path.read_text(encoding="utf-8"), _MARKS, block)
+            page_text = replace_block(path.read_text(encoding="utf-8"), _MARKS, block)
             replace(path, page_text.encode(), keeps_time=True)
 
 
 def index_rows(
     connection: duckdb.DuckDBPyConnection | None, settings: Settings, days: Sequence[dt.date]
 ) -> list[IndexRow]:
-    """What the list says of these days, the newest first; figures are those that stand now."""
+    """The rows of the list, newest day first, with the current figures."""
     terms: dict[dt.date, list[IndexTerm]] = {}
     problems: set[dt.date] = set()
     restated: set[dt.date] = set()
@@ -136,7 +137,7 @@ def _figures(
 
 
 def render_index(rows: Sequence[IndexRow], settings: Settings) -> str:
-    """The list as a page; its search runs in it, and it can be read without."""
+    """The list as a page; the search needs a script, the list does not."""
     digest = base64.b64encode(hashlib.sha256(_SEARCH.encode()).digest()).decode("ascii")
     return (
         environment()
@@ -145,9 +146,9 @@ def render_index(rows: Sequence[IndexRow], settings: Settings) -> str:
             institution=plain(settings.institution.name),
             rows=rows,
             logo=logo(settings),
-            # the one text that is not escaped: it is the constant above
+            # the only text that is not escaped: the constant above
             script=Markup(_SEARCH),  # noqa: S704
             script_hash=f"sha256-{digest}",
-            **look(settings),
+            **page_style(settings),
         )
     )

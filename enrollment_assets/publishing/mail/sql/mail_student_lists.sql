@@ -1,6 +1,5 @@
--- Who was added and who dropped on a day, for the mail that carries lists of students (off by default).
--- Grain: one row per term, student and kind of change, at most $most of each kind; of_all counts all of
--- the kind. Binds: $day, $most. Example: added, 2024FA, 00042, Ada, 17.
+-- Students added and dropped on a day, for the mail with lists of students (off by default).
+-- Grain: one row per term, student and kind of change, at most $most of each kind; of_all counts them all. Binds: $day, $most. Example: added, 2024FA, 00042, Ada, 17.
 SELECT
     change,
     term,

@@ -1,6 +1,6 @@
-"""A sheet to draw on: figures without pyplot, texts that stay texts, small PNG files.
+"""Blank figures to draw on, what their axes have in common, and small PNG files of them.
 
-Figures are made without pyplot: no global state, no display, and a third of its import time.
+Figures are made without pyplot, which has global state and takes three times as long to import.
 """
 
 import calendar
@@ -11,37 +11,36 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from enrollment_assets.publishing.reports.charts.style import GRID, LABEL, MUTED, TICK, TITLE
 from enrollment_assets.publishing.reports.colors import INK
-from enrollment_assets.publishing.reports.words import count, plain, shortened
+from enrollment_assets.publishing.reports.formatting import count, plain, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from PIL import Image
 
-MUTED, GRID = "#52606d", "#d9dee5"
 WIDTH, HEIGHT, DPI = 7.2, 4.0, 132
-TITLE, LABEL, TICK = 12, 9.5, 9.5
-# Flat colours and the edges of letters: more of them make the file larger, and nothing clearer.
+# Charts have flat colors: more of them would make the file larger and nothing clearer.
 _COLORS = 128
-# So many days each get a tick of their own.
+# Up to so many days, each has its own tick.
 _FEW_DAYS, _MOST_TICKS = 21, 8
 _EPOCH = dt.date(1970, 1, 1)
-# A gap of more days than this is no weekend: a line stops, and begins again.
+# A longer gap than this interrupts a line.
 _LONG_GAP = 10
-# How far panels are apart in the dashboard, in pixels.
+# Pixels between the panels of the dashboard.
 _MARGIN = 14
 
 
-def drawn(text: object, most: int = 34) -> str:
-    """A name as it can be drawn: no mathtext in it, on one line, and not too long."""
-    # A dollar sign begins mathtext; a label that begins with _ is left out of legends.
+def drawable(text: object, most: int = 34) -> str:
+    """A name that can be drawn: without mathtext, on one line, and not too long."""
+    # A dollar sign begins mathtext; matplotlib leaves labels that begin with _ out of legends.
     name = shortened(plain(text), most).replace("$", r"\$")
     return f" {name}" if name.startswith("_") else name
 
 
-def sheet(width: float = WIDTH, height: float = HEIGHT) -> "Figure":
-    """An empty figure."""
+def blank_figure(width: float = WIDTH, height: float = HEIGHT) -> "Figure":
+    """A figure with nothing on it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -50,8 +49,8 @@ def sheet(width: float = WIDTH, height: float = HEIGHT) -> "Figure":
     return figure
 
 
-def dress(axes: "Axes", title: str) -> None:
-    """What all panels have in common."""
+def style_axes(axes: "Axes", title: str) -> None:
+    """Give a chart its title, and the look that all charts share."""
     axes.set_title(title, loc="left", fontsize=TITLE, color=INK, fontweight="bold", pad=12)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
@@ -61,7 +60,7 @@ def dress(axes: "Axes", title: str) -> None:
 
 
 def date_axis(axes: "Axes", first: dt.date, last: dt.date) -> None:
-    """From one day to another: single days where they are few, Mondays otherwise."""
+    """Label a range of days: each day if they are few, Mondays otherwise."""
     span = [first + dt.timedelta(number) for number in range((last - first).days + 1)]
     marked = [day for day in span if day.weekday() == 0] if len(span) > _FEW_DAYS else span
     marked = marked[:: -(-len(marked) // _MOST_TICKS)]
@@ -69,14 +68,14 @@ def date_axis(axes: "Axes", first: dt.date, last: dt.date) -> None:
         f"{calendar.month_abbr[day.month]} {day.day}" + (f"\n{day.year}" if not place else "")
         for place, day in enumerate(marked)
     ]
-    # As numbers: days since 1970, which is what matplotlib makes of dates.
+    # matplotlib counts days since 1970.
     axes.set_xticks([(day - _EPOCH).days for day in marked], names)
     axes.set_xlim((first - _EPOCH).days - 0.8, (last - _EPOCH).days + 0.8)
 
 
-def nothing(axes: "Axes", title: str, why: str) -> str:
-    """A panel that has nothing to show says so."""
-    dress(axes, title)
+def empty_chart(axes: "Axes", title: str, why: str) -> str:
+    """Say in the chart why it is empty, and return the same as its alt text."""
+    style_axes(axes, title)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(visible=False)
@@ -93,30 +92,30 @@ def nothing(axes: "Axes", title: str, why: str) -> str:
 
 
 @contextmanager
-def _glyphs_may_lack() -> Iterator[None]:
-    """A sign that no font here has is drawn as a box; that is no news for the log."""
+def _no_glyph_warnings() -> Iterator[None]:
+    """Characters that no font has are drawn as boxes; the log need not say so."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         yield
 
 
-def picture(figure: "Figure") -> "Image.Image":
-    """The figure as it is drawn."""
+def rendered(figure: "Figure") -> "Image.Image":
+    """The figure as an image."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)  # noqa: S101 - `sheet` made it
-    with _glyphs_may_lack():
+    assert isinstance(canvas, FigureCanvasAgg)  # noqa: S101 - `blank_figure` made it
+    with _no_glyph_warnings():
         canvas.draw()  # type: ignore[no-untyped-call]
     width, height = canvas.get_width_height()
-    seen = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-    whole = Image.frombuffer("RGBA", (width, height), seen, "raw", "RGBA", 0, 1)
-    return whole.convert("RGB")
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    image = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
+    return image.convert("RGB")
 
 
 def png(image: "Image.Image") -> bytes:
-    """The picture as a file; the same picture gives the same bytes."""
+    """The image as a PNG file; equal images give equal bytes."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -126,17 +125,17 @@ def png(image: "Image.Image") -> bytes:
     return buffer.getvalue()
 
 
-def together(header: "Image.Image", panels: "list[Image.Image]", columns: int = 2) -> "Image.Image":
-    """Panels side by side under a header."""
+def arranged(header: "Image.Image", panels: "list[Image.Image]", columns: int = 2) -> "Image.Image":
+    """Panels in columns under a header."""
     from PIL import Image
 
     width, height = panels[0].size
     rows = -(-len(panels) // columns)
-    sheet_size = (
+    size = (
         columns * width + (columns + 1) * _MARGIN,
         header.size[1] + rows * height + (rows + 1) * _MARGIN,
     )
-    whole = Image.new("RGB", sheet_size, "white")
+    whole = Image.new("RGB", size, "white")
     whole.paste(header, (_MARGIN, 0))
     for place, panel in enumerate(panels):
         row, column = divmod(place, columns)
@@ -151,7 +150,7 @@ def together(header: "Image.Image", panels: "list[Image.Image]", columns: int = 
 
 
 def scaled(image: "Image.Image", width: int) -> "Image.Image":
-    """The picture, so wide."""
+    """The image at another width."""
     from PIL import Image
 
     return image.resize(
@@ -160,21 +159,20 @@ def scaled(image: "Image.Image", width: int) -> "Image.Image":
 
 
 def with_gaps(x: Iterable[float], y: Iterable[float]) -> tuple[list[float], list[float]]:
-    """The points of a line that stops where days lack, and begins again after them."""
-    places, values = [float(v) for v in x], [float(v) for v in y]
-    found_x: list[float] = []
-    found_y: list[float] = []
-    for place, value in zip(places, values, strict=True):
-        if found_x and place - found_x[-1] > _LONG_GAP:
-            found_x.append(place)
-            found_y.append(float("nan"))
-        found_x.append(place)
-        found_y.append(value)
-    return found_x, found_y
+    """The points of a line, with a break wherever days are missing for long."""
+    line_x: list[float] = []
+    line_y: list[float] = []
+    for place, value in zip(map(float, x), map(float, y), strict=True):
+        if line_x and place - line_x[-1] > _LONG_GAP:
+            line_x.append(place)
+            line_y.append(float("nan"))
+        line_x.append(place)
+        line_y.append(value)
+    return line_x, line_y
 
 
 def whole_numbers(axes: "Axes", show: Callable[[float], str] = count) -> None:
-    """Ticks at whole numbers only, also where there are few."""
+    """Put ticks at whole numbers only, even for small ranges."""
     from matplotlib.ticker import MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))

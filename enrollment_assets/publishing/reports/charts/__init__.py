@@ -1,0 +1,1 @@
+"""The charts of a day: one module for each, and what they share."""

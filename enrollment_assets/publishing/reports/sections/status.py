@@ -1,0 +1,63 @@
+"""Whether the day's data is complete, and the dates that the figures refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from enrollment_assets.config import Settings
+from enrollment_assets.publishing.reports.figures import DayFigures
+from enrollment_assets.publishing.reports.formatting import distance, label, label_of, plain
+from enrollment_assets.publishing.reports.texts import OK, PROVISIONAL, Tile
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
+
+_PROBLEMS = {
+    "missing": "has no snapshot for this day",
+    "rejected": "has a rejected snapshot for this day",
+}
+
+
+def status(figures: DayFigures, settings: Settings) -> tuple[str, str]:
+    """Whether every expected term has an accepted snapshot, and which terms have none."""
+    missing = list(problems(figures, settings))
+    if not missing:
+        return OK, "Every expected term has an accepted snapshot for this day."
+    it = "it is" if len(missing) == 1 else "they are"
+    return PROVISIONAL, f"{'; '.join(missing)}. Figures will change once {it} accepted."
+
+
+def problems(figures: DayFigures, settings: Settings) -> Iterator[str]:
+    """The terms whose snapshot of the day is missing or rejected."""
+    of_day = figures.log[figures.log["date"] == pd.Timestamp(figures.day)]
+    for term, problem in of_day[["term", "problem"]].to_numpy().tolist():
+        yield f"{label_of(term, settings)} {_PROBLEMS.get(problem, problem)}"
+
+
+def facts(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:
+    """The day, the day that it is compared with, and how far away start and census are."""
+    main, now = figures.main, figures.latest(figures.main)
+    past = figures.comparison(main)
+    if past is None:
+        compared = Tile("Compared with", "none", why_not_compared(figures))
+    else:
+        note = plain(past["note"]) if pd.notna(past["note"]) else ""
+        name = label_of(past["comparison_term"], settings)
+        compared = Tile("Compared with", f"{name} on {past['comparison_date'].date()}", note)
+    return (
+        Tile("As of", str(figures.day)),
+        compared,
+        Tile("Term start", distance(int(now["days_to_start"]), main.starts)),
+        Tile("Census", distance(int(now["days_to_census"]), main.census)),
+    )
+
+
+def why_not_compared(figures: DayFigures) -> str:
+    """Why the main term has nothing to be compared with."""
+    notes = figures.same_point.loc[figures.same_point["term"] == figures.main.code, "note"].dropna()
+    text = plain(notes.iloc[0]) if len(notes) else "there is no earlier snapshot to compare with"
+    return text.replace(figures.main.code, label(figures.main))

@@ -1,0 +1,142 @@
+"""Six figures of the main term, each beside the same point of the prior term."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from enrollment_assets.config import Settings, Term
+from enrollment_assets.publishing.reports.figures import DayFigures
+from enrollment_assets.publishing.reports.formatting import (
+    NOT_AVAILABLE,
+    PriorTerm,
+    change_text,
+    count,
+    days,
+    percent,
+    plain,
+    prior_term,
+    signed,
+    signed_points,
+)
+from enrollment_assets.publishing.reports.texts import SKIPPED, Tile
+from enrollment_assets.support.lazy import lazy
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
+
+
+def tiles(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:
+    """Headcount, changes, continuation and census of the main term."""
+    now, then = figures.latest(figures.main), figures.at_same_point(figures.main)
+    prior = _prior(figures, settings)
+    students = plain(settings.vocabulary.students)
+
+    def compared(column: str) -> str:
+        if then is None or prior is None or pd.isna(then["baseline_date"]):
+            return ""
+        if now[column] == then[column]:
+            return f"same as {prior.name} ({count(then[column])})"
+        difference = signed(now[column] - then[column])
+        return f"{difference} vs. {count(then[column])} at {prior.this_point}"
+
+    def changed(name: str, column: str, show: Any) -> Tile:
+        if pd.isna(now["baseline_date"]):
+            return Tile(name, NOT_AVAILABLE, "first snapshot")
+        return Tile(name, show(now[column]), compared(column))
+
+    return (
+        Tile("Headcount", count(now["total_enrollment"]), _headcount_note(figures, prior)),
+        changed("Net change", "net_change", signed),
+        changed(f"New {students}", "new_students", count),
+        changed(f"Dropped {students}", "dropped_students", count),
+        _continuation(figures, settings, prior),
+        _census(figures, settings, prior),
+    )
+
+
+def _prior(figures: DayFigures, settings: Settings) -> PriorTerm | None:
+    past = figures.comparison(figures.main)
+    if past is None:
+        return None
+    return prior_term(figures.main, past["comparison_term"], settings)
+
+
+def _headcount_note(figures: DayFigures, prior: PriorTerm | None) -> str:
+    past = figures.comparison(figures.main)
+    if past is None or prior is None:
+        return ""
+    change = change_text(past["change"], past["change_pct"])
+    return f"{change} vs. {count(past['comparison_total'])} at {prior.this_point}"
+
+
+def _continuation(figures: DayFigures, settings: Settings, prior: PriorTerm | None) -> Tile:
+    """The continuation of the census cohort; before the census, from one day to the next."""
+    since_census = figures.continuation_of(figures.main.code)
+    if since_census.empty:
+        return _day_over_day(figures, prior)
+    value = since_census["continuation_pct"].iloc[-1]
+    note = f"of the census cohort; target {settings.reports.continuation_target:g}%"
+    past = figures.comparison(figures.main)
+    if past is not None and prior is not None:
+        rows = figures.continuation_of(past["comparison_term"])
+        rows = rows[rows["date"] <= past["comparison_date"]]
+        if len(rows):
+            note += f"; {_points(value - rows['continuation_pct'].iloc[-1], prior)}"
+    return Tile("Continuation", percent(value), note)
+
+
+def _day_over_day(figures: DayFigures, prior: PriorTerm | None) -> Tile:
+    now, then = figures.latest(figures.main), figures.at_same_point(figures.main)
+    if pd.isna(now["baseline_date"]):
+        return Tile("Continuation", NOT_AVAILABLE, "first snapshot")
+    is_before_census = figures.main.census > figures.day
+    note = f"day over day{' until census' if is_before_census else ', without a census snapshot'}"
+    if then is not None and prior is not None and pd.notna(then["baseline_date"]):
+        note += f"; {_points(now['retention_rate'] - then['retention_rate'], prior)}"
+    return Tile("Continuation", percent(now["retention_rate"], 2), note)
+
+
+def _points(difference: float, prior: PriorTerm) -> str:
+    if round(difference, 1) == 0:
+        return f"same as {prior.name}"
+    return f"{signed_points(difference)} vs. {prior.this_point}"
+
+
+def _census(figures: DayFigures, settings: Settings, prior: PriorTerm | None) -> Tile:
+    """The census headcount: the actual one, the forecast, or why there is none."""
+    main, past = figures.main, figures.comparison(figures.main)
+    before = None if past is None else past["comparison_census"]
+
+    def compared(value: Any) -> str:
+        if prior is None or before is None or pd.isna(before):
+            return ""
+        return f"; {signed(value - before)} vs. {count(before)} at {prior.census}"
+
+    if main.census <= figures.day:
+        counted = figures.at_census(main)
+        if counted is None:
+            note = f"no snapshot on or before {main.census}"
+            return Tile("Census headcount", NOT_AVAILABLE, note)
+        total, date = counted["total_enrollment"], counted["date"].date()
+        stand_in = "" if date == main.census else f", the last snapshot before {main.census}"
+        return Tile("Census headcount", count(total), f"on {date}{stand_in}{compared(total)}")
+    row = figures.census_forecast(main)
+    if row is None:
+        return Tile("Census forecast", NOT_AVAILABLE, _why_no_forecast(figures, main, settings))
+    note = f"80% range {count(row['lower_80'])} to {count(row['upper_80'])}"
+    return Tile("Census forecast", count(row["forecast"]), note + compared(row["forecast"]))
+
+
+def _why_no_forecast(figures: DayFigures, term: Term, settings: Settings) -> str:
+    rows = figures.forecast[figures.forecast["term"] == term.code]
+    if rows.empty:
+        return f"not computed: {SKIPPED}"
+    reasons = rows.loc[rows["forecast"].isna(), "note"].dropna()
+    if len(reasons):
+        return plain(reasons.iloc[0]).removeprefix("no forecast: ")
+    return (
+        f"census is {days((term.census - figures.day).days)} away; forecasts reach "
+        f"{days(settings.forecast.horizon_days)}"
+    )
