@@ -31,7 +31,7 @@ from common import make_home, measure
 
 from enrollment_assets.analytics import anomalies
 from enrollment_assets.config import Settings, load_settings
-from enrollment_assets.pipeline.ingest.findings import Baseline, why_refused
+from enrollment_assets.pipeline.ingest.findings import Baseline, why_rejected
 
 CHECKOUT = Path(__file__).parents[1]
 EXAMPLES = CHECKOUT / "examples"
@@ -194,7 +194,7 @@ def doubled_rows(figures: Figures, count: int, seed: int) -> int:
         }
         baseline = Baseline(rows.loc[at, "date"].date(), students, students)
         quality = figures.settings.quality
-        refused += why_refused(facts, baseline, quality, is_empty=False) is not None
+        refused += why_rejected(facts, baseline, quality, is_empty=False) is not None
     return refused
 
 

@@ -1,12 +1,12 @@
 """The few errors that this project raises on purpose.
 
-Each message is one sentence a person can act on: what was tried, what was found, what to do. None
-holds a value of a student. `transient` says whether trying again can help.
+Each message is one sentence a person can act on: what happened and what to do. None holds a value of a
+student. `transient` says whether trying again can help.
 """
 
 
 class EnrollmentError(Exception):
-    """Base of all of them; its text can be shown as it is."""
+    """Base of all of them; its text can be shown unchanged."""
 
     transient = False
 
@@ -22,7 +22,7 @@ class SourceError(EnrollmentError):
 class SourceUnavailableError(SourceError):
     """The source did not answer this time.
 
-    `retry_after` is the pause it asked for, in seconds; `is_final` says that it was asked often enough.
+    `retry_after` is the pause it asked for, in seconds; `is_final` says that all tries are used up.
     """
 
     transient = True
@@ -34,15 +34,15 @@ class SourceUnavailableError(SourceError):
 
 
 class SnapshotMissingError(EnrollmentError):
-    """The source answered, and has nothing for this day. It is not the same as an empty snapshot."""
+    """The source answered and has nothing for this day; this is not the same as an empty snapshot."""
 
 
 class SnapshotUnreadableError(EnrollmentError):
-    """The day's snapshot is there and cannot be read as what it claims to be."""
+    """The day's snapshot exists and cannot be read as what it claims to be."""
 
 
 class WarehouseError(EnrollmentError):
-    """The warehouse refused a statement; nothing was changed."""
+    """A statement on the warehouse failed; nothing was changed."""
 
 
 class WarehouseBusyError(WarehouseError):
@@ -58,15 +58,15 @@ class InstanceError(EnrollmentError):
 
 
 class AlertError(EnrollmentError):
-    """An alert did not arrive."""
+    """An alert could not be delivered."""
 
     transient = True
 
 
 class MailError(EnrollmentError):
-    """A mail was not taken by the mail server this time; the text names no recipient.
+    """The mail server did not accept a mail this time; the text names no recipient.
 
-    `in_doubt` says that the whole mail had gone out and no answer came: it may have arrived.
+    `in_doubt` says that the whole mail was sent and no answer came: it may have arrived.
     """
 
     transient = True
@@ -77,12 +77,12 @@ class MailError(EnrollmentError):
 
 
 class MailRefusedError(MailError):
-    """The mail server will not take it as things are; trying again changes nothing."""
+    """The mail server will not accept the mail; trying again changes nothing."""
 
     transient = False
 
 
 class ExportError(EnrollmentError):
-    """An exported table is not there, or cannot be read."""
+    """An exported table does not exist or cannot be read."""
 
     transient = True

@@ -19,7 +19,7 @@ from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
 def accept(day: dt.date, term: str | None, reason: str, by: str) -> None:
     """Accept a snapshot that was rejected.
 
-    Its rows come from quarantine, where they were kept.
+    Its rows come from quarantine, where they were kept. Figures that depend on it are restated.
     """
     _decide("accept", day, term, reason, by)
 
@@ -29,13 +29,12 @@ def accept(day: dt.date, term: str | None, reason: str, by: str) -> None:
 def reject(day: dt.date, term: str | None, reason: str, by: str) -> None:
     """Reject a snapshot that was accepted.
 
-    Its rows are kept in quarantine.
+    Its rows are kept in quarantine. Figures that depend on it are restated.
     """
     _decide("reject", day, term, reason, by)
 
 
 def _decide(kind: str, day: dt.date, term: str | None, reason: str, by: str) -> None:
-
     settings = load_settings()
     check_days(settings, day)
     if term is not None:
@@ -44,7 +43,7 @@ def _decide(kind: str, day: dt.date, term: str | None, reason: str, by: str) -> 
         outcome = running.decide(settings, day, DecisionKind(kind), term, reason, by)
     failed = print_outcome(outcome, day)
     if outcome.success:
-        console.print(f"{day}: {kind}ed. What depends on it has been computed again.")
+        console.print(f"{day}: {kind}ed. Figures that depend on it have been restated.")
     sys.exit(1 if failed else 0)
 
 
@@ -52,11 +51,11 @@ def _decide(kind: str, day: dt.date, term: str | None, reason: str, by: str) -> 
 @click.option("--date", "day", type=Day(), required=True, help="Day of the anomaly.")
 @click.option("--term", required=True, help="Code of the term.")
 @click.option("--reason", required=True, help="Why; kept in operations.acknowledged_anomalies.")
-@click.option("--by", default=getpass.getuser, help="Who says so; your login if left out.")
+@click.option("--by", default=getpass.getuser, help="Who says so; default: your login.")
 def acknowledge(day: dt.date, term: str, reason: str, by: str) -> None:
-    """Say why a day was unusual.
+    """Explain an anomaly.
 
-    Later days do not learn from it, and it is no longer reported as an anomaly.
+    It is no longer reported as an anomaly, and the expected range of later days ignores it.
     """
     settings = load_settings()
     check_days(settings, day)
@@ -65,5 +64,5 @@ def acknowledge(day: dt.date, term: str, reason: str, by: str) -> None:
         outcome = running.acknowledge(settings, day, term, reason, by)
     failed = print_outcome(outcome, day)
     if outcome.success:
-        console.print(f"{day}: acknowledged. Later days do not learn from it.")
+        console.print(f"{day}: acknowledged. The expected range of later days ignores it.")
     sys.exit(1 if failed else 0)

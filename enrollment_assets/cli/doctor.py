@@ -1,4 +1,4 @@
-"""`enrollment doctor`: looks at everything that a run needs, and says what to do."""
+"""`enrollment doctor`: tests everything that a run needs, and says what to do."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -23,15 +23,15 @@ from enrollment_assets.warehouse.connection import Warehouse
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing that was looked at: fine, or what to do."""
+    """One thing that was tested: fine, or what to do."""
 
     subject: str
     ok: bool
-    words: str
+    message: str
 
 
 def diagnose() -> Iterator[Diagnosis]:
-    """Look at everything a run needs, one after the other."""
+    """Test everything a run needs, one after the other."""
     try:
         settings = load_settings()
     except EnrollmentError as error:
@@ -43,128 +43,129 @@ def diagnose() -> Iterator[Diagnosis]:
         f"{settings.path}: {len(settings.terms)} term{'s'[: len(settings.terms) - 1]} from "
         f"{settings.start_date}, grain {settings.grain}",
     )
-    looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
-        ("secrets", _look_at_secrets),
-        ("source", _look_at_source),
-        ("warehouse", _look_at_warehouse),
-        ("instance", _look_at_instance),
-        ("reports", _look_at_reports),
-        ("exports", _look_at_exports),
-        ("mail", _look_at_mail),
-        ("alerts", _look_at_alerts),
+    tests: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+        ("secrets", _test_secrets),
+        ("source", _test_source),
+        ("warehouse", _test_warehouse),
+        ("instance", _test_instance),
+        ("reports", _test_reports),
+        ("exports", _test_exports),
+        ("mail", _test_mail),
+        ("alerts", _test_alerts),
     )
-    for subject, look in looks:
+    for subject, test in tests:
         try:
-            yield Diagnosis(subject, True, look(settings))
+            yield Diagnosis(subject, True, test(settings))
         except EnrollmentError as error:
             yield Diagnosis(subject, False, str(error))
 
 
-def _look_at_secrets(settings: Settings) -> str:
+def _test_secrets(settings: Settings) -> str:
     path = open_to_others(settings.base)
     if path:
-        raise EnrollmentError(f"{path} can be read by others than its owner: chmod 600 {path}")
+        raise EnrollmentError(f"Other users can read {path}; run: chmod 600 {path}")
     there = (settings.base / ENV_FILE).is_file()
     return f"from the environment{f' and {settings.base / ENV_FILE}' if there else ''}"
 
 
-def _look_at_source(settings: Settings) -> str:
+def _test_source(settings: Settings) -> str:
     today = settings.today()
-    # Between terms a look at today would find nobody.
+    # Between terms, today has nobody enrolled.
     ends = [term.ends for term in settings.terms if term.ends < today]
     day = today if settings.open_terms(today) or not ends else max(ends)
-    look = source_for(settings).look(day)
-    # A look that got here found every mapped column; what else is there may be worth reading, too.
+    probe = source_for(settings).probe(day)
+    # A probe that got here has every mapped column; the others may be worth reading, too.
     mapped = {theirs.casefold() for theirs in settings.columns.values()}
-    others = [name for name in look.columns if name.casefold() not in mapped]
+    others = [name for name in probe.columns if name.casefold() not in mapped]
     read = [
         ours if ours == theirs else f"{theirs} as {ours}"
         for ours, theirs in settings.columns.items()
     ]
-    if not look.rows:
+    if not probe.rows:
         raise EnrollmentError(
-            f"{look.where} has no rows for {day}: see whether the extract has run, and whether a "
+            f"{probe.where} has no rows for {day}; check whether the extract has run and whether a "
             "filter is too narrow."
         )
     return (
-        f"{look.where}; {look.rows:,} rows{'' if look.is_all else ' or more'}\n"
-        f"    read: {', '.join(read)}\n    not read: {', '.join(others) or 'nothing else'}"
+        f"{probe.where}; {probe.rows:,} rows{'' if probe.is_all else ' or more'}\n"
+        f"    columns read: {', '.join(read)}\n    columns not read: {', '.join(others) or 'none'}"
     )
 
 
-def _look_at_warehouse(settings: Settings) -> str:
+def _test_warehouse(settings: Settings) -> str:
     warehouse = Warehouse(settings)
     with warehouse.read() as connection:
         if connection is None:
             make_private_folder(warehouse.path.parent)
-            return f"{warehouse.path}: not there yet; the first run makes it"
+            return f"{warehouse.path}: does not exist yet; the first run creates it"
         rows = connection.execute("SELECT count(*) FROM enrollment.enrollment_snapshots").fetchone()
-        found = connection.execute(
+        accepted = connection.execute(
             "SELECT DISTINCT term FROM enrollment.snapshot_log WHERE status = 'accepted' ORDER BY term"
         ).fetchall()
     size = warehouse.path.stat().st_size / 2**20
-    held = [code for (code,) in found]
-    # What is found after `enrollment demo`, mostly; terms that are over may be left out, too.
+    stored_terms = [code for (code,) in accepted]
+    # Usually the leftovers of `enrollment demo`; past terms may be absent from a configuration, too.
     others = (
-        f"\n    of none of the configured terms, but of {', '.join(held[-5:])}: if these are the "
-        f"example's, remove {warehouse.path.parent}, or name another folder as data_dir"
-        if held and not set(held) & {term.code for term in settings.terms}
+        "\n    these rows belong to terms that are not configured "
+        f"({', '.join(stored_terms[-5:])}); if they are the example's, remove {warehouse.path.parent} "
+        "or set another data_dir"
+        if stored_terms and not set(stored_terms) & {term.code for term in settings.terms}
         else ""
     )
     return f"{warehouse.path}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB{others}"
 
 
-def _look_at_instance(settings: Settings) -> str:
+def _test_instance(settings: Settings) -> str:
     home = prepare_home(settings)
-    with instance(settings) as found:
-        kind = type(found.event_log_storage).__name__
-        runs = found.get_runs_count()
+    with instance(settings) as dagster_instance:
+        kind = type(dagster_instance.event_log_storage).__name__
+        runs = dagster_instance.get_runs_count()
     slow = (
-        f"; range runs are slow: take `storage` from {file_for(settings.base, SETTINGS_FILE)}"
+        f"; range runs are slow: copy `storage` from {file_for(settings.base, SETTINGS_FILE)}"
         if kind == "SqliteEventLogStorage"
         else ""
     )
     return f"{home}: {runs} runs, events in {kind}{slow}"
 
 
-def _look_at_reports(settings: Settings) -> str:
+def _test_reports(settings: Settings) -> str:
 
     shown = "with the logo" if read_logo(settings) else "without a logo"
     return f"{settings.data_path / 'reports'}, {shown}"
 
 
-def _look_at_exports(settings: Settings) -> str:
+def _test_exports(settings: Settings) -> str:
     check_formats(settings)
     return f"{settings.data_path / 'exports'}: {', '.join(settings.exports.formats) or 'none'}"
 
 
-def _look_at_mail(settings: Settings) -> str:
+def _test_mail(settings: Settings) -> str:
     if not settings.email.enabled:
         return "off (email.enabled: false)"
     server = delivery.check(settings)
     smtp.check_login(server, settings.email.sender_domain)
     login = ", login accepted" if server.user else ""
-    return f"to {len(settings.email.recipients)} recipients through {server.description}{login}"
+    return f"{len(settings.email.recipients):,} recipients through {server.description}{login}"
 
 
-def _look_at_alerts(settings: Settings) -> str:
+def _test_alerts(settings: Settings) -> str:
     if not addresses(settings):
-        return "none (set ALERT_URL to hear of failures)"
+        return "off (set ALERT_URL to be alerted to failures)"
     number = check_addresses(settings)
-    if words := undelivered(settings):
-        raise EnrollmentError(words)
-    return f"{number} addresses, nothing waits to be delivered"
+    if problem := undelivered(settings):
+        raise EnrollmentError(problem)
+    return f"{number} addresses, no undelivered alerts"
 
 
 @click.command()
 def doctor() -> None:
-    """Test configuration, source, warehouse, instance and mail.
+    """Test configuration, source, warehouse, Dagster, mail and alerts.
 
-    Each is OK, or the line says what to do.
+    Each line says OK, or what to do.
     """
     healthy = True
-    for finding in diagnose():
-        healthy = healthy and finding.ok
-        mark = "[green]OK[/]" if finding.ok else "[bold red]!![/]"
-        console.print(f"{mark}  [bold]{finding.subject}[/]: {plain(finding.words)}")
+    for diagnosis in diagnose():
+        healthy = healthy and diagnosis.ok
+        mark = "[green]OK[/]" if diagnosis.ok else "[bold red]!![/]"
+        console.print(f"{mark}  [bold]{diagnosis.subject}[/]: {plain(diagnosis.message)}")
     sys.exit(0 if healthy else 1)

@@ -1,4 +1,4 @@
-"""Prints what took a headcount from one day to another, for `enrollment explain`."""
+"""Prints what changed a headcount between two days, for `enrollment explain`."""
 
 import datetime as dt
 
@@ -8,73 +8,79 @@ from enrollment_assets.publishing.explanation import Bridge, Explanation
 from enrollment_assets.support.ranges import ranges
 
 
-def show(settings: Settings, found: Explanation, asked: tuple[dt.date, dt.date], top: int) -> None:
-    """Print an explanation; `asked` are the days that were asked for, `top` the segments to show."""
-    for date, taken in zip(asked, (found.first, found.last), strict=True):
-        if date != taken:
-            console.print(f"{date} has no accepted snapshot: the latest before it is of {taken}.")
-    _explain_total(settings, found)
-    _explain_people(settings, found)
-    for name, segments in found.segments.items():
-        _explain_segments(settings, found, name, segments, top)
-    if found.segments:
+def show(
+    settings: Settings, explanation: Explanation, asked: tuple[dt.date, dt.date], top: int
+) -> None:
+    """Print an explanation; `asked` are the requested days, `top` the number of segments to show."""
+    for date, used in zip(asked, (explanation.first, explanation.last), strict=True):
+        if date != used:
+            console.print(
+                f"{date} has no accepted snapshot, so the latest earlier one is used: {used}."
+            )
+    _explain_total(settings, explanation)
+    _explain_people(settings, explanation)
+    for name, segments in explanation.segments.items():
+        _explain_segments(settings, explanation, name, segments, top)
+    if explanation.segments:
         if settings.grain is Grain.registration:
-            words = "added: new or returning; who has several values counts in each"
+            key = "added: new or returning; a student with several values counts in each"
         else:
-            words = "back: returning"
+            key = "back: returning"
         console.print(
-            f"{words}; in, out: moved from and to other segments; %: net in percent of the headcount "
-            f"of {found.first}."
+            f"{key}; in, out: moved from and to other segments; %: net change as a share of the "
+            f"headcount on {explanation.first}."
         )
-    for name in found.unknown_dimensions:
+    for name in explanation.unknown_dimensions:
         console.print(
-            f"By {name}: no figures of {found.first}, whose snapshot was gone when {name} came into "
-            "the configuration."
+            f"By {name}: no figures for {explanation.first}, because its snapshot was pruned before "
+            f"{name} was added to the configuration."
         )
-    _explain_days(found)
+    _explain_days(explanation)
 
 
-def _explain_total(settings: Settings, found: Explanation) -> None:
-    total = found.total
-    title = f"{found.term.label}: from {found.first} to {found.last}"
+def _explain_total(settings: Settings, explanation: Explanation) -> None:
+    total = explanation.total
+    title = f"{explanation.term.label}: from {explanation.first} to {explanation.last}"
     table = table_of(plain(title), ("headcount", settings.vocabulary.students))
-    table.add_row(f"on {found.first}", f"{total.before:,}")
-    table.add_row("new, for the first time in the term", signed(total.new))
+    table.add_row(f"on {explanation.first}", f"{total.before:,}")
+    table.add_row("new to the term", signed(total.new))
     table.add_row("returning", signed(total.returning))
     table.add_row("dropped", signed(-total.dropped))
-    table.add_row(f"on {found.last}", f"{total.after:,}", style="bold")
+    table.add_row(f"on {explanation.last}", f"{total.after:,}", style="bold")
     console.print(table)
     console.print(
-        f"Net change {signed(total.change)}, summed over the days between. {found.moved:,} moves to "
-        "another segment leave the headcount as it is."
+        f"Net change {signed(total.change)}, the sum of the daily changes. {explanation.moved:,} "
+        "moves to another segment do not change the headcount."
     )
 
 
-def _explain_people(settings: Settings, found: Explanation) -> None:
-    people = found.people
+def _explain_people(settings: Settings, explanation: Explanation) -> None:
+    people = explanation.people
     if people is None:
-        days = " and ".join(map(str, found.not_kept))
-        console.print(f"The list of {days} was pruned: who is in both cannot be counted any more.")
+        days = " and ".join(map(str, explanation.not_kept))
+        console.print(
+            f"The snapshot of {days} was pruned, so students on both days can no longer be counted."
+        )
         return
-    table = table_of("The same by people", ("headcount", settings.vocabulary.students))
-    table.add_row(f"on {found.first}", f"{people.before:,}")
-    table.add_row(f"left: not there on {found.last}", signed(-people.gone))
+    table = table_of("Comparing the two days", ("headcount", settings.vocabulary.students))
+    table.add_row(f"on {explanation.first}", f"{people.before:,}")
+    table.add_row(f"left: not enrolled on {explanation.last}", signed(-people.gone))
     table.add_row("still enrolled", f"{people.stayed:,}")
-    table.add_row(f"joined: not there on {found.first}", signed(people.joined))
-    table.add_row(f"on {found.last}", f"{people.after:,}", style="bold")
+    table.add_row(f"joined: not enrolled on {explanation.first}", signed(people.joined))
+    table.add_row(f"on {explanation.last}", f"{people.after:,}", style="bold")
     console.print(table)
     if people.cancelled:
         console.print(
-            f"Who came and went, or left and came back, between makes {people.cancelled:,} more "
-            f"additions and as many drops above; {people.passed_through:,} of these people are on "
-            "neither day."
+            f"The daily sums above hold {people.cancelled:,} more additions and as many drops: "
+            f"{settings.vocabulary.students} who joined and left, or left and came back, between "
+            f"the two days; {people.passed_through:,} of them are enrolled on neither day."
         )
 
 
 def _explain_segments(
-    settings: Settings, found: Explanation, name: str, segments: dict[str, Bridge], top: int
+    settings: Settings, explanation: Explanation, name: str, segments: dict[str, Bridge], top: int
 ) -> None:
-    """A dimension's segments, the largest change first; what is not shown stands there as a sum."""
+    """A dimension's segments, the largest change first; those not shown are summed up in one row."""
     by_program = settings.grain is Grain.registration
     flows = ("added",) if by_program else ("new", "back")
     columns = (name, "before", *flows, "drops", "in", "out", "after", "net", "%")
@@ -84,7 +90,11 @@ def _explain_segments(
     def add(label: str, bridge: Bridge, style: str | None = None) -> None:
         added = (bridge.new,) if by_program else (bridge.new, bridge.returning)
         moves = (*added, -bridge.dropped, bridge.moved_in, -bridge.moved_out)
-        share = f"{100 * bridge.change / found.total.before:+.2f}" if found.total.before else ""
+        share = (
+            f"{100 * bridge.change / explanation.total.before:+.2f}"
+            if explanation.total.before
+            else ""
+        )
         table.add_row(
             plain(label),
             f"{bridge.before:,}",
@@ -101,12 +111,12 @@ def _explain_segments(
     if len(bridges) > top:
         rest = [bridge for _, bridge in bridges[top:]]
         add(f"and {len(rest):,} more", sum(rest, Bridge()))
-    add("sum", sum(segments.values(), Bridge()), style="bold")
+    add("total", sum(segments.values(), Bridge()), style="bold")
     console.print(table)
 
 
-def _explain_days(found: Explanation) -> None:
-    gaps = sorted(found.gaps, key=lambda gap: (gap.baseline - gap.date, gap.date))
+def _explain_days(explanation: Explanation) -> None:
+    gaps = sorted(explanation.gaps, key=lambda gap: (gap.baseline - gap.date, gap.date))
     listed(
         "Changes over more than one day",
         [
@@ -118,20 +128,23 @@ def _explain_days(found: Explanation) -> None:
     )
     listed(
         "Not accepted",
-        [plain(f"{day} {verdict}: {reasons}") for day, verdict, reasons in found.not_accepted],
+        [
+            plain(f"{day} {verdict}: {reasons}")
+            for day, verdict, reasons in explanation.not_accepted
+        ],
     )
-    if found.restated:
+    if explanation.restated:
         table = table_of("Changed after it was reported", ("day", "figure", "reported", "now"))
-        for line in found.restated[:MOST_LINES]:
+        for line in explanation.restated[:MOST_LINES]:
             values = (line.reported, line.restated)
             shown = ("none" if value is None else f"{value:,}" for value in values)
-            # The column holds all who were added; above, only first-timers are new.
+            # The column counts all added students; in the tables above, "new" are first-timers only.
             figure = "added students" if line.metric == "new_students" else line.metric
             table.add_row(str(line.date), figure.replace("_", " "), *shown)
         console.print(table)
-    more = max(len(found.restated) - MOST_LINES, 0) + found.restated_segments
+    more = max(len(explanation.restated) - MOST_LINES, 0) + explanation.restated_segments
     if more:
         console.print(
-            f"{more:,} more figures, {found.restated_segments:,} of them of segments, were restated: "
-            "enrollment.metric_restatements."
+            f"{more:,} more figures were restated, {explanation.restated_segments:,} of them for "
+            "segments; see enrollment.metric_restatements."
         )

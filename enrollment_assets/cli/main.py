@@ -1,4 +1,4 @@
-"""The `enrollment` command: finds the module of each subcommand, and says in a sentence what failed.
+"""The `enrollment` command: finds each subcommand's module, and reports an error in one sentence.
 
 A subcommand's module is imported when it is called: Dagster alone takes a second, and neither
 `enrollment --help` nor `enrollment status` needs it.
@@ -17,22 +17,22 @@ from enrollment_assets.errors import ConfigurationError, EnrollmentError
 # first sentence of its help; a test compares the two).
 COMMANDS = {
     "init": ("start", "Make a folder to run in: configuration, Dagster's files, your own SQL."),
-    "demo": ("runs", "Build the made-up university and run everything over it."),
-    "run": ("runs", "Run everything for one day."),
+    "demo": ("runs", "Build the example university and process all of its days."),
+    "run": ("runs", "Process one day."),
     "backfill": ("runs", "Process a range of past days in one run."),
-    "rebuild": ("runs", "Bring everything of a term up to date after its dates were edited."),
+    "rebuild": ("runs", "Restate a whole term after its dates were edited."),
     "status": ("questions", "Show which dates are accepted, missing, rejected or stale."),
     "explain": ("questions", "Show what changed a term's headcount between two days."),
     "metric": ("metrics", "Compute a custom metric for one day and show its rows."),
     "students": ("questions", "Write lists of a day's added, dropped and moved students."),
-    "doctor": ("doctor", "Test configuration, source, warehouse, instance and mail."),
+    "doctor": ("doctor", "Test configuration, source, warehouse, Dagster, mail and alerts."),
     "config": ("configuration", "Print what is configured, and where each value comes from."),
     "accept": ("decisions", "Accept a snapshot that was rejected."),
     "reject": ("decisions", "Reject a snapshot that was accepted."),
-    "acknowledge": ("decisions", "Say why a day was unusual."),
-    "prune": ("upkeep", "Remove what is older than the periods under `retention`."),
+    "acknowledge": ("decisions", "Explain an anomaly."),
+    "prune": ("upkeep", "Remove data older than the periods under `retention`."),
     "ui": ("ui", "Open Dagster's interface, with the daemon that runs the schedule."),
-    "serve": ("serving", "Serve the reports, and the exports as read-only JSON."),
+    "serve": ("serving", "Serve the reports and a read-only JSON API."),
 }
 
 
@@ -57,7 +57,7 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="enrollment-assets")
 def cli() -> None:
-    """Watches who is enrolled from day to day."""
+    """Watch university enrollment from daily snapshots."""
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ class Day(click.ParamType[dt.date]):
         try:
             return dt.date.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no date; write it as 2026-09-08.", param, ctx)
+            self.fail(f"{value!r} is not a date; write it as 2026-09-08.", param, ctx)
 
 
 def check_days(settings: Settings, *days: dt.date) -> None:
@@ -37,16 +37,18 @@ def check_days(settings: Settings, *days: dt.date) -> None:
             )
         if day > today:
             raise ConfigurationError(
-                f"{day} is in the future: it is {today} in {settings.institution.timezone}."
+                f"{day} is in the future; today is {today} in {settings.institution.timezone}."
             )
 
 
 def decision_options(function: Callable[..., None]) -> Callable[..., None]:
     """Which snapshot, why, and who decides."""
     for option in (
-        click.option("--by", default=getpass.getuser, help="Who decides; your login if left out."),
+        click.option("--by", default=getpass.getuser, help="Who decides; default: your login."),
         click.option("--reason", required=True, help="Why; kept in operations.snapshot_attempts."),
-        click.option("--term", default=None, help="Code of the term; all of the day if left out."),
+        click.option(
+            "--term", default=None, help="Code of the term; default: all terms of the day."
+        ),
         click.option("--date", "day", type=Day(), required=True, help="Day of the snapshot."),
     ):
         function = option(function)

@@ -1,4 +1,4 @@
-"""What a command prints of the run it made: what failed, what was found, the day's figures."""
+"""What a command prints about its run: failures, failed checks, the day's figures."""
 
 import datetime as dt
 
@@ -15,64 +15,66 @@ from enrollment_assets.pipeline.days import (
     headlines,
 )
 from enrollment_assets.publishing.alerts import delivery as alerts
-from enrollment_assets.publishing.alerts.news import News, held, news_of_run
+from enrollment_assets.publishing.alerts.news import News, news_of_run, not_mailed
 from enrollment_assets.support.ranges import ranges
 
 
 def send_alerts(settings: Settings, day: dt.date, ended: "Outcome | str") -> None:
-    """Tell alerts.urls what a run with mail left behind, or why it never began; no daemon is needed.
+    """Alert alerts.urls to how a run with mail ended, or why it never began; no daemon is needed.
 
-    A daemon that looks at the same run finds that it was told.
+    A daemon that sees the same run finds the alert in the ledger and sends none.
     """
     mail_is_on = settings.email.enabled
     try:
         news: list[News] = []
         if isinstance(ended, str):
-            news = [held(str(day), ended)] if mail_is_on else []
+            news = [not_mailed(str(day), ended)] if mail_is_on else []
         else:
-            with instance(settings) as found:
-                run = found.get_run_by_id(ended.run_id)
+            with instance(settings) as dagster_instance:
+                run = dagster_instance.get_run_by_id(ended.run_id)
                 if run is not None:
-                    news = news_of_run(run_facts(found, run, mail_is_on=mail_is_on))
+                    news = news_of_run(run_facts(dagster_instance, run, mail_is_on=mail_is_on))
         if alerts.deliver(settings, news):
-            console.print("alerts.urls were told.")
+            console.print("Alert sent.")
         alerts.record_deliveries(settings)
-    except EnrollmentError as error:  # what became of the run is told next, and decides on the exit
+    except (
+        EnrollmentError
+    ) as error:  # the run's own result comes next, and decides on the exit code
         console.print(f"[bold red]Alert:[/] {plain(str(error))}")
 
 
 def print_run(settings: Settings, outcome: "Outcome", first: dt.date, last: dt.date) -> bool:
-    """Say what went wrong and what was found; True means a non-zero exit."""
+    """Print what went wrong and which checks failed; True means a non-zero exit."""
     if not outcome.success:
         return print_outcome(outcome, first)
     not_accepted = days_not_accepted(settings, first, last, outcome.run_id)
-    listed("Not accepted", [plain(f"{day}: {words}") for day, (_, words) in not_accepted.items()])
+    listed("Not accepted", [plain(f"{day}: {why}") for day, (_, why) in not_accepted.items()])
     for term, until in final_until(settings).items():
         if first <= until:
             console.print(
-                f"{term}: snapshots before {until} were pruned; the figures up to it are final, and "
-                "nothing was taken in for these days."
+                f"{term}: snapshots before {until} were pruned. Figures up to that day are final, so "
+                "these days were not loaded."
             )
-    refused = any(status == "rejected" for status, _ in not_accepted.values())
-    unreadable = refused and not accepted_between(settings, first, last)
-    if unreadable:
-        console.print("[bold red]Failed:[/] not one day could be taken in.")
-    return print_outcome(outcome, first) or unreadable
+    any_rejected = any(status == "rejected" for status, _ in not_accepted.values())
+    none_loaded = any_rejected and not accepted_between(settings, first, last)
+    if none_loaded:
+        console.print("[bold red]Failed:[/] none of the days could be loaded.")
+    return print_outcome(outcome, first) or none_loaded
 
 
 def print_outcome(outcome: "Outcome", first: dt.date) -> bool:
-    """Say why a run failed and what its checks found; True means a non-zero exit."""
+    """Print why a run failed and which checks failed; True means a non-zero exit."""
     for failure in outcome.failures:
         console.print(f"[bold red]Failed:[/] {plain(failure)}")
     if not outcome.success:
-        console.print(f"The run is {outcome.run_id} in Dagster's UI.")
+        console.print(f"See run {outcome.run_id} in Dagster's UI.")
         return True
     by_check: dict[tuple[bool, str], list[str]] = {}
     for check in outcome.checks:
         by_check.setdefault((check.is_error, check.name), []).append(check.day or str(first))
-    for (is_error, name), found in sorted(by_check.items(), reverse=True):
-        word = "[bold red]ERROR[/]" if is_error else "[yellow]WARN[/]"
-        console.print(f"{word} {name}: {ranges([dt.date.fromisoformat(day) for day in found])}")
+    for (is_error, name), days in sorted(by_check.items(), reverse=True):
+        severity = "[bold red]ERROR[/]" if is_error else "[yellow]WARN[/]"
+        console.print(f"{severity} {name}: {ranges([dt.date.fromisoformat(day) for day in days])}")
     return bool(outcome.failed_error_checks)
 
 

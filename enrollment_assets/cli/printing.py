@@ -41,7 +41,7 @@ def bars() -> Iterator[None]:
 
 
 def plain(text: str) -> str:
-    """Text that Rich shows as it is, brackets included."""
+    """Text that Rich prints unchanged, brackets included."""
     return escape(text)
 
 
@@ -56,7 +56,7 @@ def table_of(title: str, columns: tuple[str, ...]) -> Table:
 
 
 def listed(title: str, lines: list[str], rest: str = "`enrollment status` lists all") -> None:
-    """Print the first lines under a title, how many there are, and where the others are."""
+    """Print the first lines under a title, how many there are, and where to find the others."""
     if lines:
         console.print(f"[yellow]{title}[/] ({len(lines)}):")
         for line in lines[:MOST_LINES]:

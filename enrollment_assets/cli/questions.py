@@ -23,10 +23,10 @@ def status() -> None:
     """Show which dates are accepted, missing, rejected or stale."""
     settings = load_settings()
     with bars():
-        found = days_status(settings)
-    columns = ("term", "first", "last", "accepted", "missing", "refused", "stale")
+        terms = days_status(settings)
+    columns = ("term", "first", "last", "accepted", "missing", "rejected", "stale")
     table = table_of(f"{settings.institution.name}: snapshots", columns)
-    for term in found:
+    for term in terms:
         table.add_row(
             term.label,
             str(term.first or ""),
@@ -34,30 +34,34 @@ def status() -> None:
             *(str(len(days)) for days in (term.accepted, term.missing, term.rejected, term.stale)),
         )
     console.print(table)
-    for term in found:
+    for term in terms:
         for what, days in (
             ("missing", term.missing),
-            ("refused", term.rejected),
+            ("rejected", term.rejected),
             ("stale", term.stale),
         ):
             if days:
                 console.print(f"{term.label}, {what}: {ranges(days)}")
-    if any(term.stale for term in found):
+    if any(term.stale for term in terms):
         console.print(
-            "Stale days depend on a snapshot that changed since: the daemon computes them again, and "
-            "so does every `enrollment run`."
+            "Stale days depend on a snapshot that has changed since. The daemon restates them, and so "
+            "does every `enrollment run`."
         )
-    if words := undelivered(settings):
-        console.print(f"[bold red]Alerts:[/] {plain(words)}")
+    if problem := undelivered(settings):
+        console.print(f"[bold red]Alerts:[/] {plain(problem)}")
 
 
 @click.command()
 @click.option("--term", "code", required=True, help="Code of the term.")
-@click.option("--from", "first", type=Day(), required=True, help="Day of the first total.")
-@click.option("--to", "last", type=Day(), required=True, help="Day of the second total.")
-@click.option("--dimension", default=None, help="Segments of this dimension only.")
+@click.option("--from", "first", type=Day(), required=True, help="Day of the first headcount.")
+@click.option("--to", "last", type=Day(), required=True, help="Day of the second headcount.")
+@click.option("--dimension", default=None, help="Show segments of this dimension only.")
 @click.option(
-    "--top", type=click.IntRange(min=1), default=12, show_default=True, help="Segments to show."
+    "--top",
+    type=click.IntRange(min=1),
+    default=12,
+    show_default=True,
+    help="How many segments to show.",
 )
 def explain(code: str, first: dt.date, last: dt.date, dimension: str | None, top: int) -> None:
     """Show what changed a term's headcount between two days."""
@@ -67,24 +71,24 @@ def explain(code: str, first: dt.date, last: dt.date, dimension: str | None, top
     check_days(settings, first, last)
     if dimension is not None and dimension not in settings.dimensions:
         raise ConfigurationError(
-            f"{dimension} is none of the dimensions in {settings.path}: "
+            f"{dimension} is not a dimension in {settings.path}; choose one of "
             f"{', '.join(settings.dimensions)}."
         )
     dimensions = settings.dimensions if dimension is None else (dimension,)
     with bars():
-        found = bridges.explain(settings, settings.term(code), first, last, dimensions)
-    show(settings, found, (first, last), top)
+        explanation = bridges.explain(settings, settings.term(code), first, last, dimensions)
+    show(settings, explanation, (first, last), top)
 
 
 @click.command()
 @click.option("--date", "day", type=Day(), required=True, help="Day of the changes.")
-@click.option("--term", default=None, help="Code of the term; all of the day if left out.")
+@click.option("--term", default=None, help="Code of the term; default: all terms of the day.")
 @click.option("--reason", required=True, help="Why; kept in operations.student_list_access.")
-@click.option("--by", default=getpass.getuser, help="Who asks for it; your login if left out.")
+@click.option("--by", default=getpass.getuser, help="Who asks for it; default: your login.")
 def students(day: dt.date, term: str | None, reason: str, by: str) -> None:
     """Write lists of a day's added, dropped and moved students.
 
-    The files hold names, and only you can read them.
+    The files hold names. Only you can read them.
     """
     settings = load_settings()
     check_days(settings, day)
@@ -99,5 +103,6 @@ def students(day: dt.date, term: str | None, reason: str, by: str) -> None:
         table.add_row(plain(written.path.name), f"{written.rows:,}")
     console.print(table)
     console.print(
-        f"In {lists[0].path.parent}, for you alone; operations.student_list_access says who took them."
+        f"Written to {lists[0].path.parent}, readable by you only; operations.student_list_access "
+        "keeps who asked for them and why."
     )

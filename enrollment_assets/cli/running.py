@@ -1,6 +1,6 @@
 """Runs the jobs from a command: in this process, in the instance that the UI shows.
 
-No daemon is needed. What a run did comes back in words and figures.
+No daemon is needed. An `Outcome` says what a run did.
 """
 
 import datetime as dt
@@ -14,9 +14,9 @@ from enrollment_assets.config import Settings
 from enrollment_assets.errors import WarehouseError
 from enrollment_assets.orchestration.assembly import build_defs
 from enrollment_assets.orchestration.in_process import run_in_process
-from enrollment_assets.orchestration.instance import instance, prepare_home, state_in_words
+from enrollment_assets.orchestration.instance import instance, plain_state_errors, prepare_home
 from enrollment_assets.orchestration.runs import failures, process_tags
-from enrollment_assets.pipeline.days import days_to_take_in, logged_days, stale_ranges
+from enrollment_assets.pipeline.days import days_to_load, logged_days, stale_ranges
 from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
 from enrollment_assets.pipeline.names import (
     BACKFILL,
@@ -43,7 +43,7 @@ _RANGE_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """A check that found something, on one day."""
+    """A check that failed on one day."""
 
     name: str
     day: str | None
@@ -95,11 +95,14 @@ def execute(
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": level}}}}
     if ops:
         config["ops"] = {name: {"config": settings_of} for name, settings_of in ops.items()}
-    with instance(settings) as found, state_in_words(prepare_home(settings)):
+    with (
+        instance(settings) as dagster_instance,
+        plain_state_errors(prepare_home(settings)),
+    ):
         result = run_in_process(
             build_defs(settings=settings),
             BACKFILL if job in PARTS else job,
-            found,
+            dagster_instance,
             tags=all_tags,
             run_config=config,
             groups=PARTS.get(job, ()),
@@ -110,12 +113,12 @@ def execute(
 def execute_and_restate(
     settings: Settings, job: str, first: dt.date, last: dt.date, **options: Any
 ) -> Outcome:
-    """Run a job, and then compute again whatever depended on a day that it changed.
+    """Run a job, and then restate whatever depends on a day that it changed.
 
-    The outcome is the run's; checks that the restatement evaluated anew count as they are then.
+    The outcome is the run's, with the checks as they are after the restatement.
     """
     if job in (DAILY, REPORTS):
-        # A run that died may have left days before this one half way: a report would show them.
+        # A run that died may have left earlier days stale, and a report would show them.
         restate(settings, until=first)
     outcome = execute(settings, job, first, last, **options)
     restatements = restate(settings)
@@ -129,7 +132,7 @@ def execute_and_restate(
 
 
 def restate(settings: Settings, until: dt.date | None = None) -> list[Outcome]:
-    """Compute stale days again, before `until` if that is given, and then stale insight.
+    """Restate stale days, before `until` if that is given, and then stale insight.
 
     Raises:
         WarehouseError: if days stay stale after that.
@@ -151,38 +154,38 @@ def _restate(settings: Settings, job: str, until: dt.date | None = None) -> list
             return outcomes
         if ranges[0] in done:
             raise WarehouseError(
-                f"The figures of {ranges[0][0]} to {ranges[0][1]} could not be brought up to date; see "
-                "the run in Dagster's UI, and `enrollment rebuild`."
+                f"The figures of {ranges[0][0]} to {ranges[0][1]} are still stale after a restatement; "
+                "see the run in Dagster's UI, and try `enrollment rebuild`."
             )
         done.add(ranges[0])
         first, last = ranges[0]
-        what = "what was made of it" if job == INSIGHT else "the figures"
-        progress.note(f"Restating {what}, {first} to {last}: a day changed that they depend on.")
+        what = "comparisons and forecasts" if job == INSIGHT else "figures"
+        progress.note(f"Restating {what} of {first} to {last}: they depend on a day that changed.")
         outcomes.append(execute(settings, job, first, last))
 
 
 def decide(
     settings: Settings, day: dt.date, kind: DecisionKind, term: str | None, reason: str, by: str
 ) -> Outcome:
-    """Take in a refused snapshot, or throw out one that stands, and restate what depends on it."""
+    """Accept a rejected snapshot or reject an accepted one, and restate what depends on it."""
     return execute_and_restate(settings, CORE, day, day, ops=_decision(kind, term, reason, by))
 
 
 def _decision(kind: DecisionKind, term: str | None, reason: str, by: str) -> dict[str, Any]:
-    return {"take_in_snapshots": {"decision": kind.name, "term": term, "reason": reason, "by": by}}
+    return {"load_snapshots": {"decision": kind.name, "term": term, "reason": reason, "by": by}}
 
 
 def acknowledge(settings: Settings, day: dt.date, term: str, reason: str, by: str) -> Outcome:
-    """Note that a person knows why a term moved, and compute again whatever learned from the day."""
+    """Note that a person can explain an anomaly, and restate what learned from the day."""
     config = {"enrollment_anomalies": {"term": term, "reason": reason, "by": by}}
     return execute_and_restate(settings, INSIGHT, day, day, ops=config)
 
 
 def rebuild(settings: Settings, code: str, by: str) -> Outcome:
-    """Bring everything of a term up to date after its dates were edited.
+    """Restate a whole term after its dates were edited.
 
-    Days that are not in it any more are taken out, days that have come into it are read from the
-    source where it has them, and everything of the term is computed again.
+    Days outside its new dates are removed, days newly inside them are loaded where the source has
+    them, and everything of the term is computed again.
 
     Raises:
         ConfigurationError: if there is no such term.
@@ -192,16 +195,16 @@ def rebuild(settings: Settings, code: str, by: str) -> Outcome:
     outside = [day for day in logged_days(settings, code) if not term.is_open(day)]
     trim = _decision(DecisionKind.trim, code, f"rebuild of {code}", by)
     for first, last in as_ranges(outside):
-        progress.note(f"Taking {first} to {last} out of {term.label}.")
+        progress.note(f"Removing {first} to {last} from {term.label}.")
         outcomes.append(execute(settings, CORE, first, last, ops=trim))
-    for first, last in as_ranges(days_to_take_in(settings, term)):
-        progress.note(f"Reading {first} to {last} from the source.")
+    for first, last in as_ranges(days_to_load(settings, term)):
+        progress.note(f"Loading {first} to {last} from the source.")
         tags = {LENIENT_TAG: "rebuild"}
         outcomes.append(execute(settings, CORE, first, last, tags=tags))
     days = logged_days(settings, code)
     if days:
         outcomes.append(execute(settings, RESTATE, days[0], days[-1]))
-        # Its official count is taken anew from the census of today's dates.
+        # The census is frozen again, by today's dates.
         again = {"follow_cohorts": {"refreeze": code}}
         outcomes.append(execute(settings, INSIGHT, days[-1], days[-1], ops=again))
     outcomes += restate(settings)
@@ -209,7 +212,7 @@ def rebuild(settings: Settings, code: str, by: str) -> Outcome:
     return Outcome(
         outcomes[-1].run_id if outcomes else "",
         all(done.success for done in outcomes),
-        [words for done in outcomes for words in done.failures],
+        [failure for done in outcomes for failure in done.failures],
         checks,
     )
 
@@ -219,7 +222,7 @@ def _outcome(result: dg.JobExecutionResult) -> Outcome:
     checks = result.get_asset_check_evaluations()
     detailed = {evaluation.check_name for evaluation in checks if evaluation.partition}
     for evaluation in checks:
-        # The roll-up of a range repeats what its days say.
+        # The summary of a range repeats the results of its days.
         if evaluation.passed or (evaluation.check_name in detailed and not evaluation.partition):
             continue
         outcome.checks.append(

@@ -26,7 +26,7 @@ from enrollment_assets.support import progress
 @click.command()
 @click.option("--until", type=Day(), default=None, help="Last day of the example.")
 def demo(until: dt.date | None) -> None:
-    """Build the made-up university and run everything over it."""
+    """Build the example university and process all of its days."""
     settings = load_settings()
     _refuse_other_data(settings)
     until = min(until or example.UNTIL, settings.today())
@@ -40,7 +40,9 @@ def demo(until: dt.date | None) -> None:
     failed = print_run(settings, outcome, settings.start_date, until)
     day = last_accepted(settings)
     if day is None:
-        raise ConfigurationError("No day of the example was accepted.")
+        raise ConfigurationError(
+            "No day of the example was accepted; `enrollment status` shows the dates."
+        )
     with bars():
         report = execute_and_restate(settings, REPORTS, day, day)
     failed = print_run(settings, report, day, day) or failed
@@ -54,16 +56,21 @@ def _refuse_other_data(settings: Settings) -> None:
     if settings.source.url != example.FOLDER:
         raise ConfigurationError(
             f"source.url in {settings.path} is not {example.FOLDER}, and the demo would fill it "
-            "with made-up students; use `enrollment run` or `enrollment backfill` on your own data."
+            "with invented students; use `enrollment run` or `enrollment backfill` on your own data."
         )
 
 
 @click.command()
-@click.option("--date", "day", type=Day(), default=None, help="Day to run; today if left out.")
-@click.option("--email", is_flag=True, help="Mail the report; if it is held, tell alerts.urls.")
+@click.option("--date", "day", type=Day(), default=None, help="Day to process; default: today.")
+@click.option(
+    "--email", is_flag=True, help="Mail the report, and send alerts about what went wrong."
+)
 @click.option("--verbose", is_flag=True, help="Show Dagster's log.")
 def run(day: dt.date | None, email: bool, verbose: bool) -> None:
-    """Run everything for one day."""
+    """Process one day.
+
+    Loads its snapshot, computes all figures and writes the report. Stale days are restated.
+    """
     settings = load_settings()
     day = day or settings.today()
     check_days(settings, day)
@@ -75,7 +82,7 @@ def run(day: dt.date | None, email: bool, verbose: bool) -> None:
             with bars():
                 tags = {NOTIFY_TAG: "email"}
                 outcome = execute_and_restate(settings, DAILY, day, day, tags=tags, verbose=verbose)
-        except EnrollmentError as error:  # before there was a run: nobody else would tell of it
+        except EnrollmentError as error:  # before there was a run: no sensor would alert to it
             send_alerts(settings, day, str(error))
             raise
         send_alerts(settings, day, outcome)
@@ -88,19 +95,24 @@ def run(day: dt.date | None, email: bool, verbose: bool) -> None:
 @click.command()
 @click.option("--from", "first", type=Day(), required=True, help="First day.")
 @click.option("--to", "last", type=Day(), required=True, help="Last day, included.")
-@click.option("--only", type=click.Choice(["core"]), default=None, help="Leave insight out.")
-@click.option("--reports", is_flag=True, help="Also charts and a report for each day.")
+@click.option(
+    "--only",
+    type=click.Choice(["core"]),
+    default=None,
+    help="Only snapshots, changes, metrics and segments; no comparisons, anomalies or forecasts.",
+)
+@click.option("--reports", is_flag=True, help="Also write charts and a report for each day.")
 @click.option("--verbose", is_flag=True, help="Show Dagster's log.")
 def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, verbose: bool) -> None:
     """Process a range of past days in one run.
 
-    It never sends mail.
+    Days that cannot be loaded are listed and skipped. A backfill never sends mail.
     """
     settings = load_settings()
     if first > last:
         raise click.UsageError(f"--from {first} is after --to {last}.")
     if only and reports:
-        raise click.UsageError("--only core leaves reports out; give one of the two.")
+        raise click.UsageError("--only core leaves reports out; use either --only or --reports.")
     check_days(settings, first, last)
     with bars():
         job = DAILY if reports else CORE if only else BACKFILL
@@ -113,9 +125,12 @@ def backfill(first: dt.date, last: dt.date, only: str | None, reports: bool, ver
 
 @click.command()
 @click.option("--term", required=True, help="Code of the term whose dates were edited.")
-@click.option("--by", default=getpass.getuser, help="Who asks for it; your login if left out.")
+@click.option("--by", default=getpass.getuser, help="Who asks for it; default: your login.")
 def rebuild(term: str, by: str) -> None:
-    """Bring everything of a term up to date after its dates were edited."""
+    """Restate a whole term after its dates were edited.
+
+    Days outside the new dates are removed, new days are loaded, and the census is frozen again.
+    """
     settings = load_settings()
     with bars():
         outcome = running.rebuild(settings, term, by)

@@ -9,11 +9,17 @@ from enrollment_assets.publishing.serving.server import serve as serve_on
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8350, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8350,
+    show_default=True,
+    help="Port to listen on; 0 for any free one.",
+)
 def serve(host: str, port: int) -> None:
-    """Serve the reports, and the exports as read-only JSON.
+    """Serve the reports and a read-only JSON API.
 
-    Until Ctrl-C.
+    The API reads the exports. Press Ctrl-C to stop.
     """
 
     def show(address: str) -> None:

@@ -1,4 +1,4 @@
-"""Commands that keep the place in order: prune."""
+"""Commands for upkeep: prune."""
 
 import sys
 
@@ -15,21 +15,25 @@ from enrollment_assets.warehouse.connection import Warehouse
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only list what would go.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 def prune(dry_run: bool) -> None:
-    """Remove what is older than the periods under `retention`.
+    """Remove data older than the periods under `retention`.
 
-    Figures that were derived before stay as they are.
+    Figures computed from removed snapshots are kept.
     """
     settings = load_settings()
     today = settings.today()
-    with bars(), instance(settings) as found, Warehouse(settings).read() as connection:
-        words = find_old(connection, settings, found, today).in_words()
-    if not words:
-        console.print("Nothing is older than the periods under retention.")
+    with (
+        bars(),
+        instance(settings) as dagster_instance,
+        Warehouse(settings).read() as connection,
+    ):
+        old = find_old(connection, settings, dagster_instance, today).summary()
+    if not old:
+        console.print("Nothing to prune.")
         return
-    console.print("Would go:" if dry_run else "Removing:")
-    for what, how_much in words.items():
+    console.print("Would remove:" if dry_run else "Removing:")
+    for what, how_much in old.items():
         console.print(f"  {plain(what)}: {how_much}")
     if not dry_run:
         outcome = execute(settings, PRUNE, ops={"prune": {"as_of": today.isoformat()}})

@@ -33,10 +33,10 @@ CHECKS = (snapshot_checks, change_checks, metric_checks, insight_checks)
 def build_defs(
     resource_overrides: Mapping[str, Any] | None = None, settings: Settings | None = None
 ) -> dg.Definitions:
-    """The definitions of one configuration, by default the one that is found.
+    """The definitions of one configuration, by default the one that `load_settings` finds.
 
     Raises:
-        ConfigurationError: if the configuration cannot be read or is refused.
+        ConfigurationError: if the configuration cannot be read or is invalid.
     """
     settings = settings or load_settings()
     # Partitioned checks and code references are marked preview and beta; tried on this version.

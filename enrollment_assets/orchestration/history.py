@@ -1,4 +1,4 @@
-"""What Dagster remembers: of an asset's partitions, and of runs and backfills that ended."""
+"""What Dagster remembers about runs and backfills that ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from enrollment_assets.pipeline.names import (
 )
 from enrollment_assets.publishing.alerts.news import BackfillFacts, CheckFacts, RunFacts
 
-# Materializations of one asset among which that of a run is looked for: it has just ended.
+# How many materializations of an asset are searched for a run's own: the run has just ended.
 _RECENT = 50
 _MOST_FAILURES = 3
 
@@ -35,7 +35,7 @@ def _is_under_way(status: backfills.BulkActionStatus) -> bool:
 
 
 def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, *, mail_is_on: bool) -> RunFacts:
-    """What a run that ended left behind, for those who are told of it."""
+    """What a run that ended left behind, as facts for alerts."""
     part = run.tags.get(PART_TAG)
     bounds = [run.tags[tag] for tag in (RANGE_START_TAG, RANGE_END_TAG) if tag in run.tags]
     restated = _metadata(instance, run, "metric_restatements")
@@ -70,7 +70,7 @@ def backfills_under_way(instance: dg.DagsterInstance) -> list[str]:
 
 
 def backfill_facts(instance: dg.DagsterInstance, backfill_id: str) -> BackfillFacts | None:
-    """How a backfill ended, or None while it has not, or where it is not known any more."""
+    """How a backfill ended, or None while it is running or where Dagster no longer knows it."""
     backfill = instance.get_backfill(backfill_id)
     if backfill is None or _is_under_way(backfill.status):
         return None
@@ -80,9 +80,9 @@ def backfill_facts(instance: dg.DagsterInstance, backfill_id: str) -> BackfillFa
         counts[run.status.value.lower()] = counts.get(run.status.value.lower(), 0) + 1
     failed = [run for run in runs if run.status == dg.DagsterRunStatus.FAILURE]
     why = [
-        words
+        failure
         for run in failed[:_MOST_FAILURES]
-        for words in failures(_events(instance, run.run_id, _FAILURES))
+        for failure in failures(_events(instance, run.run_id, _FAILURES))
     ]
     end = backfill.status.value.lower().removesuffix("_success")
     return BackfillFacts(backfill_id, _span(backfill), end, counts, tuple(dict.fromkeys(why)))
@@ -109,19 +109,19 @@ def _events(
 
 def _checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[CheckFacts]:
     for event in _events(instance, run_id, {dg.DagsterEventType.ASSET_CHECK_EVALUATION}):
-        found = event.asset_check_evaluation_data
+        evaluation = event.asset_check_evaluation_data
         yield CheckFacts(
-            found.check_name,
-            found.asset_key.to_user_string(),
-            found.partition,
-            found.passed,
-            found.severity == dg.AssetCheckSeverity.ERROR,
-            {name: value.value for name, value in found.metadata.items()},
+            evaluation.check_name,
+            evaluation.asset_key.to_user_string(),
+            evaluation.partition,
+            evaluation.passed,
+            evaluation.severity == dg.AssetCheckSeverity.ERROR,
+            {name: value.value for name, value in evaluation.metadata.items()},
         )
 
 
 def _metadata(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: str) -> Mapping[str, Any]:
-    """What a run said of an asset that it made; empty where it did not make it."""
+    """The metadata of an asset that a run materialized; empty where it did not."""
     newest = instance.fetch_materializations(dg.AssetKey(asset), limit=_RECENT).records
     for record in newest:
         if record.run_id == run.run_id and (made := record.asset_materialization):

@@ -1,4 +1,4 @@
-"""The Dagster instance that commands run in, and the words for a state that is out of reach."""
+"""The Dagster instance that commands run in, and plain errors where its state is out of reach."""
 
 import errno
 import os
@@ -52,8 +52,8 @@ def _check_home(named: str, own: Path) -> Path:
     home = Path(named).expanduser()
     if not (home.is_absolute() and home.is_dir()):
         raise ConfigurationError(
-            f"{HOME_VARIABLE} is {named}, which is no absolute path of a folder; make it, and copy "
-            f"{own} into it."
+            f"{HOME_VARIABLE} is {named}, which is not the absolute path of a folder; create the "
+            f"folder and copy {own} into it."
         )
     if not (home / SETTINGS_FILE).is_file():
         # Dagster would do without it, in storage that takes minutes where this one takes seconds.
@@ -64,25 +64,25 @@ def _check_home(named: str, own: Path) -> Path:
 
 
 def instance(settings: Settings) -> dg.DagsterInstance:
-    """The Dagster instance, with the runs closed whose process is gone."""
+    """The Dagster instance; runs whose process died are closed first."""
     home = prepare_home(settings)
     try:
-        with state_in_words(home):
-            found = dg.DagsterInstance.get()
+        with plain_state_errors(home):
+            dagster_instance = dg.DagsterInstance.get()
     except (DagsterError, CheckError, yaml.YAMLError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{home / SETTINGS_FILE}: {reason}") from None
-    with state_in_words(home):
-        close_dead_runs(found)
-    return found
+    with plain_state_errors(home):
+        close_dead_runs(dagster_instance)
+    return dagster_instance
 
 
 @contextmanager
-def state_in_words(home: Path) -> Iterator[None]:
-    """Tell in words that Dagster's state is out of reach, or has no room.
+def plain_state_errors(home: Path) -> Iterator[None]:
+    """Raise a plain error where Dagster's state is out of reach or its disk is full.
 
     Raises:
-        InstanceError: with the place and the database's own words.
+        InstanceError: with the place and the database's own message.
     """
     # The code location imports this module too, and needs it for no import.
     from sqlalchemy.exc import SQLAlchemyError
@@ -92,8 +92,8 @@ def state_in_words(home: Path) -> Iterator[None]:
     except SQLAlchemyError as error:
         reason = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
         raise InstanceError(
-            f"Dagster's state ({home}) cannot be read or written: {reason}. The warehouse is as it was "
-            "or as it should be; run this again when the cause is gone."
+            f"Dagster's state ({home}) cannot be read or written: {reason}. No day was left "
+            "half-written; run this again once the cause is fixed."
         ) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

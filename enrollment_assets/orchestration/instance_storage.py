@@ -1,8 +1,8 @@
 """Dagster's own embedded SQLite storage, with connections that are kept open.
 
-`dagster.yaml` names `PooledSqliteStorage`. Dagster's storage opens, and throws away, a SQLAlchemy
-engine for every event, and commits each with a full sync; a range run over a year writes thousands
-of events and spends most of its time there. Files, tables and migrations stay Dagster's own, so
+`dagster.yaml` names `PooledSqliteStorage`. Dagster's storage opens and discards a SQLAlchemy engine
+for every event, and commits each with a full sync; a range run over a year writes thousands of events
+and spends most of its time there. Files, tables and migrations stay Dagster's own, so
 that the storage can be swapped for the stock one at any time. `bench/event_log.py` measures both.
 """
 
@@ -50,7 +50,7 @@ _OPEN_SHARDS = 8
 
 
 def default_home() -> Path:
-    """The folder that holds Dagster's state: `DAGSTER_HOME`, or the one of the configuration."""
+    """The folder of Dagster's state: `DAGSTER_HOME`, or the one of the configuration."""
     home = os.environ.get(HOME_VARIABLE)
     return Path(home).expanduser() if home else make_private_folder(home_of(find_config()))
 
@@ -67,7 +67,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         super().__init__(base_dir, inst_data)
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the index has this table; a table that is there stays there."""
+        """Whether the index has this table; a table never disappears."""
         if table_name not in self._known_tables and super().has_table(table_name):
             self._known_tables.add(table_name)
         return table_name in self._known_tables
@@ -104,7 +104,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         return self._engines[shard]
 
     def delete_events(self, run_id: str) -> None:
-        """Forget a run: its events in the index, and the file that holds its log."""
+        """Delete a run's events from the index, and the file that holds its log."""
         super().delete_events(run_id)
         with self._db_lock:
             if run_id in self._engines:

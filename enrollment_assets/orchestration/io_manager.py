@@ -7,7 +7,7 @@ first; an empty partition is written as an empty partition. What it stores:
 - `Statement`: a SQL file of the platform, run inside the warehouse, range by range;
 - `Computed`: a function that makes frames of stored figures, some months at a time;
 - `SqlMetric` and `CustomMetric`: metrics that people add, computed here, range by range;
-- `SnapshotIntake`: days to take in from the source;
+- `SnapshotIntake`: days to load from the source;
 - a pandas frame or Arrow table or reader, of an asset whose table is declared in `schema`.
 """
 
@@ -53,7 +53,7 @@ Metadata = dict[str, Any]
 
 
 _TO_DO = (
-    ". If the extract is wrong, extract it again and run the day; if it is right: "
+    ". If the extract is wrong, extract it again and run the day; if it is right, accept it: "
     "enrollment accept --date {day} --reason …"
 )
 
@@ -82,7 +82,7 @@ class WarehouseClient(DuckDbClient):
 
     @staticmethod
     def get_table_name(table_slice: TableSlice) -> str:
-        """Schema and table; the file's path is nobody's business."""
+        """Schema and table, without the file's path."""
         return f"{table_slice.schema}.{table_slice.table}"
 
 
@@ -97,12 +97,12 @@ class _Handler(DbTypeHandler[Any]):
         declared = tables(self._warehouse.settings)
         if table_slice.table not in declared:
             raise WarehouseError(
-                f"The table {table_slice.table} is not declared in warehouse/schema.py; add it there."
+                f"The table {table_slice.table} is not declared under schema/; declare it there."
             )
         return declared[table_slice.table]
 
     def load_input(self, context: dg.InputContext, table_slice: TableSlice, connection: Any) -> Any:
-        """Nothing but frames can be read back.
+        """Only frames can be read back.
 
         Raises:
             WarehouseError: with the types that an input may have.
@@ -120,7 +120,7 @@ class _Handler(DbTypeHandler[Any]):
         connection: duckdb.DuckDBPyConnection,
         more: Mapping[dt.date, Metadata] | None = None,
     ) -> Metadata:
-        """Give each partition its own row count; the metadata that all of them share comes back."""
+        """Give each partition its own row count; returns the metadata that all of them share."""
         counts = dict(
             connection.execute(
                 f"SELECT {table.date_column}, count(*) FROM {table.relation} "
@@ -188,7 +188,7 @@ class MetricHandler(_Handler):
 
 
 class IntakeHandler(_Handler):
-    """Takes days in from the source, snapshots and log together."""
+    """Loads days from the source, snapshots and log together."""
 
     @property
     def supported_types(self) -> Sequence[type[object]]:
@@ -225,7 +225,7 @@ class IntakeHandler(_Handler):
                     )
                 )
         last = obj.results[-1]
-        # Terms that were accepted go on to their figures; the report then says what is held.
+        # Accepted terms go on to their figures; the report then says which terms are missing.
         if (
             obj.strict
             and last.status in (REJECTED, MISSING)

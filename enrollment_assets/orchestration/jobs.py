@@ -47,26 +47,26 @@ Job = UnresolvedAssetJobDefinition | JobDefinition
 
 def build_jobs(settings: "Settings") -> dict[str, Job]:
     """The daily job, its parts, and the removal of old data, under their names."""
-    # It looks at a day from outside, half an hour later, and would hold in no backfill.
+    # It tests a day half an hour after its tick, and would fail in every backfill.
     on_time = AssetSelection.checks(ON_TIME_CHECK)
     jobs: list[Job] = [
         define_asset_job(
             DAILY,
             AssetSelection.all() - on_time,
-            description="Everything of one day, report included.",
+            description="Processes a day completely, including report, exports and mail.",
         ),
         define_asset_job(
             BACKFILL,
             AssetSelection.all() - on_time,
-            description="Everything of past days; it writes no reports and sends no mail.",
+            description="Processes past days; writes no reports and sends no mail.",
         ),
         define_asset_job(
             REPORTS,
             AssetSelection.groups(REPORT_GROUP, EXPORT_GROUP),
-            description="Charts and reports of days that have their figures, and the exports.",
+            description="Writes charts, reports and exports of days that have figures.",
         ),
         define_asset_job(
-            FRESHNESS, on_time, description="Asks whether the day's snapshot came in time."
+            FRESHNESS, on_time, description="Checks that the day's snapshot was loaded on time."
         ),
         _prune_job(settings),
     ]
@@ -74,24 +74,24 @@ def build_jobs(settings: "Settings") -> dict[str, Job]:
 
 
 def _prune_job(settings: "Settings") -> JobDefinition:
-    """Removes what is too old on a day."""
+    """Removes data that is too old on a day."""
 
     @op(
-        config_schema={"as_of": Field(str, description="The day that periods are counted from.")},
+        config_schema={"as_of": Field(str, description="The day from which periods are counted.")},
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
     def prune(context: OpExecutionContext) -> None:
-        """Removes snapshots, reports, refused rows and runs that are older than `retention` says."""
+        """Removes snapshots, reports, quarantined rows and runs older than `retention` allows."""
         as_of = dt.date.fromisoformat(context.op_config["as_of"])
         with context.resources.warehouse.connect() as connection:
             old = find_old(connection, settings, context.instance, as_of)
             remove(connection, settings, context.instance, old, run_id=context.run_id)
         if old.snapshots:
             context.resources.warehouse.forget_damaged()
-        context.add_output_metadata(old.in_words() or {"nothing": "is too old"})
+        context.add_output_metadata(old.summary() or {"removed": "nothing"})
 
-    @job(name=PRUNE, description="Removes what is older than the periods under `retention`.")
+    @job(name=PRUNE, description="Removes data older than the periods under `retention`.")
     def prune_job() -> None:
         prune()
 

@@ -1,4 +1,4 @@
-"""Which days have a file that no run has read: what the landing sensor decides, without Dagster."""
+"""Which days have a file that no run has read yet: the landing sensor's decision, without Dagster."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from enrollment_assets.config import Settings
 from enrollment_assets.sources.arrivals import CLOCK_SECONDS, Arrival
 
-# A file of an earlier day is history: `enrollment backfill` takes it in.
+# A file of an earlier day is history: `enrollment backfill` loads it.
 DAYS_BACK = 14
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the last look saw of a day's file.
+    """What the last scan saw of a day's file.
 
-    `mark` is empty while a file that was there is away; `is_decided` says whether the mark was decided
-    on, `content` what ran. `read_before` is when a run had last read the day as this mark replaced
-    another one (seconds since 1970).
+    `mark` is empty while a file that existed is gone; `is_decided` says whether this mark was
+    decided on, `content` which content ran. `read_before` is when a run had last read the day, at
+    the time this mark replaced another one (seconds since 1970).
     """
 
     mark: str
@@ -28,16 +28,16 @@ class Seen:
 
 @dataclass
 class Landed:
-    """The days to run with a key of what their files hold now, and what to remember.
+    """The days to run, with a key of what their files hold now, and what to remember.
 
-    The key is another one for a content that comes back after a different one.
+    Content that comes back after a different one gets a new key.
     """
 
     contents: dict[dt.date, str] = field(default_factory=dict)
     seen: dict[dt.date, Seen] = field(default_factory=dict)
 
 
-def look(
+def find_landed(
     settings: Settings,
     today: dt.date,
     arrivals: Mapping[dt.date, Arrival],
@@ -47,9 +47,9 @@ def look(
     content_of: Callable[[Arrival], str],
     last_read: Callable[[dt.date], float | None],
 ) -> Landed:
-    """Find the days to run: their file rests, and holds something that no run has read.
+    """Find the days to run: their file has settled, and holds something that no run has read.
 
-    `before` is what the last look saw; on the very first one, None, older files are no news.
+    `before` is what the last scan saw; at the very first scan it is None, and older files are not new.
     `last_read` says when a run last read the day's file (seconds since 1970).
     """
     landed = Landed()
@@ -60,7 +60,7 @@ def look(
         arrival = arrivals.get(day)
         known = before.get(day) if before else None
         if arrival is None:
-            # Some writers take the old file away before they put the new one there.
+            # Some writers remove the old file before they write the new one.
             if known:
                 landed.seen[day] = Seen("", content=known.content)
         elif before is None:
@@ -68,7 +68,7 @@ def look(
         elif known is None:
             landed.seen[day] = Seen(arrival.mark)
         elif known.mark != arrival.mark:
-            # Somebody may be writing it: it is believed when it looks the same at the next look.
+            # It may still be being written: it counts once two scans see it unchanged.
             landed.seen[day] = Seen(arrival.mark, False, known.content, last_read(day))
         elif known.is_decided or not is_whole(arrival):
             landed.seen[day] = known
@@ -85,6 +85,6 @@ def _was_read(arrival: Arrival, known: Seen, read: float | None) -> bool:
     if read is None:
         return False
     if known.read_before is not None:
-        # It replaced another file: one that was moved there may be older than what it replaced.
+        # It replaced another file, and a moved file may be older than the one it replaced.
         return read > known.read_before
     return arrival.modified is not None and read > arrival.modified + CLOCK_SECONDS

@@ -1,4 +1,4 @@
-"""The resources that assets and checks ask for: the warehouse, its IO manager, the source.
+"""The resources that assets and checks use: the warehouse, its IO manager, the source.
 
 A run holds the writer's lock from its first step to its last.
 """
@@ -19,28 +19,28 @@ from enrollment_assets.warehouse.writing import writing
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
-    """The resources of one configuration, under the keys that assets ask for."""
+    """The resources of one configuration, by key."""
 
     @dg.resource(description="The DuckDB warehouse; the run is its only writer.")
     def warehouse(context: dg.InitResourceContext) -> Iterator[Warehouse]:
         doing = "a run"
         if context.instance and context.run:
-            # The tag comes first: a run that dies while it waits must be found dead, too.
+            # The tag comes first, so that a run that dies while it waits is recognized as dead.
             context.instance.add_run_tags(context.run.run_id, process_tags())
             doing = f"run {context.run.run_id[:8]} of {context.run.job_name}"
             close_dead_runs(context.instance)
 
-        def tell(text: str) -> None:
+        def notify(text: str) -> None:
             progress.note(text)
             if context.log:
                 context.log.info(text)
 
-        with writing(settings, doing, tell=tell) as found:
-            yield found
+        with writing(settings, doing, notify=notify) as locked_warehouse:
+            yield locked_warehouse
 
     @dg.io_manager(
         required_resource_keys={"warehouse"},
-        description="Stores assets as tables of the warehouse, a partition whole or not at all.",
+        description="Stores assets as tables of the warehouse, each partition whole or not at all.",
     )
     def io_manager(context: dg.InitResourceContext) -> dg.IOManager:
         return build_io_manager(context.resources.warehouse)

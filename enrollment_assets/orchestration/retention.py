@@ -1,4 +1,4 @@
-"""Removes what is older than the periods under `retention`; figures derived before stay as they are."""
+"""Removes data older than the periods under `retention`; figures derived from it stay."""
 
 import datetime as dt
 import shutil
@@ -19,7 +19,7 @@ from enrollment_assets.warehouse.statements import statement
 
 @dataclass
 class Old:
-    """What is too old: snapshots by term, folders of reports, refused rows and lists, runs."""
+    """What is too old: snapshots by term, folders of reports, quarantined rows and lists, runs."""
 
     snapshots: dict[str, list[dt.date]] = field(default_factory=dict)
     kept_from: dict[str, dt.date] = field(default_factory=dict)
@@ -29,25 +29,26 @@ class Old:
     lists: list[Path] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
 
-    def in_words(self) -> dict[str, str]:
+    def summary(self) -> dict[str, str]:
         """Each kind, and how much of it."""
-        words = {
-            f"snapshots of {term}": f"{len(days)} days from {days[0]} to {days[-1]}; "
+        amounts = {
+            f"snapshots of {term}": f"{len(days):,} days from {days[0]} to {days[-1]}; "
             f"kept from {self.kept_from[term]}"
             for term, days in self.snapshots.items()
         }
         if self.rows:
-            words["snapshot rows"] = f"{self.rows:,}"
+            amounts["snapshot rows"] = f"{self.rows:,}"
         for what, folders in (
             ("reports", self.reports),
-            ("refused rows", self.quarantine),
+            ("quarantined rows", self.quarantine),
             ("student lists", self.lists),
         ):
             if folders:
-                words[what] = f"{len(folders)} days from {folders[0].name} to {folders[-1].name}"
+                days = f"{folders[0].name} to {folders[-1].name}"
+                amounts[what] = f"{len(folders):,} days from {days}"
         if self.runs:
-            words["Dagster runs with their events"] = f"{len(self.runs):,}"
-        return words
+            amounts["Dagster runs with their events"] = f"{len(self.runs):,}"
+        return amounts
 
 
 def find_old(
@@ -63,10 +64,10 @@ def find_old(
         cutoff = as_of - dt.timedelta(periods.snapshots_days)
         if connection is not None:
             with plain_errors("Looking for old snapshots"):
-                found = connection.execute(
+                prunable = connection.execute(
                     statement("prunable_snapshots", settings), {"cutoff": cutoff}
                 ).fetchall()
-            for term, day, kept_from, rows in found:
+            for term, day, kept_from, rows in prunable:
                 old.snapshots.setdefault(term, []).append(day)
                 old.kept_from[term] = kept_from
                 old.rows += rows
@@ -89,10 +90,10 @@ def remove(
     *,
     run_id: str,
 ) -> None:
-    """Remove what was found.
+    """Remove what is too old.
 
     Raises:
-        WarehouseError: if the snapshots cannot be removed; nothing was.
+        WarehouseError: if the snapshots cannot be removed; then nothing was removed.
     """
     if connection is not None and old.snapshots:
         with plain_errors("Removing old snapshots"), transaction(connection):
@@ -117,7 +118,7 @@ def remove(
 
 
 def _folders(parent: Path, cutoff: dt.date) -> Iterator[Path]:
-    """The folders of days before the cutoff, in order; what is not named after a day is left alone."""
+    """The folders of days before the cutoff, in order; other folders are left alone."""
     for path in sorted(parent.glob("????-??-??")):
         try:
             day = dt.date.fromisoformat(path.name)
@@ -128,7 +129,7 @@ def _folders(parent: Path, cutoff: dt.date) -> Iterator[Path]:
 
 
 def _old_runs(instance: dg.DagsterInstance, before: dt.datetime) -> list[str]:
-    """Runs that ended before a time, but for the newest of each partition, which carries its mark."""
+    """Runs that ended before a time, except the newest of each partition, which the UI shows."""
     records = instance.get_run_records(dg.RunsFilter(created_before=before))
     ended = [
         record.dagster_run.run_id

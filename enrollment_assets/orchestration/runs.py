@@ -1,8 +1,4 @@
-"""One writer at a time: a file lock beside the warehouse, and the end of runs that died with it.
-
-The operating system releases the lock of a process that is killed. Who holds it is written beside
-it, so that those who wait can say for whom.
-"""
+"""Which runs of Dagster died with their process, and why runs failed."""
 
 import socket
 import time
@@ -32,14 +28,14 @@ _PROCESS_TAG = "enrollment/process"
 
 
 def process_tags() -> dict[str, str]:
-    """Tags that tell later which process a run lived in."""
+    """Tags that record which process a run lives in."""
     process = psutil.Process()
     mark = f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}"
     return {_PROCESS_TAG: mark}
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Mark runs as failed whose process on this machine is gone; their ids come back.
+    """Mark runs as failed whose process on this machine is gone; returns their ids.
 
     A killed run stays "started" in Dagster, and keeps its place in the queue, for ever.
     """
@@ -53,7 +49,7 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         mark = _own_mark(instance, run)
         if _is_dead(mark) if mark else _is_unmarked(record):
             instance.report_run_failed(
-                run, "The process of this run ended without a word; nothing is half written."
+                run, "The process of this run died; no day was left half-written."
             )
             closed.append(run.run_id)
     return closed
@@ -67,7 +63,7 @@ def _own_mark(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
 
 
 def _is_unmarked(record: dg.RunRecord) -> bool:
-    """Whether a run of a job of this project began long ago and never said in which process."""
+    """Whether a run of this project's jobs began long ago and never recorded its process."""
     return (
         record.dagster_run.job_name in _JOBS
         and record.start_time is not None
@@ -87,23 +83,23 @@ def _is_dead(mark: str) -> bool:
 
 
 def failures(events: Iterable[dg.DagsterEvent]) -> list[str]:
-    """Why a run failed, in the words of the errors themselves."""
-    found: list[str] = []
+    """Why a run failed: the messages of its errors."""
+    messages: list[str] = []
     for event in events:
         if event.is_step_failure:
             data = event.step_failure_data
             if data.user_failure_data and data.user_failure_data.description:
-                found.append(data.user_failure_data.description)
+                messages.append(data.user_failure_data.description)
             else:
-                found.append(_words(data.error, event.step_key))
-        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and not found:
+                messages.append(_message(data.error, event.step_key))
+        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and not messages:
             error = event.job_failure_data.error
-            found.append(_words(error, None) if error else str(event.message))
-    return found
+            messages.append(_message(error, None) if error else str(event.message))
+    return messages
 
 
-def _words(error: Any, step: str | None) -> str:
-    """The innermost error's own words; the stack is in the UI."""
+def _message(error: Any, step: str | None) -> str:
+    """The innermost error's own message; the stack is in the UI."""
     while error is not None and error.cause is not None:
         error = error.cause
     where = f" in step {step}" if step else ""
@@ -112,4 +108,4 @@ def _words(error: Any, step: str | None) -> str:
     kind, _, message = error.message.strip().partition(": ")
     if kind.startswith("enrollment_assets.errors."):
         return str(message)
-    return f"An unexpected error{where}: {error.message.strip()}"
+    return f"Unexpected error{where}: {error.message.strip()}"

@@ -9,21 +9,21 @@ from enrollment_assets.config import Settings
 from enrollment_assets.orchestration.dagster_internals import reverse_cron_string_iterator
 from enrollment_assets.pipeline.names import DAILY, FRESHNESS, NOTIFY_TAG, PARTITION_TAG, PRUNE
 
-# How long after its tick the day's snapshot may be taken in before somebody hears of it.
+# How long after its tick the day's snapshot may be loaded before it counts as late.
 FRESHNESS_DELAY = dt.timedelta(minutes=30)
 _FRESHNESS_STEP = dt.timedelta(minutes=5)
 
 
 def decide(tick: dt.datetime, settings: Settings) -> dt.date | str:
-    """The day to run at this tick, or in words why there is none."""
+    """The day to run at this tick, or the reason why there is none."""
     date = tick.astimezone(settings.zone).date()
     return settings.why_no_snapshot(date) or date
 
 
 def late_tags(day: dt.date, now: dt.datetime, settings: Settings) -> dict[str, str]:
-    """The tags of a run for a file that came after the day's tick: it takes the tick's place.
+    """The tags of a run for a file that came after the day's tick: it replaces the tick's run.
 
-    Before the tick there is none to take: the tick itself will tell the recipients.
+    Before the tick there is nothing to replace: the tick itself will mail the recipients.
     """
     tick = next(
         reverse_cron_string_iterator(
@@ -52,12 +52,12 @@ def due(tick: dt.datetime, settings: Settings) -> dt.date | None:
 
 
 def check_tags(day: dt.date) -> dict[str, str]:
-    """The partition of a run that has nothing but checks: such a job takes no partition key."""
+    """The partition of a run that has only checks: such a job accepts no partition key."""
     return {PARTITION_TAG: day.isoformat()}
 
 
 def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.ScheduleDefinition]:
-    """The daily run, the look at whether it came in time, and the monthly removal of old data."""
+    """The daily run, the check that it came in time, and the monthly removal of old data."""
     zone = settings.institution.timezone
     running = dg.DefaultScheduleStatus.RUNNING
 
@@ -67,14 +67,14 @@ def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.Schedul
         cron_schedule=settings.schedule.cron,
         execution_timezone=zone,
         default_status=running,
-        description="Runs today's partition; closures, and weekends if set so, are skipped.",
+        description="Processes today; skips closures, and weekends if schedule.skip_weekends is set.",
     )
     def daily_enrollment_schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
         decision = decide(context.scheduled_execution_time, settings)
         if isinstance(decision, str):
-            return dg.SkipReason(f"No snapshot is expected: {decision}.")
+            return dg.SkipReason(f"No snapshot is expected today: {decision}.")
         return dg.RunRequest(partition_key=decision.isoformat(), tags={NOTIFY_TAG: "email"})
 
     @dg.schedule(
@@ -83,14 +83,14 @@ def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.Schedul
         cron_schedule="*/5 * * * *",
         execution_timezone=zone,
         default_status=running,
-        description="Half an hour after the daily tick, asks whether the day's snapshot is there.",
+        description="Half an hour after the daily tick, checks that the day's snapshot was loaded.",
     )
     def freshness_schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
         day = due(context.scheduled_execution_time, settings)
         if day is None:
-            return dg.SkipReason("No snapshot has just become due.")
+            return dg.SkipReason("No snapshot is due at this tick.")
         return dg.RunRequest(tags=check_tags(day))
 
     @dg.schedule(
@@ -99,7 +99,7 @@ def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.Schedul
         cron_schedule="0 3 1 * *",
         execution_timezone=zone,
         default_status=running,
-        description="Removes what is older than the periods under `retention`.",
+        description="Removes data older than the periods under `retention`.",
     )
     def monthly_prune_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         day = context.scheduled_execution_time.astimezone(settings.zone).date()

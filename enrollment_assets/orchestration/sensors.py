@@ -18,7 +18,7 @@ from enrollment_assets.errors import (
 )
 from enrollment_assets.orchestration.dagster_internals import backfill
 from enrollment_assets.orchestration.history import backfill_facts, backfills_under_way, run_facts
-from enrollment_assets.orchestration.landing import Seen, look
+from enrollment_assets.orchestration.landing import Seen, find_landed
 from enrollment_assets.orchestration.runs import UNFINISHED, close_dead_runs
 from enrollment_assets.orchestration.schedules import late_tags
 from enrollment_assets.pipeline.days import last_read, stale_ranges
@@ -40,15 +40,15 @@ from enrollment_assets.sources.configured import source_for
 if TYPE_CHECKING:
     from enrollment_assets.sources.files import FilesSource
 
-# A restatement that failed is tried again, but not at every tick.
+# A failed restatement is tried again, but not at every tick.
 _RETRY_SECONDS = 600
 _MOST_RUNS = 50
-_HEARD_OF = (
+_RUN_ENDS = (
     dg.DagsterEventType.RUN_FAILURE,
     dg.DagsterEventType.RUN_CANCELED,
     dg.DagsterEventType.RUN_SUCCESS,
 )
-_BACKFILLS = "backfills"  # those of which the end is awaited, in the cursor
+_BACKFILLS = "backfills"  # in the cursor: backfills that have not ended
 
 
 def build_sensors(
@@ -70,7 +70,7 @@ def _landing_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
         job=job,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts a day's run when its file has arrived or was replaced; once per content.",
+        description="Processes a day when its file arrives or is replaced; once per content.",
     )
     def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         source = cast("FilesSource", source_for(settings))
@@ -81,7 +81,7 @@ def _landing_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
         )
         now = dt.datetime.now(settings.zone)
         try:
-            landed = look(
+            landed = find_landed(
                 settings,
                 now.date(),
                 source.arrivals(),
@@ -124,22 +124,24 @@ def _late_data_sensor(
         job=job,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Computes again what depends on a late, corrected or thrown out day; closes runs "
-        "whose process is gone.",
+        description="Restates days that depend on a late, corrected or rejected day; closes runs whose "
+        "process died.",
     )
     def late_data_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         close_dead_runs(context.instance)
         try:
-            found = _range_to_restate(context.instance, settings)
+            work = _range_to_restate(context.instance, settings)
         except WarehouseBusyError as error:
             return dg.SkipReason(str(error))
-        if isinstance(found, str):
-            return dg.SkipReason(found)
-        part, first, last = found
+        if isinstance(work, str):
+            return dg.SkipReason(work)
+        part, first, last = work
         asked = f"{part} {first} to {last}"
         before = json.loads(context.cursor) if context.cursor else {}
         if before.get("asked") == asked and time.time() - before["at"] < _RETRY_SECONDS:
-            return dg.SkipReason(f"{asked} is still stale after a run; trying again later.")
+            return dg.SkipReason(
+                f"{asked} is still stale after a run; the next try is in 10 minutes."
+            )
         request = dg.RunRequest(
             asset_selection=parts[part],
             partition_key=first.isoformat() if first == last else None,
@@ -157,12 +159,12 @@ def _alerts_sensor(settings: Settings) -> dg.SensorDefinition:
         name="alerts_sensor",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells alerts.urls of failures, errors, anomalies and restatements, once each; a "
-        "tick that cannot deliver fails, and the next one tries again.",
+        description="Sends alerts about failures, failed checks, anomalies and restatements to "
+        "alerts.urls, each once. A tick that cannot deliver fails, and the next one tries again.",
     )
     def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         seen, news = _collect(context.instance, settings, json.loads(context.cursor or "{}"))
-        # An error here leaves the cursor where it was: the same news go out at the next tick.
+        # An error here leaves the cursor unchanged: the same news are sent at the next tick.
         deliver(settings, news)
         if not context.instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
             record_deliveries(settings)
@@ -174,11 +176,11 @@ def _alerts_sensor(settings: Settings) -> dg.SensorDefinition:
 def _collect(
     instance: dg.DagsterInstance, settings: Settings, cursor: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[News]]:
-    """What happened since the cursor, and the cursor after it. What was before its start is history."""
+    """The new cursor and the news since the old one; what was before the first tick is history."""
     seen = dict(cursor)
     news: list[News] = []
     backfills = {*seen.get(_BACKFILLS, []), *backfills_under_way(instance)}
-    for kind in _HEARD_OF:
+    for kind in _RUN_ENDS:
         if kind.value not in seen:
             seen[kind.value] = instance.fetch_run_status_changes(kind, limit=1).cursor
             continue
@@ -189,7 +191,7 @@ def _collect(
             seen[kind.value] = changes.cursor
         for record in changes.records:
             run = instance.get_run_by_id(record.run_id)
-            # One that is begun again tells of itself when it has ended for good.
+            # A run that is retried makes news when its last try has ended.
             if run is None or run.tags.get(WILL_RETRY_TAG) == "true":
                 continue
             if BACKFILL_TAG in run.tags:
@@ -206,8 +208,8 @@ def _collect(
 def _range_to_restate(
     instance: dg.DagsterInstance, settings: Settings
 ) -> tuple[str, dt.date, dt.date] | str:
-    """What to compute again, part and range, or why there is nothing to do now."""
-    # While others write, the stale days are still changing, and the file is theirs.
+    """What to restate, part and range, or why there is nothing to do now."""
+    # While runs write, the set of stale days still changes, and they hold the file.
     if instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))):
         return "Runs are not finished yet."
     requested = backfill.BulkActionsFilter(statuses=[backfill.BulkActionStatus.REQUESTED])
@@ -217,4 +219,4 @@ def _range_to_restate(
         ranges = stale_ranges(settings, patience=0, insight=part == INSIGHT)
         if ranges:
             return part, *ranges[0]
-    return "All figures follow from the snapshots that stand."
+    return "All figures are current."

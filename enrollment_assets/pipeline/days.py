@@ -1,4 +1,4 @@
-"""What operators ask: which days stand, what a day's figures are, and whether everything works."""
+"""Questions about days: which are accepted, missing or stale, and what their figures are."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -37,10 +37,10 @@ def _rows(settings: Settings, name: str, **binds: Any) -> list[tuple[Any, ...]]:
     with Warehouse(settings).read() as connection, plain_errors(f"Reading {name}"):
         if connection is None:
             return []
-        found: list[tuple[Any, ...]] = connection.execute(
+        rows: list[tuple[Any, ...]] = connection.execute(
             statement(name, settings), binds or None
         ).fetchall()
-        return found
+        return rows
 
 
 def _term_days(settings: Settings) -> list[tuple[Any, ...]]:
@@ -53,7 +53,7 @@ def days_status(settings: Settings) -> list[TermStatus]:
     logged: dict[str, dict[dt.date, tuple[str, bool]]] = {}
     for term, day, verdict, _, stale in _term_days(settings):
         logged.setdefault(term, {})[day] = (verdict, stale)
-    found = []
+    statuses = []
     today = settings.today()
     for term in settings.terms:
         days = logged.get(term.code, {})
@@ -70,25 +70,25 @@ def days_status(settings: Settings) -> list[TermStatus]:
                 if day not in days and not settings.why_no_snapshot(day):
                     status.missing.append(day)
         status.missing.sort()
-        found.append(status)
-    return found
+        statuses.append(status)
+    return statuses
 
 
 def days_not_accepted(
     settings: Settings, first: dt.date, last: dt.date, run_id: str
 ) -> dict[dt.date, tuple[str, str]]:
-    """The days of which a term does not stand, or was refused by this run: status and reasons."""
-    found: dict[dt.date, tuple[str, str]] = {}
+    """The days with a term that is not accepted, or was rejected by this run: status and reasons."""
+    not_accepted: dict[dt.date, tuple[str, str]] = {}
     for day, term, verdict, reasons in _rows(
         settings, "not_accepted", first=first, last=last, run_id=run_id
     ):
-        words = f"{reasons} ({term})" if verdict == "rejected" else str(reasons)
-        found.setdefault(day, (verdict, words))
-    return found
+        why = f"rejected: {reasons} ({term})" if verdict == "rejected" else str(reasons)
+        not_accepted.setdefault(day, (verdict, why))
+    return not_accepted
 
 
 def final_until(settings: Settings) -> dict[str, dt.date]:
-    """The terms of which snapshots were pruned, and the last day whose figures are final by that."""
+    """The terms whose snapshots were pruned, and the last day whose figures are final therefore."""
     with Warehouse(settings).read() as connection:
         if connection is None:
             return {}
@@ -97,12 +97,12 @@ def final_until(settings: Settings) -> dict[str, dt.date]:
 
 
 def logged_days(settings: Settings, term: str) -> list[dt.date]:
-    """The days on which the log has something of a term, in order."""
+    """The days that the log has for a term, in order."""
     return sorted(day for code, day, *_ in _term_days(settings) if code == term)
 
 
-def days_to_take_in(settings: Settings, term: Term) -> list[dt.date]:
-    """The days of a term that were never tried, and of which the source may have something."""
+def days_to_load(settings: Settings, term: Term) -> list[dt.date]:
+    """The days of a term that were never tried and that the source may have."""
     source = source_for(settings)
     source.check()
     logged = set(logged_days(settings, term.code))
@@ -122,7 +122,7 @@ def days_to_take_in(settings: Settings, term: Term) -> list[dt.date]:
 def stale_ranges(
     settings: Settings, *, patience: float | None = None, insight: bool = False
 ) -> list[tuple[dt.date, dt.date]]:
-    """The ranges of days whose figures, or whose `insight`, must be computed again, in order.
+    """The ranges of days whose figures, or whose `insight`, must be restated, in order.
 
     Raises:
         WarehouseBusyError: if a run kept the warehouse for longer than `patience` (seconds).
@@ -143,17 +143,17 @@ def last_read(settings: Settings, day: dt.date) -> float | None:
         if connection is None:
             return None
         with plain_errors("Reading the attempts"):
-            found = connection.execute(
+            row = connection.execute(
                 "SELECT max(epoch(attempted_at)) FROM operations.snapshot_attempts "
                 "WHERE snapshot_date = ? AND status IN ('accepted', 'rejected') "
                 "AND decided_by IS NULL",
                 [day],
             ).fetchone()
-    return found[0] if found else None
+    return row[0] if row else None
 
 
 def accepted_between(settings: Settings, first: dt.date, last: dt.date) -> int:
-    """How many days of a range stand."""
+    """How many days of a range are accepted."""
     rows = _term_days(settings)
     return len(
         {day for _, day, verdict, _, _ in rows if verdict == "accepted" and first <= day <= last}
@@ -161,7 +161,7 @@ def accepted_between(settings: Settings, first: dt.date, last: dt.date) -> int:
 
 
 def last_accepted(settings: Settings) -> dt.date | None:
-    """The newest day that stands."""
+    """The newest accepted day."""
     days = [day for _, day, verdict, _, _ in _term_days(settings) if verdict == "accepted"]
     return max(days, default=None)
 

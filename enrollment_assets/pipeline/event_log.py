@@ -1,17 +1,17 @@
-"""What Dagster remembers of an asset's partitions."""
+"""What Dagster remembers about an asset's partitions."""
 
 from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
-# Ids that one query asks for.
+# How many ids one query reads.
 _CHUNK = 500
 
 
 def newest_materializations(
     instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Iterable[str] | None = None
 ) -> Iterator[dg.EventLogRecord]:
-    """The newest materialization of each partition, of all of them or of those that are named."""
+    """The newest materialization of each partition, of all partitions or of the named ones."""
     events = instance.event_log_storage
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
     newest = events.get_latest_storage_id_by_partition(

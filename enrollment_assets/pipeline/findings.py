@@ -1,4 +1,4 @@
-"""What a check found: whether a property holds, how bad it is if not, and the figures."""
+"""The result of a check: whether a property holds, how bad it is if not, and the figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

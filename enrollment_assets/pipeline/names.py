@@ -6,7 +6,7 @@ REPORTS = "reports_job"
 FRESHNESS = "freshness_job"
 PRUNE = "prune_job"
 
-# What depends on snapshots of other days, and is computed again when one of them changes.
+# These depend on snapshots of other days, and are restated when one of them changes.
 RESTATED_GROUPS = ("changes", "metrics")
 CORE_GROUPS = ("ingest", *RESTATED_GROUPS)
 CUSTOM_GROUP = "custom"
@@ -28,7 +28,7 @@ PART_TAG = "enrollment/part"
 
 # The run mails its report: set by the schedule and by `enrollment run --email`.
 NOTIFY_TAG = "enrollment/notify"
-# On runs in which days that cannot be taken in are listed and gone over, even if it is only one.
+# On runs in which days that cannot be loaded are listed and skipped, even if it is only one.
 LENIENT_TAG = "enrollment/lenient"
 # Days that a run makes stale fail this check until they are restated.
 RESTATED_CHECK = "baseline_is_current"

@@ -24,12 +24,12 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
 
 
 def days_of(context: Any) -> Sequence[dt.date]:
-    """The days that a run of a partitioned asset or check is about, in order."""
+    """The days of a run of a partitioned asset or check, in order."""
     return [dt.date.fromisoformat(key) for key in context.partition_keys]
 
 
 def is_strict(context: Any) -> bool:
-    """Whether a day that cannot be taken in fails the run: on one day, unless it is a backfill's."""
+    """Whether a day that cannot be loaded fails the run: in runs of one day, except in backfills."""
     return len(context.partition_keys) == 1 and LENIENT_TAG not in context.run.tags
 
 

@@ -1,4 +1,4 @@
-"""CSV files that no spreadsheet takes for programs."""
+"""CSV files whose text no spreadsheet runs as a formula."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-# A spreadsheet takes text that begins so for a formula.
+# Spreadsheets read text that begins like this as a formula.
 _FORMULA = r"^[=+\-@\t\r\n]"
 
 
@@ -17,9 +17,9 @@ def write_csv(
     path: Path,
     binds: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a query's columns (names and types) as CSV that no spreadsheet takes for formulas.
+    """Write a query's columns (names and types) as CSV whose text no spreadsheet runs as a formula.
 
-    Text that begins like a formula gets an apostrophe before it; numbers stay numbers.
+    Text that begins like a formula gets an apostrophe in front; numbers stay numbers.
     """
     parts = [
         f"CASE WHEN regexp_matches(\"{name}\", '{_FORMULA}') THEN '''' || \"{name}\" "
@@ -33,5 +33,5 @@ def write_csv(
 
 
 def quoted(path: Path) -> str:
-    """A path as a literal: COPY binds none."""
+    """A path as a SQL literal, because COPY accepts no bound parameter."""
     return "'" + str(path).replace("'", "''") + "'"

@@ -1,7 +1,7 @@
-"""The bridge between two headcounts of a term: what takes the one to the other, to the last student.
+"""The bridge between two headcounts of a term: the flows that account for the whole difference.
 
-It reads what the runs have stored and computes no figure anew; what does not add up is an error. No
-dagster here, no printing, and nothing about a single student.
+It reads what runs have stored and computes no figure of its own; figures that do not add up are an
+error. No dagster here, no printing, and nothing about a single student.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ from enrollment_assets.warehouse.statements import statement
 class Bridge:
     """From one total to another, in students; flows are summed over the days between.
 
-    In grain `registration` the returning ones of a segment are among its new ones.
+    In grain `registration` the returning students of a segment are counted among its new ones.
     """
 
     before: int = 0
@@ -63,8 +63,9 @@ class Gap:
 class People:
     """Two snapshots as sets: before - gone = stayed, stayed + joined = after.
 
-    `cancelled` additions, and as many drops, of the sums over the days belong to students who came and
-    went, or left and came back, between; `passed_through` of these students are in neither snapshot.
+    Of the additions summed over the days, `cancelled` belong to students who joined and left, or left
+    and came back, in between; as many drops do. `passed_through` of these students are in neither
+    snapshot.
     """
 
     before: int
@@ -78,7 +79,7 @@ class People:
 
 @dataclass(frozen=True)
 class Restatement:
-    """A figure that changed after it was reported; None where a side has none."""
+    """A figure that changed after it was reported; None where there is no figure."""
 
     date: dt.date
     metric: str
@@ -88,7 +89,7 @@ class Restatement:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All of it. `first` and `last` are the snapshots that were taken for the days asked for."""
+    """The whole explanation. `first` and `last` are the snapshots used for the requested days."""
 
     term: Term
     first: dt.date
@@ -119,21 +120,24 @@ class _Day:
 def explain(
     settings: Settings, term: Term, first: dt.date, last: dt.date, dimensions: Sequence[str]
 ) -> Explanation:
-    """What took the headcount of a term from one day to a later one, or to the same.
+    """What changed the headcount of a term between a day and a later one, or the same one.
 
-    A day without an accepted snapshot takes the latest earlier one.
+    A day without an accepted snapshot uses the latest earlier one.
 
     Raises:
         EnrollmentError: if there is none, if figures are stale, or if they do not add up.
     """
     with Warehouse(settings).read() as connection, plain_errors("Reading the figures"):
         if connection is None:
-            raise EnrollmentError(f"{term.label} has no snapshot yet: there is no warehouse.")
+            raise EnrollmentError(
+                f"{term.label} has no snapshot, because there is no warehouse yet; `enrollment run` or "
+                "`enrollment backfill` creates it."
+            )
         return _Reader(connection, settings, term).explain(first, last, list(dimensions))
 
 
 class _Reader:
-    """One look at the warehouse: no run can write while it lasts."""
+    """Reads everything from one connection, during which no run can write."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, settings: Settings, term: Term
@@ -154,9 +158,11 @@ class _Reader:
         )
         people, not_kept = self._people(first, last, total)
         segments = self._segments(first, last, dimensions)
-        # Figures of pruned days are final: a dimension that was configured later has none of them.
+        # A dimension that was configured after a day was pruned has no figures for that day.
         unknown = [
-            name for name, found in segments.items() if total.before and not _sum(found).before
+            name
+            for name, by_segment in segments.items()
+            if total.before and not _sum(by_segment).before
         ]
         for name in unknown:
             del segments[name]
@@ -182,20 +188,20 @@ class _Reader:
         )
 
     def _rows(self, name: str, **binds: Any) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self._connection.execute(
+        rows: list[tuple[Any, ...]] = self._connection.execute(
             statement(name, self._settings), {"term": self._term.code, **binds}
         ).fetchall()
-        return found
+        return rows
 
     def _days(self, asked: dt.date, until: dt.date) -> list[_Day]:
         """The accepted days from the first snapshot to the last; each follows from the one before."""
         rows = self._rows("explain_days", first=asked, last=until)
         label = self._term.label
         if not rows or rows[0][0] > asked:
-            its_first = f"; its first one is of {rows[0][0]}" if rows else ""
+            its_first = f"; the first one is of {rows[0][0]}" if rows else ""
             raise EnrollmentError(
                 f"{label} has no accepted snapshot on or before {asked if rows else until}{its_first}. "
-                "`enrollment status` shows which dates are there."
+                "`enrollment status` shows the dates."
             )
         stale = {
             date
@@ -207,8 +213,8 @@ class _Reader:
                 str(a) if a == b else f"{a} to {b}" for a, b in as_ranges(list(stale), gap_days=1)
             ]
             raise EnrollmentError(
-                f"Figures of {label} are stale and would not add up: those of {', '.join(ranges)} "
-                "depend on a snapshot that changed since. `enrollment run` computes them again."
+                f"Figures of {label} are stale for {', '.join(ranges)}, because a snapshot they "
+                "depend on has changed, so they would not add up. `enrollment run` restates them."
             )
         days = [_Day(*row) for row in rows]
         for was, now in pairwise(days):
@@ -225,7 +231,7 @@ class _Reader:
         return EnrollmentError(
             f"The figures of {self._term.label} do not add up: {what} is {bridge.after:,} and does not "
             f"follow from {bridge.before:,} on {since} with {flows}. `enrollment rebuild --term "
-            f"{self._term.code}` computes everything again."
+            f"{self._term.code}` restates the whole term."
         )
 
     def _people(
@@ -236,7 +242,7 @@ class _Reader:
             "explain_people", first=first, last=last
         )
         stored = {first: (before, total.before), last: (after, total.after)}
-        not_kept = [day for day, (there, said) in stored.items() if said and not there]
+        not_kept = [day for day, (there, expected) in stored.items() if expected and not there]
         if not_kept:
             return None, not_kept
         cancelled = total.new + total.returning - joined
@@ -252,15 +258,15 @@ class _Reader:
         self, first: dt.date, last: dt.date, dimensions: list[str]
     ) -> dict[str, dict[str, Bridge]]:
         """Each dimension's segments, the largest change first."""
-        found: dict[str, dict[str, Bridge]] = {name: {} for name in dimensions}
+        segments: dict[str, dict[str, Bridge]] = {name: {} for name in dimensions}
         if not dimensions:
-            return found
+            return segments
         blank = {} if self._by_program else {"blank_segment": BLANK_SEGMENT}
         for dimension, segment, *figures in self._rows(
             "explain_segments", first=first, last=last, dimensions=dimensions, **blank
         ):
-            found[dimension][segment] = Bridge(*figures)
-        return found
+            segments[dimension][segment] = Bridge(*figures)
+        return segments
 
     @property
     def _by_program(self) -> bool:
@@ -273,12 +279,12 @@ class _Reader:
         first: dt.date,
         last: dt.date,
     ) -> None:
-        for dimension, found in segments.items():
-            for segment, bridge in found.items():
+        for dimension, by_segment in segments.items():
+            for segment, bridge in by_segment.items():
                 if not bridge.adds_up:
                     raise self._broken(f"{dimension} {segment} on {last}", first, bridge)
-            whole = _sum(found)
-            # A student with several programs counts in each: only then may they be more than the term.
+            whole = _sum(by_segment)
+            # A student with several programs counts in each: only then may segments exceed the term.
             if not self._by_program and (
                 whole.moved_in != whole.moved_out
                 or replace(whole, moved_in=0, moved_out=0) != total

@@ -1,4 +1,4 @@
-"""Writes lists of single students for the one who asks, with a line in the ledger for each."""
+"""Writes lists of single students for whoever asks, and records each list in a ledger."""
 
 import datetime as dt
 import hashlib
@@ -34,21 +34,24 @@ def write_lists(
     """Write who was added, dropped and moved on a day: a file for each and each term.
 
     Raises:
-        ConfigurationError: if no reason or nobody is named, or no snapshot of the day stands.
-        WarehouseError: if a list cannot be written; the files that were there stay.
+        ConfigurationError: without a reason or a name, or if the day has no accepted snapshot.
+        WarehouseError: if a list cannot be written; existing files stay.
     """
     if not (reason.strip() and by.strip()):
-        raise ConfigurationError("To take out lists, say why (reason) and who asks for them (by).")
+        raise ConfigurationError(
+            "To get lists of students, say why (reason) and who asks for them (by)."
+        )
     folder = warehouse.settings.data_path / "student_lists" / day.isoformat()
     with warehouse.connect() as connection, plain_errors("Writing the lists"):
-        found = connection.execute(
+        accepted = connection.execute(
             "SELECT term FROM enrollment.enrollment_metrics WHERE date = ? ORDER BY term", [day]
         ).fetchall()
-        codes = [code for (code,) in found if term in (None, code)]
+        codes = [code for (code,) in accepted if term in (None, code)]
         if not codes:
-            what = f" of {term}" if term else ""
+            whose = f" of {term}" if term else ""
             raise ConfigurationError(
-                f"No accepted snapshot{what} stands on {day}: nothing to list."
+                f"{day} has no accepted snapshot{whose}, so there is nothing to list; `enrollment "
+                "status` shows the dates."
             )
         make_private_folder(folder)
         lists = []
@@ -57,7 +60,7 @@ def write_lists(
                 path = folder / f"{file_name(code)}_{change}.csv"
                 with written_aside(path) as aside:
                     rows = _write(connection, warehouse, (day, code, change), aside)
-                    # The line comes first: a list that is there without one would be worse.
+                    # The record comes first: a list without a record would be worse than the reverse.
                     about = (day, code, change, rows, str(path))
                     record_access(connection, about, by.strip(), reason.strip())
                 lists.append(StudentList(code, change, path, rows))
@@ -87,7 +90,7 @@ def record_access(
     by: str,
     reason: str | None = None,
 ) -> None:
-    """Note that a list left the warehouse: its day, term, which it is, rows and place; who, and why."""
+    """Record that a list left the warehouse: its day, term, kind, rows and path; who asked, and why."""
     connection.execute(
         "INSERT INTO operations.student_list_access VALUES (?, ?, ?, ?, ?, ?, ?, now())",
         [*about, by, reason],

@@ -1,4 +1,4 @@
-"""A list over HTTP: JSON or CSV, in one answer or page by page."""
+"""A list over HTTP: JSON or CSV, in one answer or in pages."""
 
 import contextlib
 import datetime as dt
@@ -25,7 +25,7 @@ from enrollment_assets.errors import (
     SourceUnavailableError,
 )
 from enrollment_assets.sources import formats
-from enrollment_assets.sources.base import Extract, Look, refuse_past
+from enrollment_assets.sources.base import Extract, Probe, refuse_past
 from enrollment_assets.sources.columns import as_text, find_columns
 from enrollment_assets.sources.http import (
     Answer,
@@ -39,61 +39,61 @@ from enrollment_assets.sources.http import (
     stays,
 )
 
-# Some interfaces give a new cursor for ever, so that one can come back for what is new.
+# Some APIs always give a new cursor, so that clients can come back for new rows.
 _MOST_EMPTY_PAGES = 20
 _BATCH_ROWS = 50_000
 _DEEPEST_NAME = 16
-# How many rows stood on an earlier page already, and a sum over which ones.
-_Doubles = tuple[int, int]
-_Found = dict[tuple[dt.date, str | None], _Doubles]
+# How many rows were on an earlier page already, and a sum that identifies them.
+_Repeats = tuple[int, int]
+_RepeatsByList = dict[tuple[dt.date, str | None], _Repeats]
 
 
 class ApiSource:
-    """A list that is asked for one day at a time."""
+    """A list that is requested for one day at a time."""
 
     is_live = True
 
     def __init__(self, settings: Settings, keys: ApiKeys) -> None:
         self._settings = settings
         self._keys = keys
-        # What a reading found that did not add up, for the next one to compare with.
-        self._found: _Found = {}
+        # The repeats of readings that did not add up, for the next reading to compare with.
+        self._repeats: _RepeatsByList = {}
 
     def check(self) -> None:
-        """Make sure that the request can be made up; nothing is asked yet."""
+        """Make sure that the request is complete; nothing is sent yet."""
         self._request(self._settings.today(), self._settings.terms[0].code)
         open_session(self._keys).close()
 
     def dates(self) -> list[dt.date] | None:
-        """Today, if the request has no date; else the interface cannot tell."""
+        """Today, if the request has no date; otherwise unknown."""
         return None if self._keys.asks_for("date") else [self._settings.today()]
 
     @contextlib.contextmanager
     def read(self, date: dt.date) -> Iterator[Extract]:
-        """Ask for one day: once, or once for each open term if the request has a term."""
+        """Request one day: once, or once for each open term if the request has a term."""
         if not self._keys.asks_for("date"):
             refuse_past(self._settings, date, what="The request in source", bind="{date}")
         asked = self._requests(date)
         with open_session(self._keys) as session:
             rows = self._rows(Client(self._settings, self._keys, session), asked)
-            # A day that is not there is told when it is opened, and not in the middle of its rows.
+            # A missing day is reported when it is opened, not in the middle of its rows.
             begin = list(itertools.islice(rows, 1))
             origin = " and ".join(dict.fromkeys(request.where for request in asked))
             yield Extract(date, origin, itertools.chain(begin, rows))
 
-    def look(self, date: dt.date) -> Look:
-        """Ask for the first page, of one term."""
+    def probe(self, date: dt.date) -> Probe:
+        """Request the first page, of one term."""
         date = date if self._keys.asks_for("date") else self._settings.today()
         asked = self._requests(date) or [self._request(date, self._settings.terms[-1].code)]
         with open_session(self._keys) as session:
             client = Client(self._settings, self._keys, session)
-            columns, rows, is_all = _Listing(client, asked[0], {}).look()
-        return Look(asked[0].where, columns, rows, is_all=is_all and len(asked) == 1)
+            columns, rows, is_all = _Listing(client, asked[0], {}).probe()
+        return Probe(asked[0].where, columns, rows, is_all=is_all and len(asked) == 1)
 
     def _rows(self, client: Client, asked: list[Request]) -> Iterator[pa.RecordBatch]:
         for request in asked:
             try:
-                for batch in _Listing(client, request, self._found).rows():
+                for batch in _Listing(client, request, self._repeats).rows():
                     if request.term is None or "term" in batch.schema.names:
                         yield batch
                     else:
@@ -102,20 +102,20 @@ class ApiSource:
             except SnapshotMissingError as error:
                 if request is asked[0]:
                     raise
-                raise SnapshotUnreadableError(f"{error} The terms before it are there.") from None
+                raise SnapshotUnreadableError(f"{error} The terms before it exist.") from None
 
     def _requests(self, date: dt.date) -> list[Request]:
-        """What to ask for on a day: one list, or one for each open term."""
+        """What to request for a day: one list, or one for each open term."""
         if not self._keys.asks_for("term"):
             return [self._request(date, None)]
         return [self._request(date, term.code) for term in self._settings.open_terms(date)]
 
     def _request(self, date: dt.date, term: str | None) -> Request:
-        """The request, with the day and the term in it first, and then what the environment holds.
+        """The request, with the day and the term filled in first, and then environment variables.
 
         Raises:
             ConfigurationError: if a variable is not set.
-            SourceError: if it cannot be sent to that address.
+            SourceError: if it must not be sent to that address.
         """
         into = partial(fill, date=date, term=term)
         in_url = into(self._keys.url, quote=partial(quote, safe=""))
@@ -130,31 +130,33 @@ class ApiSource:
     def _refuse_address(self, url: str) -> None:
         origin = origin_of(url)
         if origin is None:
-            raise SourceError("source.url is no http or https address; write https://host/path.")
+            raise SourceError(
+                "source.url is not an http or https address; write https://host/path."
+            )
         if "@" in urlsplit(url).netloc:
-            raise SourceError("source.url holds a user; put user and password under source.auth.")
+            raise SourceError("source.url holds a user; move user and password to source.auth.")
         is_local = origin[1] in ("localhost", "127.0.0.1", "::1")
         if origin[0] == "http" and holds_secrets(self._keys) and not is_local:
-            raise SourceError("source.url: http would send the secret in the clear; use https.")
+            raise SourceError("source.url: http would send the secret unencrypted; use https.")
 
 
 class _Listing:
     """One list from its first page to its last.
 
-    A list that moves while it is read shows rows of one page on a later one again: these are dropped,
-    and the total that the interface declares must come out. Lists may also hold equal rows of their
-    own, which one reading cannot tell from those that moved. Two can: where the reading before `found`
-    the same ones, the list did not move, and none is dropped.
+    A list that changes while it is read repeats rows of one page on a later one: repeats are
+    dropped, and the total that the API declares must come out. Lists may also hold equal rows of
+    their own, which one reading cannot distinguish from repeats. Two readings can: if the previous
+    one had the same `repeats`, the list did not change, and none is dropped.
     """
 
-    def __init__(self, client: Client, first: Request, found: _Found) -> None:
+    def __init__(self, client: Client, first: Request, repeats: _RepeatsByList) -> None:
         self._client = client
         self._keys = client.keys
         self._wanted = formats.Wanted(client.settings.columns)
         self._where = first.where
-        self._found = found
+        self._repeats = repeats
         self._key = (first.date, first.term)
-        self._before = found.get(self._key)
+        self._before = repeats.get(self._key)
         paging = client.keys.paging
         self._number = paging.first if paging else 0
         if paging and paging.style == "page":
@@ -177,7 +179,7 @@ class _Listing:
                     self._total = self._declared(answer)
                 before = self._received
                 for batch in self._batches(answer):
-                    yield self._without_doubles(batch)
+                    yield self._without_repeats(batch)
                 count = self._received - before
                 empty_pages = 0 if count else empty_pages + 1
                 if self._borders.turn() or empty_pages > _MOST_EMPTY_PAGES:
@@ -185,8 +187,8 @@ class _Listing:
                 request = self._next(answer, count)
         self._refuse_moved()
 
-    def look(self) -> tuple[list[str], int, bool]:
-        """The names of the first page, how many rows it has, and whether it is the only one."""
+    def probe(self) -> tuple[list[str], int, bool]:
+        """The columns of the first page, how many rows it has, and whether it is the only one."""
         with contextlib.closing(self._client.get(self._first, is_first=True)) as answer:
             self._total = self._declared(answer)
             self._received = sum(batch.num_rows for batch in self._batches(answer))
@@ -195,9 +197,9 @@ class _Listing:
 
     @property
     def _distinct(self) -> int:
-        return self._received - self._borders.doubles[0]
+        return self._received - self._borders.repeats[0]
 
-    def _without_doubles(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _without_repeats(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         self._received += batch.num_rows
         if self._keys.paging is None:
             return batch
@@ -205,20 +207,20 @@ class _Listing:
         return batch if self._before or not is_known.any() else batch.filter(pa.array(~is_known))
 
     def _refuse_moved(self) -> None:
-        """Refuse a reading that does not add up to the total that was declared."""
-        doubles = self._borders.doubles
-        is_kept = self._before and doubles[0]
+        """Refuse a reading that does not add up to the declared total."""
+        repeats = self._borders.repeats
+        is_kept = self._before and repeats[0]
         if self._total is None or (self._distinct == self._total and not is_kept):
             return
         if self._received == self._total:
-            if doubles == self._before:
+            if repeats == self._before:
                 return
-            self._found[self._key] = doubles
+            self._repeats[self._key] = repeats
         else:
-            self._found.pop(self._key, None)
+            self._repeats.pop(self._key, None)
         raise SourceUnavailableError(
-            f"{self._where}: the list changed while it was read: {self._distinct} of {self._total} "
-            f"rows, and {doubles[0]} that stood on an earlier page; try again."
+            f"{self._where}: the list changed while it was read ({self._distinct:,} of {self._total:,} "
+            f"rows, and {repeats[0]:,} repeated from an earlier page); try again."
         )
 
     def _batches(self, answer: Answer) -> Iterator[pa.RecordBatch]:
@@ -235,8 +237,8 @@ class _Listing:
         if not isinstance(rows, list) or not all(type(row) is dict for row in rows):
             place = f"at {self._keys.rows}" if self._keys.rows else "as its answer"
             raise SnapshotUnreadableError(
-                f"{self._where} gives no list of objects {place}; correct source.rows, or see what it "
-                "answers."
+                f"{self._where} gives no list of objects {place}; correct source.rows, or check "
+                "its answer."
             )
         return rows
 
@@ -249,7 +251,7 @@ class _Listing:
             yield pa.RecordBatch.from_arrays(arrays, names=list(self._paths))
 
     def _find_paths(self, rows: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
-        """Where each mapped column is: a key that is empty may be left out of the first row."""
+        """Where each mapped column is; the first row may lack keys that are empty in it."""
         paths = list(_leaves(rows[0]))
         wanted = {name.casefold() for name in self._wanted.columns.values()}
         wanted -= {".".join(path).casefold() for path in paths}
@@ -273,9 +275,9 @@ class _Listing:
         try:
             if not any(isinstance(value, dict | list) for value in values):
                 return as_text(values)
-            problem = "holds a list or an object where a value should be"
+            problem = "holds a list or an object instead of a value; correct its path under columns"
         except UnicodeEncodeError:
-            problem = "holds text that is no Unicode"
+            problem = "holds text that is not Unicode; correct the data"
         raise SnapshotUnreadableError(f"{self._where}: the column {'.'.join(path)} {problem}.")
 
     def _declared(self, answer: Answer) -> int | None:
@@ -292,7 +294,7 @@ class _Listing:
         return int(text)
 
     def _next(self, answer: Answer, count: int) -> Request | None:
-        """What to ask for after a page, if there is more."""
+        """What to request after a page, if there is more."""
         paging = self._keys.paging
         if paging is None:
             return None
@@ -321,35 +323,37 @@ class _Listing:
 
     def _link(self, answer: Answer) -> str | None:
         links = requests.utils.parse_header_links(answer.headers.get("Link", ""))
-        found = [link["url"] for link in links if "next" in link.get("rel", "").lower().split()]
-        if not found:
+        next_links = [
+            link["url"] for link in links if "next" in link.get("rel", "").lower().split()
+        ]
+        if not next_links:
             return None
-        target = join(answer.url, found[0])
+        target = join(answer.url, next_links[0])
         if not stays(answer.url, target):
             raise SourceError(
-                f"{self._where} names a next page on another host, or one without https, which must "
-                "not get what goes with the request; ask the interface's owner."
+                f"{self._where} names a next page on another host or without https, which must not "
+                "get the headers and secrets of the request; ask the owner of the API."
             )
         return target
 
     def _no_effect(self) -> SourceError:
         return SourceError(
-            f"{self._where} gives the same page again, or pages without rows and without end, so "
-            "paging has no effect; correct parameter, first and next under source.paging."
+            f"{self._where} repeats a page, or gives empty pages endlessly, so paging has no effect; "
+            "correct parameter, first and next under source.paging."
         )
 
 
 class _Borders:
-    """Tells which rows stood on an earlier page.
+    """Recognizes rows that were on an earlier page.
 
-    Those of all earlier pages count, not of the last one only: a student who is changed may move from
-    the first page to the last of a list that is sorted by change, and push another one over a border
-    unseen. Only a total of different rows shows that. A row is remembered by 64 bits: ten million take
-    80 MB, and that two of a million rows share theirs has a chance of one in thirty million.
+    All earlier pages count, not only the last one: a student whose record changes may move from the
+    first page to the last of a list sorted by change, and push another one over a page border
+    unseen. Only the total of distinct rows shows that. A row is remembered by 64 bits: ten million
+    take 80 MB, and the chance that two of a million rows share theirs is one in thirty million.
     """
 
     def __init__(self) -> None:
-        self.doubles: _Doubles = (0, 0)
+        self.repeats: _Repeats = (0, 0)
         self._seen: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._page: list[npt.NDArray[np.int64]] = []
         self._pages: set[int] = set()
@@ -363,13 +367,13 @@ class _Borders:
             return np.zeros(batch.num_rows, np.bool_)
         places = np.searchsorted(self._seen, hashes)
         is_known = self._seen[np.minimum(places, self._seen.size - 1)] == hashes
-        count, total = self.doubles
+        count, total = self.repeats
         known = hashes[is_known]
-        self.doubles = count + known.size, (total + int(known.sum())) % 2**64
+        self.repeats = count + known.size, (total + int(known.sum())) % 2**64
         return cast("npt.NDArray[np.bool_]", is_known)
 
     def turn(self) -> bool:
-        """End a page; whether it is an earlier page again."""
+        """End a page; returns whether it repeats an earlier page."""
         if not self._page:
             return False
         page = np.concatenate(self._page)
@@ -402,7 +406,7 @@ def _leaves(row: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[
 
 
 def _reach(row: Any, path: tuple[str, ...]) -> Any:
-    """The value at a path; what is no object on the way there is given as it is."""
+    """The value at a path; a value that is not an object on the way there is returned as it is."""
     for key in path:
         if not isinstance(row, dict):
             return row if row is None else [row]

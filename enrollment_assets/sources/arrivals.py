@@ -1,4 +1,4 @@
-"""A day's file as it lies in a folder, before anything of it is read."""
+"""A day's file in its folder, before any of it is read."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 # Clocks of file servers differ from ours by less than this.
 CLOCK_SECONDS = 60
 
-# What tells one content of a path from another, in the words of the several file systems.
+# Attributes that distinguish versions of a file, as the various file systems name them.
 _MARKS = (
     *("size", "mtime", "ino", "ETag", "etag", "md5Hash", "generation"),
     *("LastModified", "last_modified", "updated"),
@@ -18,7 +18,7 @@ _TIMES = ("mtime", "LastModified", "last_modified", "updated")
 
 @dataclass(frozen=True)
 class Arrival:
-    """A day's file as it lies there: `mark` changes when somebody writes it anew."""
+    """A day's file: `mark` changes whenever it is written again."""
 
     path: str
     size: int
@@ -27,10 +27,10 @@ class Arrival:
 
     @classmethod
     def of(cls, path: str, info: dict[str, Any]) -> "Arrival":
-        """What a file system says of a file."""
+        """The arrival, from what a file system says about the file."""
         mark = "|".join(str(info.get(name, "")) for name in _MARKS)
-        found = next((info[name] for name in _TIMES if info.get(name)), None)
-        if isinstance(found, str):
-            found = dt.datetime.fromisoformat(found)
-        modified = found.timestamp() if isinstance(found, dt.datetime) else found
+        time = next((info[name] for name in _TIMES if info.get(name)), None)
+        if isinstance(time, str):
+            time = dt.datetime.fromisoformat(time)
+        modified = time.timestamp() if isinstance(time, dt.datetime) else time
         return cls(path, int(info.get("size") or 0), mark, modified)

@@ -1,4 +1,4 @@
-"""What every source gives: the rows of one day as a stream of Arrow batches of text."""
+"""The interface of every source: the rows of one day as a stream of Arrow batches of text."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ else:
 class Extract:
     """One day's rows.
 
-    `rows` has one text column for each mapped column, under our names, and `term` where the source was
-    asked for one term after the other.
+    `rows` has one text column for each mapped column, under our names, and `term` where the source is
+    queried term by term.
     """
 
     date: dt.date
@@ -32,10 +32,10 @@ class Extract:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a look into the source found, without reading a whole day.
+class Probe:
+    """What a source has, without reading a whole day.
 
-    `columns` are those that it has, `rows` how many were read, `is_all` whether these are all.
+    `columns` are all of its columns, `rows` how many rows were read, `is_all` whether these are all.
     """
 
     where: str
@@ -47,13 +47,13 @@ class Look:
 class Source(Protocol):
     """Reads a day.
 
-    One that is live answers for any day, also for those on which nobody makes an extract.
+    A live source answers for any day, including days without an extract.
     """
 
     is_live: bool
 
     def check(self) -> None:
-        """Make sure that the source can be asked at all.
+        """Make sure that the source can be read at all.
 
         Raises:
             SourceError: with what is wrong and what to do.
@@ -64,7 +64,7 @@ class Source(Protocol):
 
         Raises:
             SnapshotMissingError: if there is nothing for the day.
-            SnapshotUnreadableError: if what is there cannot be read; also while rows are read.
+            SnapshotUnreadableError: if the snapshot cannot be read; also while rows are read.
             SourceUnavailableError: if the source did not answer; also while rows are read.
         """
 
@@ -73,10 +73,10 @@ class Source(Protocol):
 
 
 class ConfiguredSource(Source, Protocol):
-    """A source of the configuration, which can be looked into."""
+    """A source of the configuration, which `enrollment doctor` can probe."""
 
-    def look(self, date: dt.date) -> Look:
-        """Look into the source: the newest day that it has, or `date` where it cannot tell.
+    def probe(self, date: dt.date) -> Probe:
+        """Probe the newest day that the source has, or `date` where it cannot tell.
 
         Raises:
             SourceError: with what is wrong and what to do.
@@ -93,7 +93,6 @@ def refuse_past(settings: Settings, date: dt.date, *, what: str, bind: str) -> N
     today = settings.today()
     if date != today:
         raise SourceError(
-            f"{what} has no {bind}, so it shows who is enrolled now, on {today}, and cannot tell who "
-            f"was on {date}: put {bind} into it if the system knows the past, or take that day in "
-            "from a file."
+            f"{what} has no {bind}, so it gives today's enrollment ({today}) and cannot give that of "
+            f"{date}; add {bind} if the system keeps history, or load that day from a file."
         )

@@ -1,4 +1,4 @@
-"""Mapped columns of a database or an API, and values of any type as the text that stands for them."""
+"""Mapped columns of a database or an API, and values of any type as text."""
 
 import datetime as dt
 import decimal
@@ -13,36 +13,36 @@ from enrollment_assets.errors import SourceError
 
 
 def find_columns(
-    columns: Mapping[str, str], found: Sequence[str], *, what: str, config: str
+    columns: Mapping[str, str], header: Sequence[str], *, what: str, config: str
 ) -> dict[str, int]:
-    """The place of each mapped column among those found; capitals do not matter.
+    """The place of each mapped column in the header, ignoring case.
 
     `what` and `config` name the source and the configuration file in the message.
 
     Raises:
-        SourceError: if one is not there, or stands there twice.
+        SourceError: if a column is missing or appears twice.
     """
-    names = [name.casefold() for name in found]
+    names = [name.casefold() for name in header]
     places = {}
     for ours, theirs in columns.items():
         count = names.count(theirs.casefold())
         if count > 1:
-            raise SourceError(f"{what} has the column {theirs} {count} times; give it once.")
+            raise SourceError(f"{what} has the column {theirs} {count} times; leave one of them.")
         if count == 0:
             close = difflib.get_close_matches(theirs.casefold(), names, n=1)
-            near = f"; near it is {found[names.index(close[0])]}" if close else ""
+            near = f", but {header[names.index(close[0])]}" if close else ""
             raise SourceError(
-                f"{what} has no column {theirs}{near} (it has {', '.join(found) or 'none'}): correct "
-                f"columns.{ours} in {config}, or the source."
+                f"{what} has no column {theirs}{near} (its columns: {', '.join(header) or 'none'}); "
+                f"correct columns.{ours} in {config}, or the source."
             )
         places[ours] = names.index(theirs.casefold())
     return places
 
 
 def as_text(values: Sequence[Any]) -> pa.Array:
-    """Values of one column as an Arrow array of text; None stays nothing.
+    """Values of one column as an Arrow array of text; None stays empty.
 
-    The number 42 is `42`, also where a driver gives 42.0; a time of midnight is its date.
+    The number 42 is `42`, even where a driver gives 42.0; midnight is written as its date.
     """
     try:
         return pa.array(values, pa.string())
@@ -55,7 +55,7 @@ def _text(value: Any) -> str | None:
         case None:
             return None
         case float() | decimal.Decimal():
-            if value != value:  # noqa: PLR0124 - NaN stands for nothing
+            if value != value:  # noqa: PLR0124 - NaN means empty
                 return None
             is_whole = math.isfinite(value) and value == int(value)
             text = str(int(value)) if is_whole else str(value)

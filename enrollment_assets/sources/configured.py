@@ -5,8 +5,8 @@ import pkgutil
 from enrollment_assets.config import Settings
 from enrollment_assets.sources.base import ConfiguredSource
 
-# Where the class of each `source.kind` is. Only the configured one is imported: each brings
-# libraries of its own (SQLAlchemy, requests, fsspec).
+# Where the class of each `source.kind` is. Only the configured one is imported: each needs libraries of
+# its own (SQLAlchemy, requests, fsspec).
 KINDS = {
     "files": "enrollment_assets.sources.files:FilesSource",
     "database": "enrollment_assets.sources.database:DatabaseSource",

@@ -23,7 +23,7 @@ class Column:
 
 
 def copied_columns(connection: psycopg.Connection, query: str) -> list[Column]:
-    """The columns of a query, which is looked at and not run.
+    """The columns of a query, which is prepared and not run.
 
     Raises:
         psycopg.Error: if PostgreSQL does not understand it.
@@ -34,12 +34,12 @@ def copied_columns(connection: psycopg.Connection, query: str) -> list[Column]:
         raise psycopg.errors.error_from_result(prepared, encoding=encoding)
     described = connection.pgconn.describe_prepared(b"")
     types = connection.adapters.types
-    found = []
+    columns = []
     for place in range(described.nfields):
         known = types.get(described.ftype(place))
         name = (described.fname(place) or b"").decode(encoding)
-        found.append(Column(name, known.name if known else None))
-    return found
+        columns.append(Column(name, known.name if known else None))
+    return columns
 
 
 def read_copy(
@@ -68,7 +68,7 @@ def read_copy(
     for chunk in _chunks(connection, query):
         table = csv.read_csv(
             pa.BufferReader(chunk),
-            # One row may be longer than a chunk ought to be.
+            # A single row may be longer than a chunk should be.
             read_options=read if len(chunk) < read.block_size else _of_block(read, len(chunk)),
             parse_options=parse,
             convert_options=convert,
@@ -104,7 +104,7 @@ def _chunks(connection: psycopg.Connection, query: str) -> Iterator[bytes]:
 
 
 def _as_text(array: pa.Array, kind: str | None) -> pa.Array:
-    """The text as other sources give it: 42 for 42.00, a date for its midnight, true for t."""
+    """The text as other sources give it: 42 for 42.00, a date for midnight, true for t."""
     if kind in _NUMBERS:
         array = compute.replace_substring_regex(array, r"\.0+$", "")
         return compute.if_else(compute.equal(array, "NaN"), pa.scalar(None, pa.string()), array)

@@ -1,7 +1,7 @@
 """One query on the student system's database, through SQLAlchemy: read-only, consistent, streamed.
 
-PostgreSQL sends its rows by COPY, which is three times as fast as a cursor; the others by a server-side
-cursor. Either way a million rows need no more memory than ten thousand.
+PostgreSQL sends its rows by COPY, which is three times as fast as a cursor; other databases use a
+server-side cursor. Either way a million rows need no more memory than ten thousand.
 """
 
 import datetime as dt
@@ -22,23 +22,23 @@ from enrollment_assets.config import Settings
 from enrollment_assets.config.environment import expand_address
 from enrollment_assets.config.source import DatabaseKeys
 from enrollment_assets.errors import SourceError
-from enrollment_assets.sources.base import Extract, Look, refuse_past
+from enrollment_assets.sources.base import Extract, Probe, refuse_past
 from enrollment_assets.sources.columns import as_text, find_columns
 from enrollment_assets.sources.copying import copied_columns, read_copy
-from enrollment_assets.sources.database_errors import in_words
+from enrollment_assets.sources.database_errors import plain_error
 
 _BATCH_ROWS = 20_000
 _SAMPLE_ROWS = 1_000
-# How a dialect other than the rest takes the first rows of a query: what comes before and after.
+# How these dialects limit a query to its first rows: the text before and after.
 _FIRST_ROWS = {
     "mssql": (f"TOP {_SAMPLE_ROWS}", ""),
     "oracle": ("", f"WHERE rownum <= {_SAMPLE_ROWS}"),
 }
 _CONNECT_SECONDS = 30
-# A nightly job of the student system may hold what the query reads; longer than this is worth a retry.
+# A nightly job of the student system may lock tables that the query reads; a longer wait is retried.
 _LOCK_SECONDS = 60
 
-# What is preferred comes first: mysqlclient is twice as fast as PyMySQL, and has to be compiled.
+# The preferred driver comes first: mysqlclient is twice as fast as PyMySQL, but must be compiled.
 _DRIVERS = {
     "postgresql": {"psycopg": "psycopg"},
     "mysql": {"mysqldb": "MySQLdb", "pymysql": "pymysql"},
@@ -49,7 +49,7 @@ _DRIVERS = {
 }
 _EXTRAS = {"mariadb": "mysql"}
 
-# Comments and quoted text come first, so that what looks like a bind in them is none.
+# Comments and quoted text come first, so that nothing in them counts as a bind.
 _TOKENS = re.compile(
     r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|::|(?<![:\w]):(?P<bind>[A-Za-z_]\w*)",
     re.DOTALL,
@@ -59,7 +59,7 @@ _BINDS: Mapping[str, sa.types.TypeEngine[Any]] = {"snapshot_date": sa.Date(), "t
 
 @dataclass(frozen=True)
 class Query:
-    """The text of a query, as it is in its file, and what it binds."""
+    """The text of a query file, and what it binds."""
 
     path: Path
     text: str
@@ -70,28 +70,30 @@ class Query:
         """Read a query from its file.
 
         Raises:
-            SourceError: if the file cannot be read, is no single SELECT, or binds something unknown.
+            SourceError: if the file cannot be read, is not a single SELECT, or has an unknown bind.
         """
         try:
             text = path.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
-            raise SourceError(f"source.query: {path} is not there; correct the path.") from None
+            raise SourceError(f"source.query: {path} does not exist; correct the path.") from None
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise SourceError(f"source.query: {path} cannot be read: {reason}.") from None
+            raise SourceError(
+                f"source.query: {path} cannot be read ({reason}); correct the file."
+            ) from None
         bare = _TOKENS.sub(lambda m: "x" if m[0][0] in "'\"`:" else " ", text).strip()
         if not re.match(r"(select|with)\b|\(", bare, re.IGNORECASE) or ";" in bare.rstrip("; \n"):
-            raise SourceError(f"source.query: {path} must be one SELECT, and nothing else.")
+            raise SourceError(f"source.query: {path} must be a single SELECT and nothing else.")
         binds = {match["bind"] for match in _TOKENS.finditer(text) if match["bind"]}
         unknown = sorted(binds - set(_BINDS))
         if unknown:
             raise SourceError(
-                f"source.query: {path} binds :{unknown[0]}; there are only :snapshot_date and :term."
+                f"source.query: {path} binds :{unknown[0]}; it may only bind :snapshot_date and :term."
             )
         return cls(path, re.sub(r"[;\s]+$", "", text), frozenset(binds))
 
     def with_binds(self, replace: Callable[[str], str], escape: Callable[[str], str] = str) -> str:
-        """The text with something in the place of each bind, the rest passed through `escape`."""
+        """The text with each bind replaced and the rest passed through `escape`."""
 
         def put(match: re.Match[str]) -> str:
             return replace(match["bind"]) if match["bind"] else escape(match[0])
@@ -108,7 +110,7 @@ class Query:
 
 
 class DatabaseSource:
-    """A database that is asked for one day at a time."""
+    """A database that is queried for one day at a time."""
 
     is_live = True
 
@@ -125,7 +127,7 @@ class DatabaseSource:
         """The address with the driver that is installed.
 
         Raises:
-            SourceError: if it is no address, or its driver is not installed.
+            SourceError: if it is not a valid address, or its driver is not installed.
         """
         text = expand_address(self._keys.url, "source.url").replace(
             "postgres://", "postgresql://", 1
@@ -134,14 +136,14 @@ class DatabaseSource:
             url = sa.make_url(text)
         except (sa.exc.ArgumentError, ValueError):
             raise SourceError(
-                "source.url is no address of a database; write it as "
+                "source.url is not the address of a database; write it as "
                 "postgresql://user:${PASSWORD}@host:5432/database."
             ) from None
         backend, _, driver = url.drivername.partition("+")
         known = _DRIVERS.get(backend)
         if known is None:
             raise SourceError(
-                f"source.url: databases of kind {backend} are not known; known are "
+                f"source.url: {backend} databases are not supported; supported are "
                 f"{', '.join(_DRIVERS)}."
             )
         if not driver:
@@ -157,7 +159,7 @@ class DatabaseSource:
     def _sqlite_url(self, url: sa.URL) -> sa.URL:
         path = (self._settings.base / (url.database or "")).resolve()
         if not path.is_file():
-            raise SourceError(f"source.url: {path} is not there; correct the path.")
+            raise SourceError(f"source.url: {path} does not exist; correct the path.")
         return sa.make_url("sqlite+pysqlite://").set(
             database=path.as_uri(), query={"mode": "ro", "uri": "true"}
         )
@@ -170,7 +172,8 @@ class DatabaseSource:
             )
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError):
             raise SourceError(
-                f"source.url: the driver {self._url.drivername} is not known or not installed."
+                f"source.url: the driver {self._url.drivername} is unknown or not installed; "
+                "install it, or name another one."
             ) from None
 
     def _connect_args(self) -> dict[str, Any]:
@@ -201,16 +204,16 @@ class DatabaseSource:
         return f"{url.get_backend_name()}{host}{port} ({database})"
 
     def check(self) -> None:
-        """Make sure that the query and the address can be used; nothing is asked yet."""
+        """Make sure that the query and the address can be used; nothing is sent yet."""
         _ = self._query, self._engine
 
     def dates(self) -> list[dt.date] | None:
-        """Today, if the query only shows the present; else the database cannot tell."""
+        """Today, if the query only gives the present; otherwise unknown."""
         return None if "snapshot_date" in self._query.binds else [self._settings.today()]
 
     @contextmanager
     def read(self, date: dt.date) -> Iterator[Extract]:
-        """Ask for one day: the query runs once, or once for each open term if it binds `:term`."""
+        """Query one day: the query runs once, or once for each open term if it binds `:term`."""
         self.check()
         if "snapshot_date" not in self._query.binds:
             refuse_past(
@@ -224,11 +227,11 @@ class DatabaseSource:
                 date, f"{self._where}: {self._query.path.name}", self._rows(connection, date)
             )
 
-    def look(self, date: dt.date) -> Look:
-        """Ask for the query's columns, and for its first rows."""
+    def probe(self, date: dt.date) -> Probe:
+        """Query the columns and the first rows."""
         self.check()
         empty = self._query.clause("SELECT * FROM (\n{}) enrollment_probe WHERE 1 = 0")
-        with self._connected() as connection, self._in_words():
+        with self._connected() as connection, self._plain_errors():
             binds = next(iter(self._binds(date)), self._values(date, None))
             columns = list(connection.execute(empty, binds).keys())
             first, last = _FIRST_ROWS.get(connection.dialect.name, ("", f"LIMIT {_SAMPLE_ROWS}"))
@@ -238,21 +241,21 @@ class DatabaseSource:
             rows = connection.execute(self._query.clause(count), binds).scalar_one()
         user = f", as {self._url.username}" if self._url.username else ""
         where = f"{self._where}{user}; {self._query.path.name}"
-        return Look(where, columns, rows, is_all=rows < _SAMPLE_ROWS)
+        return Probe(where, columns, rows, is_all=rows < _SAMPLE_ROWS)
 
     def _values(self, date: dt.date, term: str | None) -> dict[str, Any]:
         values = {"snapshot_date": date, "term": term}
         return {name: values[name] for name in sorted(self._query.binds)}
 
     def _binds(self, date: dt.date) -> list[dict[str, Any]]:
-        """What to bind, for each time that the query has to run for a day."""
+        """The values to bind, one set for each time that the query runs for a day."""
         if "term" not in self._query.binds:
             return [self._values(date, None)]
         return [self._values(date, term.code) for term in self._settings.open_terms(date)]
 
     def _rows(self, connection: sa.Connection, date: dt.date) -> Iterator[pa.RecordBatch]:
         read = self._copy if connection.dialect.driver == "psycopg" else self._fetch
-        with self._in_words():
+        with self._plain_errors():
             for binds in self._binds(date):
                 for batch in read(connection, binds):
                     if "term" in binds and "term" not in self._settings.columns:
@@ -270,10 +273,9 @@ class DatabaseSource:
         )
 
     def _fetch(self, connection: sa.Connection, binds: dict[str, Any]) -> Iterator[pa.RecordBatch]:
-        """The rows of a cursor that streams, taken from it column by column.
+        """The rows of a streaming cursor, read column by column.
 
-        The driver's own cursor: SQLAlchemy's rows take as long again as the driver's, and nobody would
-        look at them.
+        It is the driver's own cursor: SQLAlchemy's rows would double the time for nothing.
         """
         compiled: Any = self._query.clause().compile(dialect=connection.dialect)
         values = {name: _as_driver_wants(value, connection) for name, value in binds.items()}
@@ -297,8 +299,8 @@ class DatabaseSource:
     def _copy(self, connection: sa.Connection, binds: dict[str, Any]) -> Iterator[pa.RecordBatch]:
         """The rows as PostgreSQL's COPY sends them.
 
-        COPY takes no bind variables: the values are bound to settings of this transaction, and the
-        query reads these.
+        COPY has no bind variables: the values are bound to settings of this transaction, which the
+        query reads.
         """
         for name, value in binds.items():
             connection.execute(
@@ -316,31 +318,31 @@ class DatabaseSource:
 
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
-        """A connection in a transaction that reads only, and sees one moment."""
-        with self._in_words():
+        """A connection in a read-only transaction that sees a single moment."""
+        with self._plain_errors():
             connection = self._engine.connect()
         try:
-            with self._in_words():
+            with self._plain_errors():
                 _begin(connection, self._keys.timeout_seconds)
             yield connection
         finally:
-            # A cursor that is not at its end cannot be told to stop but by closing the line.
+            # An unfinished cursor can only be stopped by closing the connection.
             connection.invalidate()
             connection.close()
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
+    def _plain_errors(self) -> Iterator[None]:
         error_of_driver = self._engine.dialect.loaded_dbapi.Error
         try:
             yield
         except sa.exc.DBAPIError as error:
-            found: BaseException = error.orig or error
+            cause: BaseException = error.orig or error
         except error_of_driver as error:
-            found = error
+            cause = error
         else:
             return
-        raise in_words(
-            found,
+        raise plain_error(
+            cause,
             backend=self._url.get_backend_name(),
             where=self._where,
             user=self._url.username,
@@ -362,10 +364,10 @@ def _streaming_cursor(connection: sa.Connection) -> Any:
 
 
 def _forget_the_rest(cursor: Any) -> None:
-    """Tell PyMySQL that nobody will read on.
+    """Keep PyMySQL from reading the rest of a result.
 
-    Its results read to their end when they are thrown away, which fails on a closed connection and
-    leaves a traceback on the screen.
+    It reads results to their end when they are discarded, which fails on a closed connection and prints
+    a traceback.
     """
     result: Any = getattr(cursor, "_result", None)
     if getattr(result, "unbuffered_active", False):
@@ -373,13 +375,13 @@ def _forget_the_rest(cursor: Any) -> None:
 
 
 def _as_driver_wants(value: Any, connection: sa.Connection) -> Any:
-    """SQLite knows no dates; the others' drivers bind them."""
+    """SQLite has no dates; the other drivers bind them."""
     is_text = isinstance(value, dt.date) and connection.dialect.name == "sqlite"
     return value.isoformat() if is_text else value
 
 
 def _begin(connection: sa.Connection, timeout_seconds: float) -> None:
-    """Begin to read: nothing can be written, and what others write meanwhile is not seen."""
+    """Begin to read: nothing can be written, and concurrent writes are not seen."""
     milliseconds = int(timeout_seconds * 1000)
     statements = {
         "postgresql": (
@@ -397,7 +399,7 @@ def _begin(connection: sa.Connection, timeout_seconds: float) -> None:
         ),
         "mssql": (
             f"SET LOCK_TIMEOUT {_LOCK_SECONDS * 1000}",
-            # Without it a long read would block writers, or see what they write meanwhile.
+            # Without it a long read would block writers, or see concurrent writes.
             _SNAPSHOT_WHERE_ALLOWED,
         ),
         "oracle": ("SET TRANSACTION READ ONLY",),
@@ -418,7 +420,7 @@ _SNAPSHOT_WHERE_ALLOWED = (
 
 def _mysql_statements(timeout_seconds: float) -> tuple[str, ...]:
     return (
-        # The server must bear it when the warehouse takes a while to store what it sent.
+        # The server must wait while the warehouse stores what it sent.
         f"SET SESSION net_write_timeout = {max(int(timeout_seconds), 60)}",
         f"SET SESSION lock_wait_timeout = {max(1, min(_LOCK_SECONDS, int(timeout_seconds / 2)))}",
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",

@@ -1,4 +1,4 @@
-"""What a database's error means: whether trying again helps, and what to do, without a row's value."""
+"""Plain errors for databases: whether trying again helps, and what to do, without a row's value."""
 
 import re
 from enum import Enum, auto
@@ -21,23 +21,23 @@ class Trouble(Enum):
     OTHER = auto()
 
 
-# Trouble that passes by itself: the same question may be answered in a while.
+# Trouble that passes by itself: the same query may succeed in a while.
 _PASSES = frozenset({Trouble.LOCK, Trouble.TIME, Trouble.LOST, Trouble.BUSY})
 _SENTENCES = {
-    Trouble.LOGIN: "{where} refused the login of {user}: correct user and password in the environment "
+    Trouble.LOGIN: "{where} refused the login of {user}; correct user and password in the environment "
     "variable that source.url names.",
-    Trouble.DATABASE: "{where}: there is no such database, or {user} may not open it: correct "
+    Trouble.DATABASE: "{where}: there is no such database, or {user} may not open it; correct "
     "source.url.",
-    Trouble.RIGHTS: "{where}: {said}; give {user} the right to SELECT what {query} reads.",
-    Trouble.QUERY: "{where} does not take {query}: {said}. Correct the query.",
-    Trouble.LOCK: "{where}: what {name} reads is locked by somebody else; wait for them.",
-    Trouble.TIME: "{where} did not end {name} within {seconds} s, or was told to stop it; make it "
-    "faster, or raise source.timeout_seconds.",
-    Trouble.LOST: "{where} did not answer, or the connection broke off{reason}; see whether it runs, "
-    "and whether source.url is right.",
-    Trouble.BUSY: "{where} takes no more connections now.",
-    Trouble.OTHER: "{where} refused {name} with {kind}. The message is not shown, since it may hold a "
-    "student's data.",
+    Trouble.RIGHTS: "{where}: {message}; grant {user} SELECT on the tables that {query} reads.",
+    Trouble.QUERY: "{where} rejected {query}: {message}. Correct the query.",
+    Trouble.LOCK: "{where}: another session has locked a table that {name} reads; wait and try again.",
+    Trouble.TIME: "{where} did not finish {name} within {seconds} s, or its administrator stopped "
+    "it; make it faster, or raise source.timeout_seconds.",
+    Trouble.LOST: "{where} did not answer, or the connection was lost{reason}; check that it is "
+    "running and that source.url is right.",
+    Trouble.BUSY: "{where} accepts no more connections at the moment; try again later.",
+    Trouble.OTHER: "{where} answered {name} with {kind}. The message may hold a student's data and "
+    "is not shown.",
 }
 
 _SQLSTATES = {  # PostgreSQL; the longest prefix holds
@@ -92,8 +92,8 @@ _SQLITE = {
     "SQLITE_ERROR": Trouble.QUERY,
     "SQLITE_READONLY": Trouble.QUERY,
 }
-# A login that fails has no code in psycopg: its words are those of the server.
-_POSTGRES_WORDS = (
+# A failed login has no code in psycopg, only the server's message.
+_POSTGRES_MESSAGES = (
     (
         re.compile(r"authentication failed|no pg_hba\.conf entry|role .* does not exist"),
         Trouble.LOGIN,
@@ -110,7 +110,7 @@ _NETWORK = re.compile(
 )
 
 
-def in_words(
+def plain_error(
     error: BaseException,
     *,
     backend: str,
@@ -131,7 +131,7 @@ def in_words(
         user=user or "nobody",
         query=query,
         name=query.name,
-        said=next(iter(_message(error).strip().splitlines()), ""),
+        message=next(iter(_message(error).strip().splitlines()), ""),
         seconds=f"{seconds:.0f}",
         reason=f" ({network[0]})" if network else "",
         kind=f"{type(error).__name__} {code or ''}".strip(),
@@ -140,26 +140,26 @@ def in_words(
 
 
 def what_is_wrong(error: BaseException, backend: str) -> Trouble:
-    """What an error of a driver means, by its code; by its words where it has none."""
+    """What an error of a driver means, by its code, or by its message where it has none."""
     code = _code(error, backend)
     text = _message(error)
     if backend == "postgresql":
         if isinstance(code, str):
             fitting = [prefix for prefix in _SQLSTATES if code.startswith(prefix)]
             return _SQLSTATES[max(fitting, key=len)] if fitting else Trouble.OTHER
-        words = (trouble for pattern, trouble in _POSTGRES_WORDS if pattern.search(text))
-        return next(words, Trouble.LOST if _is_operational(error) else Trouble.OTHER)
+        known = (trouble for pattern, trouble in _POSTGRES_MESSAGES if pattern.search(text))
+        return next(known, Trouble.LOST if _is_operational(error) else Trouble.OTHER)
     if backend == "sqlite":
         name = str(code or "")
-        return next((t for known, t in _SQLITE.items() if name.startswith(known)), Trouble.OTHER)
+        return next((t for start, t in _SQLITE.items() if name.startswith(start)), Trouble.OTHER)
     if backend == "oracle" and text.startswith("DPY-") and isinstance(code, int):
-        found = _ORACLE_THIN.get(code)
-        return found or (Trouble.LOST if code in _ORACLE_NETWORK else Trouble.OTHER)
+        trouble = _ORACLE_THIN.get(code)
+        return trouble or (Trouble.LOST if code in _ORACLE_NETWORK else Trouble.OTHER)
     codes = {"mssql": _MSSQL, "oracle": _ORACLE}.get(backend, _MYSQL)
-    found = next((trouble for trouble, numbers in codes.items() if code in numbers), None)
-    if found is None and _is_operational(error) and _NETWORK.search(text):
+    trouble = next((trouble for trouble, numbers in codes.items() if code in numbers), None)
+    if trouble is None and _is_operational(error) and _NETWORK.search(text):
         return Trouble.LOST
-    return found or Trouble.OTHER
+    return trouble or Trouble.OTHER
 
 
 def _is_operational(error: BaseException) -> bool:
@@ -183,7 +183,7 @@ def _code(error: BaseException, backend: str) -> int | str | None:
 
 
 def _message(error: BaseException) -> str:
-    """The words of an error; drivers give them behind a number, in a pair, or as bytes."""
+    """The text of an error; drivers give it after a number, in a pair, or as bytes."""
     parts = error.args[0] if error.args and isinstance(error.args[0], tuple) else error.args
     texts = [part.decode(errors="replace") if isinstance(part, bytes) else part for part in parts]
     return " ".join(str(text) for text in texts if not isinstance(text, int))

@@ -28,7 +28,7 @@ from enrollment_assets.errors import (
 )
 from enrollment_assets.sources import formats
 from enrollment_assets.sources.arrivals import CLOCK_SECONDS, Arrival
-from enrollment_assets.sources.base import Extract, Look
+from enrollment_assets.sources.base import Extract, Probe
 from enrollment_assets.sources.remote_errors import (
     is_a_login,
     is_of_a_driver,
@@ -38,7 +38,7 @@ from enrollment_assets.sources.remote_errors import (
 from enrollment_assets.sources.retry import retrying
 from enrollment_assets.support import progress
 
-# An object store shows an object when all of it is there.
+# An object store shows an object only when it is complete.
 _APPEAR_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
 _EXTRAS = {
     **dict.fromkeys(("s3", "s3a"), "s3"),
@@ -48,7 +48,7 @@ _EXTRAS = {
 }
 _SFTP = ("sftp", "ssh")
 _CONNECT_SECONDS = 30
-# A Parquet file has its mark and the length of its footer, at least.
+# A Parquet file has at least its magic bytes and the length of its footer.
 _LEAST_PARQUET_BYTES = 12
 # A file that ends too early is waited for this many times as long as one that looks whole.
 _PATIENCE = 12
@@ -56,7 +56,7 @@ _SAMPLE_BATCHES = 20
 
 
 def _expanded(value: Any, key: str) -> Any:
-    """An option with the environment's values in it, also in lists and further down."""
+    """An option with the environment's values filled in, also in lists and nested options."""
     if isinstance(value, str):
         return expand(value, key)
     if isinstance(value, list):
@@ -73,8 +73,8 @@ def _connect(url: str, options: dict[str, Any]) -> tuple[Any, str]:
         filesystem, folder = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
     except FileNotFoundError:
         raise SourceError(
-            "source.options names a file, such as a key or known_hosts, that is not there; correct the "
-            "path."
+            "source.options names a file, such as a key or known_hosts, that does not exist; "
+            "correct the path."
         ) from None
     return filesystem, folder
 
@@ -111,14 +111,14 @@ class FilesSource:
         if self._protocol in _SFTP:
             options = {
                 "connect_timeout": _CONNECT_SECONDS,
-                # A server that fell silent is given up after some four of these.
+                # A silent server is given up after about four of these.
                 "keepalive_interval": min(_CONNECT_SECONDS, self._keys.timeout_seconds / 4),
-                # Those of ~/.ssh; without this key, sshfs believes any server.
+                # Those of ~/.ssh; without this key, sshfs trusts any server.
                 "known_hosts": (),
                 **options,
             }
         try:
-            with self._in_words(), self._as_configured():
+            with self._plain_errors(), self._as_configured():
                 filesystem, folder = _connect(self._url, options)
         except ImportError:
             extra = _EXTRAS.get(self._protocol)
@@ -127,7 +127,7 @@ class FilesSource:
                 f"source.url: {self._protocol}:// needs a package that is not installed{install}."
             ) from None
         if self._protocol in _SFTP:
-            # It refers to itself: its connection would stay until the garbage is next collected.
+            # It refers to itself: its connection would stay open until the next garbage collection.
             self._disconnect = weakref.finalize(
                 self, filesystem.loop.call_soon_threadsafe, filesystem.client.close
             )
@@ -135,9 +135,9 @@ class FilesSource:
 
     @contextmanager
     def _as_configured(self) -> Iterator[None]:
-        """Tell what the address and the options say wrong; some file systems see it late.
+        """Report a wrong address or wrong options; some file systems notice late.
 
-        The errors' own words are left out: they quote pieces of the address, and of keys.
+        The errors' own texts are left out: they quote pieces of the address, and of keys.
         """
         try:
             yield
@@ -145,10 +145,10 @@ class FilesSource:
             if is_a_login(error):
                 raise
             name = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-            which = f": {name[1]} is none" if name else ""
+            which = f": {name[1]} is not one" if name else ""
             raise SourceError(
-                f"source.url: addresses of kind {self._protocol}:// are not known, or not with these "
-                f"source.options{which}."
+                f"source.url: {self._protocol}:// addresses are not supported, or not with these "
+                f"source.options{which}; correct one of the two."
             ) from None
 
     @property
@@ -156,17 +156,17 @@ class FilesSource:
         return self._opened[0]
 
     def check(self) -> None:
-        """Make sure that the folder is there; a server that does not answer is asked again."""
+        """Make sure that the folder exists; a server that does not answer is tried again."""
         retrying(self._settings)(self._check)
 
     def _check(self) -> None:
-        with self._in_words():
+        with self._plain_errors():
             filesystem, folder = self._opened
             filesystem.invalidate_cache()
             if not self._is_folder(filesystem, folder):
                 raise SourceError(
-                    f"source.url: the folder {self._folder} is not there; correct the path, or make "
-                    "it and put the first snapshot in."
+                    f"source.url: the folder {self._folder} does not exist; correct the path, or "
+                    "create the folder and put the first snapshot in it."
                 )
 
     def _is_folder(self, filesystem: Any, folder: str) -> bool:
@@ -174,7 +174,7 @@ class FilesSource:
             with self._as_configured():
                 if filesystem.isdir(folder):
                     return True
-            # To most file systems any error is no folder; this one call tells them apart.
+            # Most file systems call any error "no folder"; this call distinguishes them.
             filesystem.info(folder)
         except FileNotFoundError:
             pass
@@ -186,7 +186,7 @@ class FilesSource:
 
     @contextmanager
     def read(self, date: dt.date) -> Iterator[Extract]:
-        """Open one day's file, once nobody writes it any more."""
+        """Open one day's file once nobody writes it any more."""
         self._check()
         with self._open(date, formats.Wanted(self._settings.columns)) as extract:
             yield extract
@@ -195,7 +195,7 @@ class FilesSource:
     def _open(self, date: dt.date, wanted: formats.Wanted) -> Iterator[Extract]:
         name = self._keys.name_for(date)
         before = self._when_whole(self.path(date))
-        with self._in_words(), self._local(before) as file:
+        with self._plain_errors(), self._local(before) as file:
             rows = formats.read(file, name, wanted, max_megabytes=self._keys.max_megabytes)
             try:
                 yield Extract(date, f"{self._folder.rstrip('/')}/{name}", rows)
@@ -206,19 +206,19 @@ class FilesSource:
 
     @contextmanager
     def _local(self, arrival: Arrival) -> Iterator[IO[bytes]]:
-        """The file, opened; one from far away is fetched first, into a file without a name."""
+        """The file, opened; a remote one is first copied into a temporary file."""
         name = Path(arrival.path).name
         try:
             file = self._filesystem.open(arrival.path, "rb")
         except FileNotFoundError:
             raise self._missing(name) from None
         except IsADirectoryError:
-            raise SnapshotUnreadableError(f"{name} is a folder; put a file there.") from None
+            raise SnapshotUnreadableError(f"{name} is a folder; replace it by a file.") from None
         except Exception as error:
             if not is_refused(error):
                 raise
             raise SnapshotUnreadableError(
-                f"{name} may not be read by this user; give it the right to."
+                f"This user may not read {name}; grant the right to."
             ) from None
         with file:
             if self._protocol == "file":
@@ -232,7 +232,7 @@ class FilesSource:
                 copyfileobj(file, fetched, 1 << 20)
                 if fetched.tell() != arrival.size:
                     raise SourceUnavailableError(
-                        f"{name}: {fetched.tell():,} of {arrival.size:,} bytes came."
+                        f"{name}: only {fetched.tell():,} of {arrival.size:,} bytes arrived; try again."
                     )
                 fetched.seek(0)
                 yield fetched
@@ -243,7 +243,7 @@ class FilesSource:
         )
 
     def _arrival(self, path: str) -> Arrival:
-        with self._in_words():
+        with self._plain_errors():
             self._filesystem.invalidate_cache()
             try:
                 return Arrival.of(path, self._filesystem.info(path))
@@ -254,7 +254,7 @@ class FilesSource:
         """The file as it is once it has not changed for a while.
 
         Raises:
-            SourceUnavailableError: if somebody goes on writing it.
+            SourceUnavailableError: if it keeps changing.
         """
         before = self._arrival(path)
         settle = self._keys.settle_seconds
@@ -263,7 +263,7 @@ class FilesSource:
         started = since = time.monotonic()
         while True:
             is_whole = self._is_settled(before, time.monotonic() - since)
-            # What was looked into lies between two looks at the mark: both are of one content.
+            # The mark is read before and after the test: if it is the same, so is the content.
             after = self._arrival(path)
             if after.mark != before.mark:
                 before, since = after, time.monotonic()
@@ -271,12 +271,14 @@ class FilesSource:
                 return after
             name = Path(path).name
             if time.monotonic() - started > self._keys.timeout_seconds:
-                raise SourceUnavailableError(f"{name} is still being written.")
-            progress.note(f"{name} is new: waiting {settle:g} s to see whether it still grows.")
+                raise SourceUnavailableError(
+                    f"{name} is still being written; run the day again when it is complete."
+                )
+            progress.note(f"{name} is new: waiting {settle:g} s to see whether it still changes.")
             time.sleep(settle)
 
     def _is_settled(self, arrival: Arrival, watched: float) -> bool:
-        """Whether a file is older than a writer would pause, or did not change while it was watched.
+        """Whether a file is older than a writer would pause, or did not change while watched.
 
         `watched` is in seconds by our own clock: the server's may be hours ahead.
         """
@@ -289,14 +291,14 @@ class FilesSource:
         return watched >= settle or age > (settle if self._protocol == "file" else CLOCK_SECONDS)
 
     def _ends_early(self, arrival: Arrival) -> bool:
-        """Whether a file lacks what a writer puts last, as far as its kind has such an end."""
+        """Whether a file lacks the end that its format requires, if it requires one."""
         ending = Path(arrival.path).suffix.lower()
         if not arrival.size or (ending == ".parquet" and arrival.size < _LEAST_PARQUET_BYTES):
             return True
         if ending not in (".parquet", ".xlsx"):
             return False
         try:
-            with self._in_words(), self._filesystem.open(arrival.path, "rb") as file:
+            with self._plain_errors(), self._filesystem.open(arrival.path, "rb") as file:
                 if ending == ".xlsx":
                     return not zipfile.is_zipfile(file)
                 file.seek(-4, 2)
@@ -305,7 +307,7 @@ class FilesSource:
             return False  # reading it says what is wrong
 
     def _refuse_changed(self, before: Arrival) -> None:
-        """Refuse what was read of a file that somebody wrote meanwhile.
+        """Refuse a file that changed while it was read.
 
         Raises:
             SourceUnavailableError: if it is not the same as before.
@@ -315,50 +317,52 @@ class FilesSource:
         except SnapshotMissingError:
             after = None
         if after != before.mark:
-            raise SourceUnavailableError(f"{Path(before.path).name} changed while it was read.")
+            raise SourceUnavailableError(
+                f"{Path(before.path).name} changed while it was read; try again."
+            )
 
     def arrivals(self) -> dict[dt.date, Arrival]:
-        """The files that there are, by their day."""
+        """The existing files, by day."""
         self._check()
-        with self._in_words():
+        with self._plain_errors():
             entries = self._filesystem.ls(self._opened[1], detail=True)
-        found = {}
+        arrivals = {}
         for entry in entries:
             date = self._date_of(Path(entry["name"]).name)
             if date and entry.get("type") != "directory":
-                found[date] = Arrival.of(self.path(date), entry)
-        return found
+                arrivals[date] = Arrival.of(self.path(date), entry)
+        return arrivals
 
     def content_of(self, arrival: Arrival) -> str:
-        """A fingerprint of what is in a file."""
+        """A fingerprint of a file's content."""
         digest = hashlib.sha256()
-        with self._in_words(), self._filesystem.open(arrival.path, "rb") as file:
+        with self._plain_errors(), self._filesystem.open(arrival.path, "rb") as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)
         return digest.hexdigest()
 
     def is_whole(self, arrival: Arrival) -> bool:
-        """Whether a file that has not changed since the last look can be read."""
+        """Whether a file that has not changed since the last scan is complete."""
         return not self._ends_early(arrival)
 
     def dates(self) -> list[dt.date]:
-        """The days that have a file, in order; a server that does not answer is asked again."""
+        """The days that have a file, in order; a server that does not answer is tried again."""
         return sorted(retrying(self._settings)(self.arrivals))
 
-    def look(self, date: dt.date) -> Look:
+    def probe(self, date: dt.date) -> Probe:
         """Read the beginning of the newest file."""
         days = sorted(self.arrivals())
         if not days:
             raise SourceError(
-                f"source.url: {self._folder} has no file named like {self._keys.pattern}; put the "
-                "first one there, or correct source.pattern."
+                f"source.url: {self._folder} has no file that matches {self._keys.pattern}; put "
+                "the first one there, or correct source.pattern."
             )
         wanted = formats.Wanted(self._settings.columns)
         with self._open(days[-1], wanted) as extract:
             batches = list(islice((b.num_rows for b in extract.rows), _SAMPLE_BATCHES + 1))
         where = f"{self._folder}: {len(days)} days from {days[0]} to {days[-1]}"
         rows = sum(batches[:_SAMPLE_BATCHES])
-        return Look(where, wanted.header, rows, is_all=len(batches) <= _SAMPLE_BATCHES)
+        return Probe(where, wanted.header, rows, is_all=len(batches) <= _SAMPLE_BATCHES)
 
     def _date_of(self, name: str) -> dt.date | None:
         head, _, rest = self._keys.pattern.partition("{date:")
@@ -373,25 +377,25 @@ class FilesSource:
         return date if self._keys.name_for(date) == name else None
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        """Tell a disk, a server or a right that failed from a bad snapshot."""
+    def _plain_errors(self) -> Iterator[None]:
+        """Turn failures of disks, servers and rights into plain errors, apart from bad snapshots."""
         try:
             yield
         except OSError as error:
-            found = what_is_wrong(error, self._folder)
+            problem = what_is_wrong(error, self._folder)
         except Exception as error:
-            # The packages behind fsspec raise errors of their own; what is not theirs goes on.
+            # The packages behind fsspec raise errors of their own; all others are raised unchanged.
             if not is_of_a_driver(error):
                 raise
-            found = what_is_wrong(error, self._folder)
+            problem = what_is_wrong(error, self._folder)
         else:
             return
-        if isinstance(found, SourceUnavailableError):
+        if isinstance(problem, SourceUnavailableError):
             self._forget_connection()
-        raise found from None
+        raise problem from None
 
     def _forget_connection(self) -> None:
-        """Let the next try begin with a new one."""
+        """Make the next try open a new connection."""
         self.__dict__.pop("_opened", None)
         if self._disconnect:
             self._disconnect()

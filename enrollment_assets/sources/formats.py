@@ -1,6 +1,6 @@
 """Reads CSV, gzipped CSV, Parquet and Excel as a stream of Arrow batches of text.
 
-Every value arrives as text: `00042` stays `00042`, and a student called Null keeps the name.
+Every value is read as text: `00042` stays `00042`, and a student named Null keeps the name.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ from enrollment_assets.errors import SnapshotUnreadableError, SourceError
 _BATCH_ROWS = 50_000
 _BLOCK_BYTES = 4 << 20
 _MOST_HEADER_BYTES = 1 << 20
-# A value that is longer is no id, name or code.
+# A longer value is not an id, a name or a code.
 _MOST_VALUE_BYTES = 64 << 10
 _MAGIC = {
     b"PK\x03\x04": "an Excel or ZIP file",
@@ -41,7 +41,7 @@ _PAGE = re.compile(rb"^\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
 @dataclass
 class Wanted:
-    """The mapped columns, ours and theirs, and after a look at the header what else there is."""
+    """The mapped columns, ours and theirs, and the whole header once it has been read."""
 
     columns: Mapping[str, str]
     header: list[str] = field(default_factory=list)
@@ -53,11 +53,11 @@ Reader = Callable[[IO[bytes], str, Wanted], Iterator[pa.RecordBatch]]
 def read(
     file: IO[bytes], name: str, wanted: Wanted, *, max_megabytes: int
 ) -> Iterator[pa.RecordBatch]:
-    """The mapped columns of an open file, under our names, as text; its ending says what it is.
+    """The mapped columns of an open file, under our names, as text; its extension says its format.
 
     Raises:
-        SourceError: if files of this ending are not known.
-        SnapshotUnreadableError: if it is not what its ending says; also while batches are taken.
+        SourceError: if its extension is not supported.
+        SnapshotUnreadableError: if it is not what its extension says; also while batches are read.
     """
     reader = _reader_for(name)
     most_bytes = max_megabytes << 20
@@ -77,19 +77,20 @@ def _reader_for(name: str) -> Reader:
         if lowered.endswith(ending):
             return reader
     raise SourceError(
-        f"source.pattern: {name} ends in none of {', '.join(readers)}; name the files by what they are."
+        f"source.pattern: {name} ends in none of {', '.join(readers)}; use the extension of the files' "
+        "format."
     )
 
 
 def _plain_errors(name: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Readers quote the row that they stumble over: keep the row's number, drop its content."""
+    """Readers quote the bad row: keep the row's number, drop its content."""
     try:
         yield from rows
     except UnicodeDecodeError:
         raise SnapshotUnreadableError(_NOT_UTF8.format(name)) from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise SnapshotUnreadableError(
-            f"{name} is not a whole gzip file; extract it again."
+            f"{name} is not a complete gzip file; extract it again."
         ) from None
     except pa.ArrowInvalid as error:
         text = str(error)
@@ -99,8 +100,8 @@ def _plain_errors(name: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Reco
         if shape:
             place = f"row {shape[1]}" if shape[1] else "a row"
             raise SnapshotUnreadableError(
-                f"{name}: {place} has {shape[3]} columns where the header has {shape[2]}; extract it "
-                "again, with every value that holds a comma in quotes."
+                f"{name}: {place} has {shape[3]} columns, but the header has {shape[2]}; extract "
+                "it again with quotes around every value that holds a comma."
             ) from None
         if "straddling" in text:
             raise SnapshotUnreadableError(
@@ -110,22 +111,22 @@ def _plain_errors(name: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Reco
     except pa.ArrowException:
         raise _damaged(name) from None
     except OSError as error:
-        # Arrow tells of damaged pages with an OSError that has no number; those of disks have one.
+        # Arrow raises an OSError without a number for damaged pages; those of disks have one.
         if error.errno is None:
             raise _damaged(name) from None
         raise
 
 
 def _refuse_packed(file: IO[bytes], name: str, most_bytes: int) -> None:
-    """Refuse a workbook that unpacks to more than there may be: it is read as a whole.
+    """Refuse a workbook that unpacks to more than is allowed, because it is read as a whole.
 
-    Its XML needs several times its size in memory; a file of another kind is read piece by piece.
+    Its XML needs several times its size in memory; files of other formats are read piece by piece.
     """
     if name.lower().endswith(".xlsx") and zipfile.is_zipfile(file):
         try:
             with zipfile.ZipFile(file) as packed:
                 size = sum(item.file_size for item in packed.infolist())
-        # zipfile says NotImplementedError of a packing that it does not know, and the others of damage.
+        # zipfile raises NotImplementedError for an unknown compression, and the others for damage.
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error):
             raise _damaged(name) from None
         if size > most_bytes // 4:
@@ -136,7 +137,7 @@ def _refuse_packed(file: IO[bytes], name: str, most_bytes: int) -> None:
 def refuse_odd(
     rows: Iterator[pa.RecordBatch], name: str, most_bytes: int
 ) -> Iterator[pa.RecordBatch]:
-    """Refuse a stream that does not end, and values that are none."""
+    """Refuse a stream that does not end, and values that cannot be real."""
     size = 0
     for batch in rows:
         size += batch.nbytes
@@ -154,16 +155,16 @@ def refuse_odd(
 
 
 def too_large(name: str, most_bytes: int) -> SnapshotUnreadableError:
-    """The error of a snapshot that is larger than one may be."""
+    """The error of a snapshot that is larger than is allowed."""
     return SnapshotUnreadableError(
-        f"{name} unpacks to more than {most_bytes >> 20} MB; look into it, and set "
-        "source.max_megabytes if it is right."
+        f"{name} unpacks to more than {most_bytes >> 20:,} MB; raise source.max_megabytes if that "
+        "is right."
     )
 
 
 def _damaged(name: str) -> SnapshotUnreadableError:
     return SnapshotUnreadableError(
-        f"{name} cannot be read as what its ending says; extract it again."
+        f"{name} cannot be read in the format of its extension; extract it again."
     )
 
 
@@ -171,12 +172,12 @@ _NOT_UTF8 = "{} is not UTF-8 text; save or extract it as UTF-8."
 
 
 def _first_bytes(file: IO[bytes], name: str, expected: bytes | None = None) -> bytes:
-    """Look at how the file begins, and refuse what its ending does not say."""
+    """Read the beginning of the file, and refuse what does not fit its extension."""
     head = file.read(1024)
     file.seek(0)
     if not head:
         raise SnapshotUnreadableError(
-            f"{name} is empty (0 bytes), not even a header; extract it again."
+            f"{name} is empty (0 bytes, not even a header); extract it again."
         )
     if expected and head.startswith(expected):
         return head
@@ -186,7 +187,7 @@ def _first_bytes(file: IO[bytes], name: str, expected: bytes | None = None) -> b
     if looks_like or expected:
         seems = f"it looks like {looks_like}" if looks_like else "its content is something else"
         raise SnapshotUnreadableError(
-            f"{name} is not what its ending says: {seems}; name it by what it is or extract it again."
+            f"{name} does not fit its extension: {seems}; correct its name, or extract it again."
         )
     return head
 
@@ -194,7 +195,7 @@ def _first_bytes(file: IO[bytes], name: str, expected: bytes | None = None) -> b
 def _pick(name: str, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
     """The place of each mapped column in the header.
 
-    A header that is no header holds a student's data: only names that resemble ours are repeated.
+    A first row that is not a header holds a student's data: only names that resemble ours are quoted.
     """
     header = [column.strip().removeprefix("\ufeff") for column in header]
     places = {}
@@ -202,7 +203,7 @@ def _pick(name: str, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
         count = header.count(theirs)
         if count > 1:
             raise SnapshotUnreadableError(
-                f"{name} has the column {theirs} {count} times; extract it again with one."
+                f"{name} has the column {theirs} {count} times; extract it again with only one."
             )
         if count == 0:
             close = [
@@ -211,10 +212,10 @@ def _pick(name: str, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
                 if column.lower() == theirs.lower()
                 or difflib.SequenceMatcher(None, column.lower(), theirs.lower()).ratio() > 0.8  # noqa: PLR2004
             ]
-            hint = f" (it has {close[0]})" if close else f" (it has {len(header)} others)"
+            hint = f" (it has {close[0]})" if close else f" (it has {len(header):,} others)"
             if len(header) == 1 and (other := re.search(r"[;\t|]", header[0])):
-                mark = "tabs" if other[0] == "\t" else f"the sign {other[0]}"
-                hint = f" (its columns are separated by {mark} and not by commas)"
+                mark = "tabs" if other[0] == "\t" else other[0]
+                hint = f" (its columns are separated by {mark}, not by commas)"
             raise SnapshotUnreadableError(
                 f"{name} has no column {theirs}{hint}; extract it with that column, or correct "
                 f"columns.{ours} in enrollment.yaml."
@@ -230,17 +231,16 @@ def _read_csv(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordB
         raise SnapshotUnreadableError(f"{name} holds NUL bytes; {_NOT_UTF8.format('it')}")
     parse = csv.ParseOptions(newlines_in_values=True)
     read = csv.ReadOptions(block_size=_BLOCK_BYTES)
-    # The header first, with every column as text: a column that is asked for and not there must
-    # get its own words.
+    # The header is read first, with every column as text, so that a missing column gets its own error.
     first_line = _first_line(file)
     if len(first_line) > _MOST_HEADER_BYTES:
         raise SnapshotUnreadableError(
-            f"{name} begins with a line of more than {_MOST_HEADER_BYTES >> 20} MB, which is no "
+            f"{name} begins with a line of more than {_MOST_HEADER_BYTES >> 20} MB, which is not a "
             "header; extract it again."
         )
     if not first_line.strip():
         raise SnapshotUnreadableError(
-            f"{name} begins with an empty line; the header must come first."
+            f"{name} begins with an empty line; extract it again with the header first."
         )
     with csv.open_csv(
         io.BytesIO(first_line.rstrip(b"\r\n") + b"\n"), parse_options=parse, read_options=read
@@ -251,12 +251,12 @@ def _read_csv(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordB
         return  # a header alone
     mapped = {header[place] for place in places.values()}
     convert = csv.ConvertOptions(
-        # What is not mapped is not read, in whatever encoding it is; it is only looked at for a quote
-        # that was never closed.
+        # Unmapped columns are not read, whatever their encoding, except to detect a quote that was
+        # never closed.
         column_types={
             column: pa.string() if column in mapped else pa.binary() for column in header
         },
-        # Only an empty field is nothing. "NA" may be a program and "Null" is somebody's name.
+        # Only an empty field is empty: "NA" may be a program, and "Null" is somebody's name.
         null_values=[""],
         strings_can_be_null=True,
         quoted_strings_can_be_null=True,
@@ -270,15 +270,15 @@ def _read_csv(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordB
 
 
 def _refuse_open_quotes(batch: pa.RecordBatch, name: str) -> None:
-    """Refuse a value that swallowed rows: a quote that is not closed takes in all that follows."""
+    """Refuse a value that swallowed rows: an unclosed quote includes everything that follows."""
     for column in batch.columns:
-        # Almost no column holds a line break at all: a look at its bytes is ten times as fast.
+        # Almost no column holds a line break at all: searching its bytes is ten times as fast.
         if column.buffers()[2] and b"\n" in column.buffers()[2].to_pybytes():
             broken = compute.match_substring(column, "\n")
             commas = compute.count_substring(column.filter(broken), ",")
             if (compute.max(commas).as_py() or 0) >= batch.num_columns - 1:
                 raise SnapshotUnreadableError(
-                    f"{name} has a quote that is never closed, which swallows the rows behind it; "
+                    f"{name} has a quote that is never closed, which swallows the rows after it; "
                     "extract it again."
                 )
 
@@ -318,7 +318,7 @@ def _as_text(array: pa.Array) -> pa.Array:
         array = array.dictionary_decode()
     text = array.cast(pa.string())
     if pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
-        # A column of whole numbers with a gap in it became floating on its way: 42.0 is 42.
+        # A column of whole numbers with an empty value becomes floating-point on the way: 42.0 is 42.
         text = compute.replace_substring_regex(text, r"\.0+$", "")
         text = compute.if_else(compute.equal(text, "nan"), pa.scalar(None, pa.string()), text)
     return text
@@ -342,7 +342,7 @@ def _read_xlsx(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.Record
 
 
 def _cell(value: Any) -> str | None:
-    """The text of a cell as the sheet shows it: Excel keeps the number 42 as 42.0."""
+    """The text of a cell as the sheet shows it: Excel stores the number 42 as 42.0."""
     if value is None or value == "":
         return None
     if isinstance(value, float) and value.is_integer():

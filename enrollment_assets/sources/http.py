@@ -1,7 +1,7 @@
-"""One page over HTTP at a time, asked for again if it did not come; secrets go to one server only.
+"""Fetches one page at a time over HTTP, with retries; secrets go to one server only.
 
-What messages show of an address is its host and path: queries, headers and answers may hold secrets
-and students.
+Messages show only host and path of an address: queries, headers and answers may hold secrets and data
+of students.
 """
 
 import base64
@@ -35,7 +35,7 @@ from enrollment_assets.errors import (
 from enrollment_assets.sources.retry import retrying
 
 _CONNECT_SECONDS = 30.0
-# A source that asks for a longer pause is not there today; a run that sleeps holds the warehouse.
+# A longer pause fails the run instead: a run that sleeps holds the warehouse.
 _LONGEST_PAUSE = 300
 _MOST_REDIRECTS = 5
 _IN_MEMORY_BYTES = 8 << 20
@@ -47,7 +47,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for; `where` is what messages may show of it."""
+    """What to request; `where` is the part that messages may show."""
 
     url: str
     params: dict[str, str]
@@ -62,7 +62,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """One page as it came; it has no file where there is nothing, or nothing more."""
+    """One page as received; it has no file where there are no rows, or no more."""
 
     where: str
     headers: CaseInsensitiveDict[str]
@@ -71,15 +71,15 @@ class Answer:
 
     @cached_property
     def content(self) -> Any:
-        """The JSON of the answer; numbers are whole or decimal, and none is rounded."""
+        """The JSON of the answer; numbers are integers or decimals, and none is rounded."""
         if not self.file:
             return None
         try:
             return json.loads(self.file.read(), parse_float=_decimal, parse_constant=lambda _: None)
         except (ValueError, ArithmeticError, RecursionError):
             raise SnapshotUnreadableError(
-                f"{self.where} answered with something that is not JSON (in UTF-8); look at what it "
-                "gives, or set source.format."
+                f"{self.where} answered with something that is not JSON in UTF-8; check the answer, "
+                "or set source.format."
             ) from None
 
     def close(self) -> None:
@@ -95,14 +95,14 @@ class Client:
         self.settings = settings
         self.keys = keys
         self._session = session
-        # For all pages of a day together: an interface that never ends must not fill the disk.
+        # For all pages of a day together: an endless API must not fill the disk.
         self._bytes_left = keys.max_megabytes << 20
 
     def get(self, request: Request, *, is_first: bool) -> Answer:
         """One page, in a file.
 
         Raises:
-            SourceUnavailableError: if it did not come, several times.
+            SourceUnavailableError: if all tries failed.
             SnapshotMissingError: if there is nothing for the day.
             SnapshotUnreadableError: if it is too large, or a web page.
             SourceError: if it was refused.
@@ -120,24 +120,25 @@ class Client:
         except requests.exceptions.SSLError as error:
             if "CERTIFICATE_VERIFY" in str(error):
                 raise SourceError(
-                    f"{where}: the certificate of the server is not trusted; let REQUESTS_CA_BUNDLE "
-                    "name a file with your certificate authority."
+                    f"{where}: the server's certificate is not trusted; set REQUESTS_CA_BUNDLE to "
+                    "a file with your certificate authority."
                 ) from None
             problem = "could not be reached over TLS"
         except requests.exceptions.ReadTimeout:
             problem = f"did not answer within {self.keys.timeout_seconds:g} s"
         except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError):
-            problem = "broke off in the middle of its answer"
+            problem = "stopped in the middle of its answer"
         except (requests.ConnectionError, requests.Timeout):
-            problem = "could not be reached, or broke off"
+            problem = "could not be reached, or closed the connection"
         except requests.RequestException as error:
             raise SourceError(
-                f"{where} cannot be asked ({type(error).__name__}); correct url and headers in source."
+                f"{where} cannot be requested ({type(error).__name__}); correct url and headers under "
+                "source."
             ) from None
         raise SourceUnavailableError(f"{where} {problem}; try again.")
 
     def _open(self, request: Request) -> requests.Response:
-        """The answer, after redirects: requests itself would take our headers to any host."""
+        """The answer, after redirects: requests itself would send our headers to any host."""
         seconds = self.keys.timeout_seconds
         url, params = request.url, request.params
         for _ in range(_MOST_REDIRECTS + 1):
@@ -157,14 +158,15 @@ class Client:
             if not (is_open or stays(response.url, target)):
                 scheme, host, _ = origin_of(target) or ("no", "address", 0)
                 raise SourceError(
-                    f"{request.where} redirects to {scheme}://{host}, which must not get what goes "
-                    "with the request; correct source.url if that is where the list is now."
+                    f"{request.where} redirects to {scheme}://{host}, which must not get the "
+                    "headers and secrets of the request; correct source.url if the list has moved "
+                    "there."
                 )
             url, params = target, {}
-        raise SourceError(f"{request.where} redirects without end; correct source.url.")
+        raise SourceError(f"{request.where} redirects endlessly; correct source.url.")
 
     def _has_rows(self, response: requests.Response, request: Request, *, is_first: bool) -> bool:
-        """Whether the status says that a page follows."""
+        """Whether the status announces a page."""
         status, paging = response.status_code, self.keys.paging
         if status == requests.codes.no_content:
             return False
@@ -188,19 +190,21 @@ class Client:
             pause = _pause(response.headers.get("Retry-After"))
             if pause and pause > _LONGEST_PAUSE:
                 return SourceError(
-                    f"{where} and asks to wait {pause:.0f} s, which is more than {_LONGEST_PAUSE}; run "
-                    "the day again later."
+                    f"{where} and asks to wait {pause:,.0f} s, more than the {_LONGEST_PAUSE} s "
+                    "that a run waits; run the day again later."
                 )
             return SourceUnavailableError(f"{where}; try again.", pause)
         if status in (401, 403):
             names = " and ".join(_variables(self.keys)) or "source.auth"
-            return SourceError(f"{where}, so it does not let us in; check {names}.")
+            return SourceError(f"{where}, so it refused the login; check {names}.")
         if status == requests.codes.not_found and not is_first:
-            return SnapshotUnreadableError(f"{where} to a page that it had named; read it again.")
+            return SnapshotUnreadableError(
+                f"{where} for a page that it had announced; run the day again."
+            )
         if status == requests.codes.not_found and self.keys.asks_for("date"):
             return SnapshotMissingError(
-                f"{where}: there is nothing for {request.date}, or source.url is wrong; put the day "
-                "there and run it again, or correct the address."
+                f"{where}: it has nothing for {request.date}, or source.url is wrong; provide the "
+                "day and run it again, or correct the address."
             )
         return SourceError(f"{where}; correct url and params under source.")
 
@@ -211,8 +215,8 @@ class Client:
             for chunk in response.iter_content(_CHUNK_BYTES):
                 if file.tell() + len(chunk) > self._bytes_left:
                     raise SnapshotUnreadableError(
-                        f"{where} gives more than {self.keys.max_megabytes} MB; look into it, and set "
-                        "source.max_megabytes if it is right."
+                        f"{where} gives more than {self.keys.max_megabytes:,} MB; raise "
+                        "source.max_megabytes if that is right."
                     )
                 if time.monotonic() > deadline:
                     raise requests.exceptions.ReadTimeout
@@ -221,8 +225,8 @@ class Client:
             file.seek(0)
             if file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
                 raise SnapshotUnreadableError(
-                    f"{where} answered with a web page, perhaps to log in, where "
-                    f"{self.keys.format.upper()} should be; check source.url and source.auth."
+                    f"{where} answered with a web page instead of {self.keys.format.upper()}, "
+                    "perhaps a login page; check source.url and source.auth."
                 )
             file.seek(0)
             stack.pop_all()
@@ -230,7 +234,7 @@ class Client:
 
 
 class _Auth(requests.auth.AuthBase):
-    """Says who asks. That there is one at all keeps requests from reading ~/.netrc."""
+    """Sends the login. Even an empty one keeps requests from reading ~/.netrc."""
 
     def __init__(self, header: str | None) -> None:
         self._header = header
@@ -242,11 +246,11 @@ class _Auth(requests.auth.AuthBase):
 
 
 def open_session(keys: ApiKeys) -> requests.Session:
-    """A session with what goes along with each request.
+    """A session with the headers and login of each request.
 
     Raises:
         ConfigurationError: if a variable is not set.
-        SourceError: if a value is none that a header may have.
+        SourceError: if a value is not valid in a header.
     """
     session = requests.Session()
     accepts = {"json": "application/json", "csv": "text/csv"}[keys.format]
@@ -268,35 +272,35 @@ def _authorization(auth: ApiAuth | None) -> str | None:
 
 
 def _header(value: str, key: str) -> str:
-    """A value as a header can hold it; secrets that were read from a file end in a line break."""
-    found = expand(value, key).strip()
-    if not (found and found.isascii() and found.isprintable()):
+    """A value for a header, without the line break that secrets from files end with."""
+    header = expand(value, key).strip()
+    if not (header and header.isascii() and header.isprintable()):
         names = ", ".join(_VARIABLE.findall(value)) or "it"
         raise SourceError(
-            f"{key} is empty, or holds a sign that no header may hold; look at {names}."
+            f"{key} is empty, or has a character that headers do not allow; check {names}."
         )
-    return found
+    return header
 
 
 def _variables(keys: ApiKeys) -> list[str]:
-    """The environment variables that say who asks."""
+    """The environment variables that hold the login."""
     auth = keys.auth.model_dump().values() if keys.auth else ()
     texts = [*auth] or [*keys.headers.values(), *keys.params.values()]
     return [name for text in texts for name in _VARIABLE.findall(str(text))]
 
 
 def holds_secrets(keys: ApiKeys) -> bool:
-    """Whether something goes with the request that only the one server may get."""
+    """Whether the request has something that only the one server may get."""
     # A variable at the beginning of the address is the host.
     texts = [*keys.headers.values(), *keys.params.values(), keys.url[1:]]
     return bool(keys.auth) or any("${" in str(text) for text in texts)
 
 
 def shown(url: str) -> str:
-    """An address as messages may show it, from the one before variables are put in: no query."""
+    """An address as messages may show it: without its query and the values of variables."""
     start = _VARIABLE.match(url)
     if start:
-        # A variable at the beginning is the host; a path that comes with it may be a secret.
+        # A variable at the beginning is the host; its path may be a secret.
         base = urlsplit(expand(start[0], "source.url"))
         path = "/…" if base.path.strip("/") else ""
         url = f"{base.scheme}://{base.netloc}{path}{url[start.end() :]}"
@@ -315,13 +319,13 @@ def origin_of(url: str) -> tuple[str, str, int] | None:
 
 
 def stays(here: str, there: str) -> bool:
-    """Whether an address is on the same server, and not without TLS where there was."""
+    """Whether an address is on the same server and does not drop TLS."""
     origin, target = origin_of(here), origin_of(there)
     return origin is not None and target in (origin, ("https", origin[1], _PORTS["https"]))
 
 
 def join(url: str, target: str) -> str:
-    """An address that a page names, as seen from that page; empty if it is none."""
+    """An address that a page names, relative to that page; empty if it is invalid."""
     try:
         return urljoin(url, target)
     except ValueError:
@@ -329,7 +333,7 @@ def join(url: str, target: str) -> str:
 
 
 def _pause(text: str | None) -> float | None:
-    """The seconds that Retry-After asks for, as a number or as a date; None if they are over."""
+    """The seconds that Retry-After asks for, as a number or a date; None if they are over."""
     if not text:
         return None
     if text.strip().isdecimal():

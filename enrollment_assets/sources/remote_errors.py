@@ -1,4 +1,4 @@
-"""Errors of disks, file servers and object stores in words: wait, or do something about it."""
+"""Plain errors for disks, file servers and object stores: try again, or do something about it."""
 
 from enrollment_assets.errors import SourceError, SourceUnavailableError
 
@@ -20,7 +20,7 @@ def _names(error: BaseException | None) -> set[str]:
 
 
 def is_refused(error: BaseException) -> bool:
-    """Whether somebody may not do something; object stores say so with a status, gcsfs with a word."""
+    """Whether access was denied; object stores say so with a status, gcsfs with a word."""
     statuses = (getattr(error, name, None) for name in ("status_code", "code", "status"))
     return (
         bool(_names(error) & _NO_RIGHT)
@@ -30,7 +30,7 @@ def is_refused(error: BaseException) -> bool:
 
 
 def is_a_login(error: BaseException) -> bool:
-    """Whether a user, a key or a password is wrong; sshfs makes a PermissionError of that."""
+    """Whether a user, a key or a password is wrong; sshfs raises a PermissionError for that."""
     return bool((_names(error) | _names(error.__cause__)) & _LOGIN)
 
 
@@ -40,27 +40,26 @@ def is_of_a_driver(error: BaseException) -> bool:
 
 
 def what_is_wrong(error: BaseException, folder: str) -> SourceError:
-    """The error as one of ours. Its own text is left out: it may hold a secret of the address."""
+    """The error as one of ours, without its own text, which may hold a secret of the address."""
     if _names(error) & _HOST_KEY:
         return SourceError(
-            f"{folder}: the server's host key is not among the known ones: compare it with what its "
-            "owner says, and add it to ~/.ssh/known_hosts, or name a file in "
-            "source.options.known_hosts."
+            f"{folder}: the server's host key is unknown; verify it with the server's owner and "
+            "add it to ~/.ssh/known_hosts, or name a file in source.options.known_hosts."
         )
     if is_a_login(error):
         return SourceError(
-            f"{folder} refused the login: correct user, key or password in the environment and under "
+            f"{folder} refused the login; correct user, key or password in the environment and under "
             "source.options."
         )
     if is_refused(error):
         login = ", or correct user, key or password in the environment and under source.options"
         return SourceError(
-            f"{folder} may not be read by this user; give it the right to"
+            f"This user may not read {folder}; grant the right to"
             f"{login if '://' in folder else ''}."
         )
     if isinstance(error, NotADirectoryError):
-        return SourceError(f"{folder} is a file where a folder should be; correct source.url.")
+        return SourceError(f"{folder} is a file, not a folder; correct source.url.")
     reason = getattr(error, "strerror", None) or type(error).__name__
     return SourceUnavailableError(
-        f"{folder} could not be read ({reason}); see whether it is there."
+        f"{folder} could not be read ({reason}); check that it exists and can be reached."
     )

@@ -1,4 +1,4 @@
-"""Asks a source again that did not answer: some tries, with pauses that grow."""
+"""Retries a source that did not answer, with growing pauses."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ _LONGEST_PAUSE = 60.0
 def retrying(settings: Settings) -> tenacity.Retrying:
     """Several tries of one piece of work; loop over them, and work in the context of each.
 
-    Only a SourceUnavailableError is worth another try; the last one comes out as it is. Pauses double
-    from `source.retry_seconds` on, with some chance in them, so that many who wait do not come back
-    at once; an answer that names its own pause is waited for as long as it says. What was tried in
-    vain is not tried again by who asked for it: a page is a part of a day.
+    Only a SourceUnavailableError is worth another try; the last one is raised unchanged. Pauses double
+    from `source.retry_seconds` on, with some jitter, so that waiting clients do not all return at
+    once; an answer that names its own pause gets it. Work that failed for good is not retried by an
+    outer loop: a page is a part of a day.
     """
     source = settings.source
     grow = tenacity.wait_exponential_jitter(
@@ -29,7 +29,7 @@ def retrying(settings: Settings) -> tenacity.Retrying:
         asked = error.retry_after if isinstance(error, SourceUnavailableError) else None
         return grow(state) if asked is None else asked
 
-    def tell(state: tenacity.RetryCallState) -> None:
+    def note_retry(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0
         progress.note(f"{error} Trying again in {seconds:.0f} s.")
@@ -47,6 +47,6 @@ def retrying(settings: Settings) -> tenacity.Retrying:
         stop=tenacity.stop_after_attempt(1 + source.retries),
         wait=pause,
         retry=tenacity.retry_if_exception(is_worth_it),
-        before_sleep=tell,
+        before_sleep=note_retry,
         retry_error_callback=give_up,
     )

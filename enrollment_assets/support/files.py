@@ -1,4 +1,4 @@
-"""Files that only this user can read, and that are never seen half written."""
+"""Files that only this user can read, and that nobody sees half written."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ PRIVATE_FOLDER = 0o700
 
 
 def make_private_folder(path: Path) -> Path:
-    """Make a folder, and those above it, that only this user can look into."""
+    """Make a folder, and missing ones above it, that only this user can open."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
@@ -20,7 +20,8 @@ def make_private_folder(path: Path) -> Path:
             folder.chmod(PRIVATE_FOLDER)
     except OSError as error:
         raise WarehouseError(
-            f"The folder {path} cannot be made ({error.strerror}); correct data_dir, or free the name."
+            f"The folder {path} cannot be created ({error.strerror}); correct data_dir, or remove what "
+            "has its name."
         ) from None
     return path
 
@@ -42,9 +43,9 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def replace(path: Path, content: bytes, *, keeps_time: bool = False) -> Path:
-    """Put a file in the place of another one, which may be read meanwhile.
+    """Replace a file that may be read meanwhile.
 
-    `keeps_time`: the file keeps its time of change, since nothing of what it says has changed.
+    `keeps_time`: the file keeps its modification time, since its meaning has not changed.
     """
     with written_aside(path) as aside:
         aside.write_bytes(content)

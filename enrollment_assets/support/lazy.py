@@ -2,7 +2,7 @@
 
 Every run of Dagster's daemon, and every command, imports the code location: pandas alone would take as
 long as a third of Dagster. Ruff's list of banned module-level imports (pyproject.toml) names the
-modules that must come through here, or stand inside the function that needs them.
+modules that must come through here, or be imported inside the function that needs them.
 """
 
 import importlib
@@ -11,12 +11,12 @@ from typing import Any
 
 
 class _LazyModule(ModuleType):
-    """Stands for a module until one of its names is asked for."""
+    """Takes the place of a module until one of its names is used."""
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(importlib.import_module(self.__name__), name)
-        setattr(self, name, found)
-        return found
+        value = getattr(importlib.import_module(self.__name__), name)
+        setattr(self, name, value)
+        return value
 
 
 def lazy(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""How far a long step is, and what it waits for. Nobody listens, unless a command shows it."""
+"""How far a long step is, and what it waits for; shown only where a command listens."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,7 +10,7 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Listener:
-    """What hears of pieces of work and of notes."""
+    """What receives pieces of work and notes."""
 
     task: Callable[[str, int], AbstractContextManager[Advance]]
     note: Callable[[str], None]
@@ -20,13 +20,13 @@ _listener: ContextVar[Listener | None] = ContextVar("progress_listener", default
 
 
 def task(name: str, total: int) -> AbstractContextManager[Advance]:
-    """Begin a piece of work of `total` days; call what the context gives with days done."""
+    """Begin a piece of work of `total` days; the context gives a function to call with days done."""
     listener = _listener.get()
     return listener.task(name, total) if listener else nullcontext(lambda _: None)
 
 
 def note(text: str) -> None:
-    """Tell a person who watches what is going on."""
+    """Show a person who watches what is going on."""
     listener = _listener.get()
     if listener:
         listener.note(text)
@@ -34,7 +34,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def shown_by(listener: Listener) -> Iterator[None]:
-    """Let a listener hear of all work inside the block."""
+    """Let a listener receive all work inside the block."""
     token = _listener.set(listener)
     try:
         yield

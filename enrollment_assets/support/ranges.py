@@ -1,16 +1,16 @@
-"""Days as ranges: to compute them again, and to show them."""
+"""Days as ranges: to restate them, and to show them."""
 
 import datetime as dt
 from collections.abc import Sequence
 
-# Stale days that are further apart are computed again in ranges of their own.
+# Stale days that are further apart are restated in ranges of their own.
 _GAP_DAYS = 14
 # A longer list of ranges is cut.
 _MOST_SHOWN = 12
 
 
 def as_ranges(days: Sequence[dt.date], gap_days: int = _GAP_DAYS) -> list[tuple[dt.date, dt.date]]:
-    """Ranges (first and last day) that hold all these days, in order, further apart than the gap."""
+    """Ranges (first and last day) that cover all these days, in order, further apart than the gap."""
     ranges: list[tuple[dt.date, dt.date]] = []
     for day in sorted(days):
         if ranges and (day - ranges[-1][1]).days <= gap_days:

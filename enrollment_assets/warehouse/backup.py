@@ -1,8 +1,8 @@
-"""A copy of the warehouse as the last run left it, and the way back to it.
+"""A copy of the warehouse as the last run left it, and how it is restored.
 
 DuckDB's checkpoint writes metadata blocks in place while the file's header still points to them. A
 process that is killed in the middle of such a write, or a power cut, leaves a file that cannot be
-opened. So each run that ends leaves a copy; a file that turns out to be damaged is replaced by it, and
+opened. So each run leaves a copy when it ends; it replaces a file that turns out to be damaged, and
 every day is as it was before the run that was killed.
 """
 
@@ -47,13 +47,13 @@ def keep_copy(warehouse: Path) -> None:
         _copy(warehouse, backup_path(warehouse))
     except OSError as error:
         raise WarehouseError(
-            f"The copy of {warehouse} that a run leaves behind cannot be written ({error.strerror}); "
-            "the figures are stored. Free as much space as the file has."
+            f"The backup copy of {warehouse} cannot be written ({error.strerror}), but the figures are "
+            "stored; free as much space as the file takes."
         ) from None
 
 
 def restore(warehouse: Path) -> None:
-    """Put the copy in the place of a damaged file, which is kept beside it for a look.
+    """Replace a damaged file by the copy; the damaged file is kept beside it.
 
     Raises:
         WarehouseError: if there is no copy.
@@ -61,8 +61,7 @@ def restore(warehouse: Path) -> None:
     copy = backup_path(warehouse)
     if not copy.exists():
         raise WarehouseError(
-            f"{warehouse} is damaged and there is no copy of it; move it aside and backfill into "
-            "a new one."
+            f"{warehouse} is damaged and has no backup copy; move it away and backfill into a new one."
         )
     aside = warehouse.with_suffix(f".restoring-{os.getpid()}")
     damaged = damaged_path(warehouse)
@@ -70,19 +69,19 @@ def restore(warehouse: Path) -> None:
         shutil.copyfile(copy, aside)
         aside.chmod(PRIVATE_FILE)
         damaged.unlink(missing_ok=True)
-        # A second name for the damaged file: at no moment is there none in its place.
+        # A second name for the damaged file, so that the path is never empty.
         damaged.hardlink_to(warehouse)
         # The log goes first: it belongs to the damaged file.
         Path(f"{warehouse}.wal").unlink(missing_ok=True)
         aside.replace(warehouse)
     except OSError as error:
         raise WarehouseError(
-            f"{warehouse} is damaged, and its copy {copy} cannot be put in its place "
-            f"({error.strerror}); free as much space as the file has, and run this again."
+            f"{warehouse} is damaged, and its backup copy {copy} cannot replace it ({error.strerror}); "
+            "free as much space as the file takes, and run this again."
         ) from None
     finally:
         aside.unlink(missing_ok=True)
-    progress.note(f"{warehouse.name} was damaged by a kill; it is again as the last run left it.")
+    progress.note(f"{warehouse.name} was damaged by a crash and has been restored from its copy.")
 
 
 def _copy(source: Path, target: Path) -> None:

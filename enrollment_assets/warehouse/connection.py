@@ -1,7 +1,7 @@
-"""Opens the DuckDB file: tables made, terms at hand, rights narrowed, errors without values.
+"""Opens the DuckDB file: creates tables, loads terms, narrows rights, hides values in errors.
 
-DuckDB lets one process write, or many read, never both: connections are short, and runs that write
-take the lock in `locking` first.
+DuckDB lets one process write or many read, never both: connections are short, and runs that write take
+the lock in `lock` first.
 """
 
 import os
@@ -27,18 +27,18 @@ from enrollment_assets.warehouse.tables import ensure_tables, has_all_tables
 # dagster-duckdb connects with this; two connections of one process must agree on every setting.
 _OPTIONS = {
     "custom_user_agent": "dagster",
-    # What a batch of a range run needs, whatever the length of the range; the rest goes to disk.
+    # Enough for a batch of a range run, whatever the length of the range; the rest goes to disk.
     "memory_limit": "500MB",
-    # Each thread wants its share of that, and more than these would wait for the disk.
+    # Each thread needs its share of that, and more threads would wait for the disk.
     "threads": str(min(os.cpu_count() or 1, 4)),
     "preserve_insertion_order": "false",
 }
 
-# How long a writer waits for others who have the file open: readers have it for moments.
+# How long a writer waits for others to close the file: readers keep it open for moments.
 _WRITER_SECONDS = 30.0
 
-# Errors that speak of the statement or the file; all others may quote a value.
-_SPEAKS_OF_NO_VALUE = (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException)
+# Errors about the statement or the file; all others may quote a value.
+_WITHOUT_VALUES = (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException)
 
 
 @contextmanager
@@ -52,37 +52,39 @@ def plain_errors(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except _SPEAKS_OF_NO_VALUE as error:
+    except _WITHOUT_VALUES as error:
         raise WarehouseError(f"{doing}: {error}") from None
     except duckdb.Error as error:
-        raise _in_words(doing, error) from None
+        raise _without_values(doing, error) from None
 
 
-def _in_words(doing: str, error: duckdb.Error) -> WarehouseError:
-    """The error without the text that may quote a value: only what is known to hold none is kept."""
+def _without_values(doing: str, error: duckdb.Error) -> WarehouseError:
+    """The error with only those parts of its text that are known to quote no value."""
     text = str(error)
     if "Could not set lock" in text or "Conflicting lock" in text:
         holder = re.search(r"PID (\d+)", text)
         which = f"another process ({holder[1]})" if holder else "another process"
         return WarehouseBusyError(
-            f"{doing}: {which} holds the warehouse open; close it, or wait and try again."
+            f"{doing}: {which} has the warehouse open; close it, or wait and try again."
         )
-    # A commit or a checkpoint that finds the disk full says so in errors of several kinds.
+    # A full disk shows in several kinds of errors, by commit or checkpoint.
     if "No space left" in text or "failed to offload data block" in text:
         return WarehouseError(
-            f"{doing}: the disk is full; nothing was changed. Free some space and run it again."
+            f"{doing}: the disk is full; nothing was changed. Free some space and run this again."
         )
     if isinstance(error, duckdb.IOException):
         return WarehouseError(
-            f"{doing}: the disk refused ({text.splitlines()[0]}); nothing was changed."
+            f"{doing}: reading or writing the disk failed ({text.splitlines()[0]}); nothing was "
+            "changed."
         )
     if isinstance(error, duckdb.OutOfMemoryException):
         return WarehouseError(
-            f"{doing}: not enough memory or temporary disk space; nothing was changed."
+            f"{doing}: not enough memory or temporary disk space; nothing was changed. Free some "
+            "and run this again."
         )
     return WarehouseError(
-        f"{doing}: {type(error).__name__}; nothing was changed. The message is not shown, since it may "
-        "hold a student's data."
+        f"{doing}: {type(error).__name__}; nothing was changed. The message may hold a student's "
+        "data and is not shown."
     )
 
 
@@ -101,14 +103,14 @@ class Warehouse:
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file for writing, with all tables there and the temporary table `terms`.
+        """Open the file for writing, with all tables and the temporary table `terms`.
 
         Raises:
             WarehouseBusyError: if another process has it open.
             WarehouseError: if it cannot be opened.
         """
         make_private_folder(self.path.parent).chmod(PRIVATE_FOLDER)
-        # DuckDB makes its files, the write-ahead log among them, as the mask allows.
+        # DuckDB creates its files, including the write-ahead log, with the rights the mask allows.
         mask = os.umask(0o077)
         try:
             options = {**_OPTIONS, "temp_directory": str(self.path) + ".tmp"}
@@ -141,7 +143,7 @@ class Warehouse:
 
     @contextmanager
     def read(self, patience: float | None = None) -> Iterator[duckdb.DuckDBPyConnection | None]:
-        """Open the file for a short read, or give None where there is none yet.
+        """Open the file for a short read, or give None if it does not exist yet.
 
         Raises:
             WarehouseBusyError: if a writer kept it open for longer than `patience` (seconds), by
@@ -154,7 +156,7 @@ class Warehouse:
             return
         with self._opened(patience, read_only=True) as connection:
             is_complete = has_all_tables(connection, self.settings)
-        if not is_complete:  # of an older version, or of a first run that was killed
+        if not is_complete:  # from an older version, or a first run that was killed
             with self.connect():
                 pass
         with self._opened(patience, read_only=True) as connection:
@@ -164,14 +166,14 @@ class Warehouse:
 
     @staticmethod
     def _patience() -> float:
-        """How long the holder of the writer's lock waits for those who look in, in seconds."""
+        """How long the holder of the writer's lock waits for readers, in seconds."""
         return min(wait_seconds(_WRITER_SECONDS), _WRITER_SECONDS)
 
     @contextmanager
     def _opened(self, patience: float, **options: Any) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file; who looks in for a moment makes others wait, not fail."""
+        """Open the file; short readers delay a writer but never fail it."""
         give_up = time.monotonic() + patience
-        has_told = False
+        has_noted = False
         while True:
             try:
                 with plain_errors(f"Opening {self.path}"):
@@ -180,9 +182,9 @@ class Warehouse:
             except WarehouseBusyError:
                 if time.monotonic() > give_up:
                     raise
-                if not has_told and holder_file(self.path).exists():
+                if not has_noted and holder_file(self.path).exists():
                     progress.note(f"Waiting for {holder_of(self.path)}.")
-                    has_told = True
+                    has_noted = True
                 time.sleep(0.1)
         try:
             yield connection
@@ -195,7 +197,7 @@ class Warehouse:
         except duckdb.Error as error:
             if not is_damage(error):
                 raise
-        # Of several who find the damage, one mends it; the others find it mended.
+        # Another process may have restored it already.
         with filelock.FileLock(self.path.with_suffix(".restore.lock"), mode=PRIVATE_FILE):
             try:
                 return duckdb.connect(self.path, **options)
@@ -205,8 +207,8 @@ class Warehouse:
                 restore(self.path)
             return duckdb.connect(self.path, **options)
 
-    def make_good(self) -> None:
-        """Look at every table after a run that died, and go back to the copy if one is damaged."""
+    def repair_after_crash(self) -> None:
+        """Test every table after a run that died, and restore the copy if one is damaged."""
         try:
             with self._opened(self._patience(), read_only=True) as connection:
                 for table in tables(self.settings).values():
@@ -214,25 +216,25 @@ class Warehouse:
                         f"SELECT count(*) FROM pragma_storage_info('{table.relation}')"
                     ).fetchall()
         except duckdb.CatalogException:
-            return  # a first run that died before the table was made
+            return  # a first run that died before the table was created
         except duckdb.Error as error:
             if not is_damage(error):
                 raise
             restore(self.path)
 
     def keep_copy(self) -> None:
-        """Leave a copy of the file as it is now; nobody has it open."""
+        """Copy the file as it is now, while nobody has it open."""
         if Path(f"{self.path}.wal").exists():
             with self.connect() as connection:
                 connection.execute("CHECKPOINT")
         keep_copy(self.path)
 
     def forget_damaged(self) -> None:
-        """Remove the file that a copy took the place of: it may hold what was pruned since."""
+        """Remove the damaged file that a copy replaced: it may hold data that was pruned since."""
         damaged_path(self.path).unlink(missing_ok=True)
 
     def _narrow_rights(self) -> None:
-        """Narrow files that were made by somebody else, or under an older mask."""
+        """Narrow the rights of files that were created by others, or under another mask."""
         for path in (self.path, Path(f"{self.path}.wal")):
             with suppress(FileNotFoundError):
                 os.chmod(path, PRIVATE_FILE)  # noqa: PTH101 - the same call for both
@@ -253,7 +255,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def load_terms(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Put the configured terms, the days they are open and what was pruned beside the tables.
+    """Load the configured terms, their open days and what was pruned into temporary tables.
 
     The temporary tables `terms`, `open_days` and `frozen` live as long as the connection. Changes
     and segments of a term up to its day in `frozen` cannot be computed again, and are final.

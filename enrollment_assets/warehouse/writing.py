@@ -1,4 +1,4 @@
-"""The warehouse for one writer: its lock held, its file kept open, a copy left at the end."""
+"""The warehouse for one writer: holds the lock, keeps the file open, leaves a copy at the end."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,17 +11,17 @@ from enrollment_assets.warehouse.lock import writer_lock
 
 @contextmanager
 def writing(
-    settings: Settings, doing: str, *, tell: Callable[[str], None] = progress.note
+    settings: Settings, doing: str, *, notify: Callable[[str], None] = progress.note
 ) -> Iterator[Warehouse]:
     """The warehouse, with the writer's lock held from here to the end of the block.
 
     Raises:
         WarehouseBusyError: if another writer kept it.
     """
-    with writer_lock(settings.warehouse_path, doing, tell=tell) as has_died:
-        found = Warehouse(settings)
-        if has_died and found.path.exists():
-            found.make_good()
-        with found.kept_open():
-            yield found
-        found.keep_copy()
+    with writer_lock(settings.warehouse_path, doing, notify=notify) as has_died:
+        warehouse = Warehouse(settings)
+        if has_died and warehouse.path.exists():
+            warehouse.repair_after_crash()
+        with warehouse.kept_open():
+            yield warehouse
+        warehouse.keep_copy()

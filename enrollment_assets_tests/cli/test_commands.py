@@ -12,8 +12,10 @@ import dagster as dg
 import pytest
 
 from enrollment_assets.errors import ConfigurationError
+from enrollment_assets.orchestration.in_process import CODE_LOCATION, run_in_process
 from enrollment_assets.orchestration.instance import prepare_home
 from enrollment_assets.orchestration.runs import close_dead_runs, process_tags
+from enrollment_assets.pipeline.names import WILL_RETRY_TAG
 from enrollment_assets.warehouse.lock import writer_lock
 from enrollment_assets_tests.conftest import CHECKOUT, student
 
@@ -76,7 +78,7 @@ def test_a_backfill_in_which_no_day_can_be_read_fails(two_days):
     done = enrollment(two_days, "backfill", "--from", D1, "--to", D2)
     assert done.returncode == 1
     assert "has no column Matrikel" in said(done)
-    assert "not one day could be taken in" in said(done)
+    assert "none of the days could be loaded" in said(done)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_backfill_in_which_no_day_can_be_read_fails(two_days):
         (["run", "--date", D3], "enrollment_snapshot_20240905.csv is not in", 1),
         (["run", "--date", "2020-01-01"], "is before start_date 2024-04-01", 2),
         (["run", "--date", "2199-01-01"], "is in the future", 2),
-        (["run", "--date", "yesterday"], "is no date; write it as", 2),
+        (["run", "--date", "yesterday"], "is not a date; write it as", 2),
         (["backfill", "--from", D2, "--to", D1], "is after --to", 2),
         (["backfill", "--from", D1], "Missing option '--to'", 2),
         (["demo"], "is not the example's folder", 2),
@@ -152,7 +154,7 @@ def test_a_broken_place_is_told_in_words(two_days, prepare, expected, command):
     assert expected in said(done)
 
 
-def test_a_look_at_the_status_does_not_disturb_a_run(two_days):
+def test_reading_the_status_does_not_disturb_a_run(two_days):
     import threading
 
     for number in range(1, 20):
@@ -173,7 +175,7 @@ def test_a_look_at_the_status_does_not_disturb_a_run(two_days):
     assert set(looks) == {0}
 
 
-def test_a_new_try_that_is_refused_is_listed_although_older_rows_stand(two_days):
+def test_a_new_try_that_is_rejected_is_listed_although_older_rows_are_kept(two_days):
     enrollment(two_days, "backfill", "--from", D1, "--to", D2)
     two_days.file(D2).write_bytes(b"")
     done = enrollment(two_days, "backfill", "--from", D1, "--to", D2)
@@ -192,7 +194,7 @@ def test_a_command_waits_for_a_writer_that_keeps_the_file_and_says_for_whom(two_
     assert enrollment(two_days, "status").returncode == 0
 
 
-def test_status_tells_missing_refused_and_stale_days(two_days):
+def test_status_shows_missing_rejected_and_stale_days(two_days):
     enrollment(two_days, "backfill", "--from", D1, "--to", D2)
     two_days.file("2024-09-06").write_bytes(b"<html>")
     enrollment(two_days, "backfill", "--from", D3, "--to", "2024-09-06")
@@ -200,7 +202,7 @@ def test_status_tells_missing_refused_and_stale_days(two_days):
         connection.execute("DELETE FROM operations.derivations WHERE date = DATE '2024-09-04'")
     words = said(enrollment(two_days, "status"))
     assert "Fall 2024, missing: 2024-09-05" in words
-    assert "Fall 2024, refused: 2024-09-06" in words
+    assert "Fall 2024, rejected: 2024-09-06" in words
     assert "Fall 2024, stale: 2024-09-04" in words
 
 
@@ -219,9 +221,9 @@ def test_the_doctor_says_what_to_do(two_days):
     done = enrollment(two_days, "doctor", SMTP_URL="smtp://localhost")
     assert done.returncode == 1
     words = said(done)
-    assert "is not there; correct the path" in words
+    assert "does not exist; correct the path" in words
     assert "email.from and email.recipients must be given" in words
-    assert "no address that Apprise knows" in words
+    assert "is not an address that Apprise supports" in words
 
 
 def test_the_doctor_warns_of_secrets_that_others_can_read(two_days):
@@ -230,7 +232,7 @@ def test_the_doctor_warns_of_secrets_that_others_can_read(two_days):
     path.chmod(0o640)
     done = enrollment(two_days, "doctor")
     assert done.returncode == 1
-    assert f"{path} can be read by others than its owner: chmod 600 {path}" in said(done)
+    assert f"Other users can read {path}; run: chmod 600 {path}" in said(done)
     path.chmod(0o600)
     done = enrollment(two_days, "doctor")
     assert done.returncode == 0, said(done)
@@ -242,8 +244,9 @@ def test_the_doctor_names_the_terms_of_a_warehouse_that_is_another_populations(t
     text = two_days.config.read_text()
     two_days.config.write_text(text.replace("2024FA", "F24").replace("2025SP", "S25"))
     done = enrollment(two_days, "doctor")
-    assert "of none of the configured terms, but of 2024FA: if these are the example's" in said(
-        done
+    assert (
+        "these rows belong to terms that are not configured (2024FA); if they are the example's"
+        in said(done)
     )
 
 
@@ -358,6 +361,22 @@ def test_a_run_that_is_begun_again_is_not_taken_for_the_one_that_died(dagster_in
     assert close_dead_runs(dagster_instance) == []
     dagster_instance.add_run_tags(again.run_id, other)
     assert close_dead_runs(dagster_instance) == [again.run_id]
+
+
+def test_a_run_that_a_person_stops_is_not_begun_again_by_a_daemon(dagster_instance):
+    @dg.op
+    def stopped():
+        raise KeyboardInterrupt
+
+    @dg.job
+    def small():
+        stopped()
+
+    definitions = dg.Definitions(jobs=[small])
+    result = run_in_process(definitions, "small", dagster_instance, tags={}, run_config={})
+    run = dagster_instance.get_run_by_id(result.run_id)
+    assert (run.status, run.tags[WILL_RETRY_TAG]) == (dg.DagsterRunStatus.FAILURE, "false")
+    assert run.remote_job_origin.location_name == CODE_LOCATION
 
 
 def _job():

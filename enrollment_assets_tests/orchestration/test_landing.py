@@ -15,7 +15,7 @@ import pytest
 from enrollment_assets.cli.running import execute
 from enrollment_assets.errors import SourceError
 from enrollment_assets.orchestration.assembly import build_defs
-from enrollment_assets.orchestration.landing import DAYS_BACK, Seen, look
+from enrollment_assets.orchestration.landing import DAYS_BACK, Seen, find_landed
 from enrollment_assets.pipeline.names import CORE, DAILY, NOTIFY_TAG
 from enrollment_assets.sources.arrivals import Arrival
 from enrollment_assets_tests.conftest import csv_text, day, student
@@ -37,7 +37,7 @@ class Looks:
     def look(self, files, read=None):
         """`files` by their age in days; the ages of the days to run."""
         before = json.loads(self.cursor)
-        landed = look(
+        landed = find_landed(
             self.settings,
             self.today,
             {
@@ -317,7 +317,7 @@ def test_a_workbook_that_is_not_whole_waits_for_its_end(live, dagster_instance):
 
 def test_a_folder_that_is_gone_fails_the_tick_in_words(live, dagster_instance):
     live.snapshots.rmdir()
-    with pytest.raises(SourceError, match=r"source.url: the folder .* is not there"):
+    with pytest.raises(SourceError, match=r"source.url: the folder .* does not exist"):
         Sensor(live, dagster_instance).tick()
 
 

@@ -195,7 +195,7 @@ def test_the_daemon_restates_late_days_once_nobody_else_writes(university, dagst
     }
     # the same range is not asked for again at once, even if its run failed
     again = evaluate(university, "late_data_sensor", dagster_instance, tick.cursor)
-    assert "trying again later" in again.skip_message
+    assert "the next try is in 10 minutes" in again.skip_message
     asked = {**json.loads(tick.cursor), "at": 0}
     assert evaluate(
         university, "late_data_sensor", dagster_instance, json.dumps(asked)
@@ -209,7 +209,7 @@ def test_the_daemon_restates_late_days_once_nobody_else_writes(university, dagst
     dagster_instance.delete_run(waiting.run_id)
     assert execute(university.settings, RESTATE, day("2024-08-28"), day("2024-08-28")).success
     tick = evaluate(university, "late_data_sensor", dagster_instance, None)
-    assert "All figures follow" in tick.skip_message
+    assert "All figures are current" in tick.skip_message
 
 
 def test_a_backfill_leaves_no_day_missing_on_the_daily_jobs_page_and_writes_no_report(
@@ -267,13 +267,13 @@ def test_the_prune_command_lists_first(filled):
         return " ".join(done.stdout.split())
 
     assert (
-        "Would go: snapshots of 2024FA: 24 days from 2024-08-26 to 2024-09-19; kept from 2024-09-20"
+        "Would remove: snapshots of 2024FA: 24 days from 2024-08-26 to 2024-09-19; kept from 2024-09-20"
         in prune_command("--dry-run")
     )
     assert len(stored_days(filled)) == 26
     assert "Removing: snapshots of 2024FA: 24 days" in prune_command()
     assert len(stored_days(filled)) == 2
-    assert "Nothing is older" in prune_command()
+    assert "Nothing to prune" in prune_command()
 
 
 def test_a_report_of_a_pruned_day_can_still_be_made(filled):

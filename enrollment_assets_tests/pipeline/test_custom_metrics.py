@@ -569,11 +569,11 @@ def test_a_python_file_that_is_wrong_is_refused_at_load_in_words(university, old
         (
             "    return metrics.groupby",
             "    return metrics.term\n    metrics.groupby",
-            "compute must give a pandas.DataFrame (found a Series)",
+            "compute must return a pandas.DataFrame, not a Series",
         ),
         ("days=(", "dais=(", "missing columns days; unknown columns dais"),
         ('first=("date", "min")', 'first=("term", "min")', "ConversionException"),
-        ("days=(", 'date=("date", "min"), days=(', "3 rows have another date than the day"),
+        ("days=(", 'date=("date", "min"), days=(', "3 rows have a date other than the day"),
     ],
 )
 def test_a_python_metric_that_fails_changes_nothing_and_tells_no_value(

@@ -370,6 +370,6 @@ def test_a_day_on_which_nothing_was_unusual_cannot_be_acknowledged(university):
     outcome = acknowledge(university.settings, first + dt.timedelta(9), "2024FA", "why not", "ana")
     assert not outcome.success
     assert outcome.failures == [
-        "Nothing unusual was found of 2024FA on 2024-05-10: there is nothing to acknowledge."
+        "2024FA has no anomaly on 2024-05-10 to acknowledge; enrollment.enrollment_anomalies lists them."
     ]
     assert university.query("FROM operations.acknowledged_anomalies") == []

@@ -71,7 +71,7 @@ def test_files_that_went_wrong_are_refused_or_read_rightly(place):
                 pytest.fail(f"{label}: the day was not marked, but failed: {error}")
             stored = rows_of(connection, D2)
             if result.status == ACCEPTED:
-                assert case.rows is not None, f"{label} was taken in"
+                assert case.rows is not None, f"{label} was accepted"
                 assert stored == as_stored(case.rows), label
             else:
                 assert case.rows is None or case.may_refuse, (

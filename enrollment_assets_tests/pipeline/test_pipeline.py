@@ -168,7 +168,7 @@ def test_too_many_duplicates_are_refused(university):
     university.write(D1, [student("A"), student("A"), student("B")])
     outcome = university.run(D1)
     assert (
-        "1 of 3 rows (33.3%) repeat a key; quality.max_duplicate_rate is 0.01"
+        "1 of 3 rows (33.3%) are duplicates;  quality.max_duplicate_rate is 0.01"
         in (outcome.failures[0])
     )
     university.change(quality={"max_duplicate_rate": 0.5})
@@ -266,7 +266,7 @@ def test_without_a_term_column_the_open_term_is_taken(university):
     assert university.run(D1).success
     assert metrics(university, "term, total_enrollment") == [("2024FA", 1)]
     outcome = university.run("2024-11-04")
-    assert "add a term column under columns" in outcome.failures[0]
+    assert "set a term column under columns" in outcome.failures[0]
 
 
 def test_no_dimensions_at_all_still_give_adds_and_drops(university):
@@ -281,7 +281,7 @@ def test_no_dimensions_at_all_still_give_adds_and_drops(university):
 def test_the_first_snapshot_must_hold_somebody(university):
     university.write(D1, [])
     outcome = university.run(D1)
-    assert "the snapshot has no row of this term" in outcome.failures[0]
+    assert "the term is open, but the snapshot has no rows for it" in outcome.failures[0]
     university.change(statuses={"counted": ["E"]})
     university.write(D1, [student("A")])
     outcome = university.run(D1)
@@ -308,7 +308,10 @@ def test_on_a_day_with_one_term_refused_the_others_get_their_figures_and_no_repo
     assert university.run("2024-11-04").success
     outcome = university.run("2024-11-05", job=DAILY)
     assert not outcome.success
-    assert "2025SP rejected: the snapshot has no row of this term" in outcome.failures[0]
+    assert (
+        "2025SP rejected: the term is open, but the snapshot has no rows for it"
+        in outcome.failures[0]
+    )
     assert not (university.settings.data_path / "reports" / "2024-11-05").exists()
     assert metrics(university, "date::VARCHAR, total_enrollment, gross_enrollment")[2] == (
         "2024-11-05",
@@ -361,7 +364,7 @@ def test_a_program_that_is_empty_counts_as_one_of_a_students_programs(university
 def test_an_expression_that_duckdb_does_not_know_is_named(university):
     university.change(exclude=[{"column": "student_id", "pattern": "^(?!S)"}])
     university.write(D1, [student("A")])
-    words = "exclude[0].pattern: ^(?!S) is no expression that DuckDB knows"
+    words = "exclude[0].pattern: ^(?!S) is not an expression that DuckDB supports"
     assert words in university.run(D1).failures[0]
 
 

@@ -60,15 +60,18 @@ def refused(university, date):
 BAD = {
     "cut off": (
         people(40),
-        "40 students after 100 on 2024-09-03 (40.0%); quality.reject_below_share",
+        "40 students, 40.0% of the 100 on 2024-09-03; quality.reject_below_share",
     ),
-    "twice over": (people(201), "201 students after 100 on 2024-09-03 (201.0%)"),
+    "twice over": (people(201), "201 students, 201.0% of the 100 on 2024-09-03"),
     "other ids": (
         people(100, start=60),
-        "only 40 of the 100 students of 2024-09-03 are in it (40.0%)",
+        "only 40 of the 100 students of 2024-09-03 (40.0%) are in it",
     ),
-    "repeated": ([*people(100), *people(2)], "2 of 102 rows (2.0%) repeat a key"),
-    "no ids": ([*people(100), *[student("") for _ in range(6)]], "6 of 106 rows (5.7%) have no id"),
+    "repeated": ([*people(100), *people(2)], "2 of 102 rows (2.0%) are duplicates"),
+    "no ids": (
+        [*people(100), *[student("") for _ in range(6)]],
+        "6 of 106 rows (5.7%) have no student ID",
+    ),
     "no such status": (people(100, status="?"), "none of the 100 rows counts as enrolled"),
 }
 
@@ -311,7 +314,7 @@ def test_a_snapshot_that_is_thrown_out_restates_what_depended_on_it(university):
     assert "<td>61</td><td>none</td>" in page.read_text()
     # the same rows do not come back by a rerun, other ones do
     outcome = run(university, D2)
-    assert "the same rows were thrown out by ana: wrong file" in outcome.failures[0]
+    assert "the same rows were rejected by ana: wrong file" in outcome.failures[0]
     assert take_in(university, D2).success
     assert totals(university)[1] == (D2, 61, D1)
     assert throw_out(university, D2).success
@@ -330,10 +333,11 @@ def test_one_term_of_a_day_is_thrown_out(university):
 def test_nothing_to_decide_about_is_said_in_words(university):
     university.write(D1, people(5))
     run(university, D1)
-    assert "No refused rows of 2024-09-03 are kept" in take_in(university, D1).failures[0]
-    assert "No accepted snapshot stands on 2024-09-04" in throw_out(university, D2).failures[0]
+    assert "has no rejected rows for 2024-09-03" in take_in(university, D1).failures[0]
+    assert "2024-09-04 has no accepted snapshot to reject" in throw_out(university, D2).failures[0]
     assert (
-        "No accepted snapshot of 2025SP stands" in throw_out(university, D1, "2025SP").failures[0]
+        "has no accepted snapshot of 2025SP to reject"
+        in throw_out(university, D1, "2025SP").failures[0]
     )
     assert totals(university) == [(D1, 5, None)]
 
@@ -404,7 +408,7 @@ def test_rows_that_cannot_stand_are_not_accepted_as_nobody(university):
     run(university, D1, D2)
     before = tables(university, *TABLES[:2])
     university.change(statuses={"counted": ["other"]})
-    assert "None of the 40 kept rows of 2024FA on" in take_in(university, D2).failures[0]
+    assert "None of the 40 quarantined rows of 2024FA on" in take_in(university, D2).failures[0]
     terms = university.settings.model_dump(mode="json")["terms"]
     university.change(statuses={"counted": None}, terms=[{**terms[0], "ends": D1, "census": D1}])
     assert "2024FA is not open on 2024-09-04" in take_in(university, D2).failures[0]
@@ -418,7 +422,7 @@ def test_a_refusal_that_was_overtaken_is_not_accepted_by_mistake(university):
     university.write(D2, people(101))
     run(university, D2)
     outcome = take_in(university, D2)
-    assert "was overtaken by a snapshot that was accepted since" in outcome.failures[0]
+    assert "2024-09-04 was accepted after that rejection" in outcome.failures[0]
     assert totals(university)[1] == (D2, 101, D1)
 
 

@@ -17,9 +17,9 @@ from enrollment_assets.publishing.alerts.news import (
     CheckFacts,
     News,
     RunFacts,
+    message_about,
     news_of_backfill,
     news_of_run,
-    worded,
 )
 from enrollment_assets_tests.conftest import day, student
 from enrollment_assets_tests.support.channels import open_channel
@@ -63,12 +63,12 @@ def test_alerts_arrive_once_and_nothing_is_lost_while_the_channel_is_down(
     freshness(told, FIRST)
     told.run(SECOND)
     service.works = False
-    with pytest.raises(AlertError, match="An alert was not delivered: 1 of 1"):
+    with pytest.raises(AlertError, match="An alert was not delivered to 1 of 1"):
         tick(told, dagster_instance, cursor)
     assert "2 alerts have not been delivered since" in undelivered(told.settings)
-    (look,) = [found for found in diagnose() if found.subject == "alerts"]
-    assert not look.ok
-    assert "127.0.0.1" not in look.words
+    (finding,) = [found for found in diagnose() if found.subject == "alerts"]
+    assert not finding.ok
+    assert "127.0.0.1" not in finding.message
     service.works = True
     cursor = tick(told, dagster_instance, cursor)
     (message,) = service.sent
@@ -77,7 +77,7 @@ def test_alerts_arrive_once_and_nothing_is_lost_while_the_channel_is_down(
         "backfill_job (core) 2024-08-27 failed: 2024-08-27: missing. enrollment_snapshot_"
         in message
     )
-    assert "The snapshot of 2024-08-26 was not taken in on time: no run took it in" in message
+    assert "The snapshot of 2024-08-26 was not loaded on time: no run has loaded it" in message
     assert tick(told, dagster_instance, cursor) == cursor
     assert len(service.sent) == 1
     assert undelivered(told.settings) is None
@@ -156,9 +156,9 @@ def test_the_held_notice_goes_to_the_alert_addresses_once_a_day(
         assert not outcome.success
         cursor = tick(told, dagster_instance, cursor)
     first, second = service.sent
-    assert first.startswith("Test University: the mail is held, and 1 more\n")
-    assert f"The mail of {FIRST} is held" in first
-    assert "is held" not in second
+    assert first.startswith("Test University: the report was not mailed, and 1 more\n")
+    assert f"The report of {FIRST} was not mailed" in first
+    assert "was not mailed" not in second
     assert "failed: 2024-08-26: missing" in second
     assert told.query("SELECT count(*) FROM operations.report_deliveries") == [(0,)]
 
@@ -205,7 +205,7 @@ def test_anomalies_are_told_with_their_cause_and_acknowledged_ones_are_not():
         "2024FA net_change": "-60 a day: x Acknowledged by ana: known",
     }
     found = news_of_run(a_run(checks=(check("no_anomalies", **figures),)))
-    assert [piece.words for piece in found] == [
+    assert [piece.text for piece in found] == [
         f"{FIRST}, 2024FA dropped_students: 60 a day, expected 5 (0 to 12), score 9.1: payment due",
         f"{FIRST}, 2024FA withheld: an unusual change in a small segment",
     ]
@@ -213,9 +213,11 @@ def test_anomalies_are_told_with_their_cause_and_acknowledged_ones_are_not():
 
 def test_many_failures_make_one_message_with_an_end():
     news = [News(f"run {n}", "failed", f"number {n} " + "long " * 300) for n in range(50)]
-    title, lines = worded([*news, News("held 1", "held", "The mail is held")])
-    assert title == "the mail is held, and 50 more"
-    assert lines[0] == "The mail is held"
+    title, lines = message_about(
+        [*news, News("not mailed 1", "not_mailed", "The report was not mailed")]
+    )
+    assert title == "the report was not mailed, and 50 more"
+    assert lines[0] == "The report was not mailed"
     assert len(lines) == 21
     assert lines[-1] == "and 31 more; see the runs in Dagster's UI."
     assert max(map(len, lines)) <= 600
@@ -223,7 +225,7 @@ def test_many_failures_make_one_message_with_an_end():
 
 def test_a_backfill_has_one_summary():
     ended = BackfillFacts("abc", "a to b", "failed", {"success": 3, "failure": 1}, ("no file",))
-    assert news_of_backfill(ended).words == (
+    assert news_of_backfill(ended).text == (
         "Backfill abc of a to b failed; runs: 3 success, 1 failure: no file"
     )
 
@@ -269,14 +271,16 @@ def test_restated_figures_and_refused_recipients_are_told_without_a_student(
     tick(told, dagster_instance, cursor)
     said = "\n".join(service.sent)
     assert "2024-09-10: the mail server refused 1 recipient at example.edu (550 5.1.1)" in said
-    assert "figures that had been reported changed, of 2024-09-10" in said
+    assert "reported figures of 2024-09-10 were restated" in said
     for secret in ("SECRET", "Hidden", "gone@", "dean@"):
         assert secret not in said
 
 
 def test_an_address_that_is_none_is_refused_and_its_password_told_to_nobody(told, caplog):
     told.change(alerts={"urls": ["slack://hunter2"]})
-    with pytest.raises(ConfigurationError, match=r"alerts.urls: number 1 is no address") as refused:
+    with pytest.raises(
+        ConfigurationError, match=r"alerts.urls: entry 1 is not an address"
+    ) as refused:
         check_addresses(told.settings)
     assert "hunter2" not in str(refused.value) + caplog.text
 
@@ -286,7 +290,7 @@ def test_an_address_that_is_none_keeps_nothing_from_the_others(told, channels):
     told.change(alerts={"urls": ["slack://hunter2", service.address]})
     news = [News("run 1", "failed", "A run failed")]
     for _ in range(2):
-        with pytest.raises(ConfigurationError, match="number 1 is no address"):
+        with pytest.raises(ConfigurationError, match="entry 1 is not an address"):
             deliver(told.settings, news)
     assert len(service.sent) == 1
     assert "1 alert has not been delivered" in undelivered(told.settings)

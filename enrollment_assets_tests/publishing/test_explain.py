@@ -202,7 +202,7 @@ def test_a_figure_that_changed_after_its_report_is_shown_with_both_values(univer
     assert (found.restated, found.restated_segments) == ([], 0)
 
 
-def test_a_day_that_was_reported_and_thrown_out_is_told(university, command):
+def test_a_day_that_was_reported_and_rejected_is_shown(university, command):
     university.write(D1, people(0, 60))
     university.write(D2, people(0, 61))
     take_in(university, D1, D2)
@@ -219,7 +219,9 @@ def test_a_day_without_a_snapshot_takes_the_latest_earlier_one_and_says_so(week,
     assert (found.first, found.last, found.total) == (day(D3), day(D3), Bridge(5, after=5))
     done = command(CLOSED, D4)
     assert done.returncode == 0
-    assert f"{CLOSED} has no accepted snapshot: the latest before it is of {D3}." in said(done)
+    assert f"{CLOSED} has no accepted snapshot, so the latest earlier one is used: {D3}." in said(
+        done
+    )
     assert explained(week, CLOSED, D4) == explained(week, D3, D4)
 
 
@@ -285,7 +287,7 @@ def test_a_pruned_history_still_adds_up_by_its_flows(pruned, command):
     }
     assert (found.people, found.not_kept) == (None, [day("2024-10-01")])
     words = said(command("2024-10-01", "2024-10-08"))
-    assert "The list of 2024-10-01 was pruned: who is in both cannot be counted" in words
+    assert "The snapshot of 2024-10-01 was pruned, so students on both days can no longer" in words
     assert explained(pruned, "2024-10-07", "2024-10-08").people == People(60, 1, 59, 1, 60, 0, 0)
 
 
@@ -296,7 +298,7 @@ def test_a_dimension_that_came_after_a_day_was_pruned_is_left_out_and_named(prun
     take_in(pruned, "2024-10-09")
     found = explained(pruned, "2024-10-02", "2024-10-09")
     assert (list(found.segments), found.unknown_dimensions) == (["program"], ["level"])
-    assert "By level: no figures of 2024-10-02, whose snapshot was gone" in said(
+    assert "By level: no figures for 2024-10-02, because its snapshot was pruned" in said(
         command("2024-10-02", "2024-10-09")
     )
     later = explained(pruned, "2024-10-08", "2024-10-09")
@@ -311,7 +313,7 @@ def test_stale_figures_are_refused_with_what_to_do(university, command):
         take_in(university, date, restates=False)
     done = command(D1, D3)
     assert done.returncode == 1
-    assert f"those of {D3} depend on a snapshot that changed since. `enrollment run`" in said(done)
+    assert f"are stale for {D3}, because a snapshot they depend on has changed" in said(done)
     assert explained(university, D1, D2).total == Bridge(3, new=2, after=5)
 
 
@@ -373,13 +375,13 @@ def test_figures_that_do_not_add_up_are_an_error_and_never_a_residual(week, dama
     [
         ((D2, D1), {}, "--from 2024-11-26 is after --to 2024-11-25", 2),
         ((D1, D2), {"term": "2024XX"}, "2024XX is none of the terms in", 2),
-        ((D1, D2, "--dimension", "faculty"), {}, "faculty is none of the dimensions in", 2),
+        ((D1, D2, "--dimension", "faculty"), {}, "faculty is not a dimension in", 2),
         ((D1, D2, "--top", "0"), {}, "0 is not in the range", 2),
         ((D1, "2199-01-01"), {}, "is in the future", 2),
         (
             ("2024-11-24", D2),
             {},
-            "no accepted snapshot on or before 2024-11-24; its first one is of 2024-11-25",
+            "no accepted snapshot on or before 2024-11-24; the first one is of 2024-11-25",
             1,
         ),
         ((D1, D2), {"term": "2025SP"}, "Spring 2025 has no accepted snapshot on or before", 1),
@@ -392,7 +394,7 @@ def test_what_cannot_be_explained_is_said_in_words(week, arguments, options, wor
 
 
 def test_without_a_warehouse_nothing_is_explained_and_none_is_made(university):
-    with pytest.raises(EnrollmentError, match="no snapshot yet"):
+    with pytest.raises(EnrollmentError, match="no warehouse yet"):
         explained(university, D1, D2)
     assert not university.settings.warehouse_path.exists()
     with pytest.raises(ConfigurationError):
@@ -404,15 +406,12 @@ def test_the_command_shows_figures_and_no_student(week):
     done = enrollment(week, "explain", *arguments, COLUMNS="80")
     assert done.returncode == 0
     words = said(done)
-    assert (
-        "on 2024-11-25 4 new, for the first time in the term +5 returning +1 dropped -4 "
-        "on 2024-12-01 6" in words
-    )
-    assert "left: not there on 2024-12-01 -2 still enrolled 2 joined: not there on" in words
-    assert "2 more additions and as many drops above; 1 of these people are on neither" in words
+    assert "on 2024-11-25 4 new to the term +5 returning +1 dropped -4 on 2024-12-01 6" in words
+    assert "left: not enrolled on 2024-12-01 -2 still enrolled 2 joined: not enrolled on" in words
+    assert "hold 2 more additions and as many drops: students who joined and left" in words
     assert "History 3 +3 +1 -3 +1 -1 4 +1 +25.00" in words
     assert (
-        "2024-11-27 to 2024-12-01: closed 2024-11-28; missing 2024-11-29; refused 2024-11-30"
+        "2024-11-27 to 2024-12-01: closed 2024-11-28; missing 2024-11-29; rejected 2024-11-30"
         in words
     )
     assert "2024-11-30 refused: " in words

@@ -505,7 +505,7 @@ def test_a_list_needs_a_reason_and_a_day_that_stands(filled):
     empty = lists(filled, "--reason", " ")
     assert isinstance(empty.exception, ConfigurationError)
     other = lists(filled, "--reason", "why", "--term", "2025SP")
-    assert "No accepted snapshot of 2025SP stands on 2024-09-11" in str(other.exception)
+    assert "2024-09-11 has no accepted snapshot of 2025SP" in str(other.exception)
     assert filled.query("FROM operations.student_list_access") == []
 
 

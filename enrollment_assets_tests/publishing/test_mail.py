@@ -655,9 +655,9 @@ def test_a_command_that_fails_tells_the_alert_addresses_and_nobody_else(three_da
         three_days.change(alerts={"urls": [service.address]})
         code, words = enrollment(three_days, "run", "--date", "2024-09-11", "--email")
         assert code == 1
-        assert "alerts.urls were told." in words
+        assert "Alert sent." in words
         (message,) = service.sent
-        assert message.startswith("Test University: the mail is held, and 1 more\n")
+        assert message.startswith("Test University: the report was not mailed, and 1 more\n")
         assert "daily_enrollment_job 2024-09-11 failed: 2024-09-11: missing" in message
         service.works = False
         code, words = enrollment(three_days, "run", "--date", "2024-09-12", "--email")

@@ -243,9 +243,9 @@ def test_pages_follow_each_other_to_the_end(server):
         ("/metrics?term=2023FA", 404, "There is no such term; known: 2024FA, 2025SP."),
         ("/segments?dimension=room", 404, "known: division, program, level."),
         ("/metrics?from=2024-09-03&to=2024-09-01", 422, "from must not be after to"),
-        ("/metrics?from=1725148800", 422, "from: write a date as 2026-09-08"),
+        ("/metrics?from=1725148800", 422, "from: write dates as 2026-09-08"),
         ("/metrics?form=2024-09-01", 422, "form: Extra inputs are not permitted"),
-        ("/segments?date=2024-09-01&to=2024-09-03", 422, "give date, or from and to"),
+        ("/segments?date=2024-09-01&to=2024-09-03", 422, "give either date, or from and to"),
         ("/forecast", 422, "term: Field required"),
         ("/metrics?limit=0", 422, "limit"),
         ("/students", 404, "Not Found"),
@@ -264,7 +264,10 @@ def test_without_exports_it_says_what_to_do(university):
     with served(university) as running:
         answer = running.get("/api/v1/metrics")
         assert answer.status_code == 503
-        assert "`enrollment run` writes it" in answer.json()["detail"]
+        assert (
+            "`enrollment run` or `enrollment backfill --reports` writes it"
+            in answer.json()["detail"]
+        )
         assert "There is no report yet" in running.get("/").text
         fill(university)  # what comes later is seen without a restart
         assert len(running.rows("/metrics")) == 3
@@ -272,7 +275,7 @@ def test_without_exports_it_says_what_to_do(university):
     with served(university) as running:
         assert len(running.rows("/metrics")) == 3  # what is there is served
         shutil.rmtree(university.settings.data_path / "exports")
-        assert "leaves parquet out" in running.get("/api/v1/metrics").json()["detail"]
+        assert "does not list parquet" in running.get("/api/v1/metrics").json()["detail"]
 
 
 def test_a_damaged_export_is_told_and_holds_nothing_up(own_server, filled):
@@ -425,12 +428,16 @@ def test_with_a_token_whoever_asks_must_show_it(filled):
 @pytest.mark.parametrize(
     ("arguments", "environment", "words"),
     [
-        (["--host", "0.0.0.0"], {}, "can be reached from other machines, and there is no token"),
-        (["--host", "::"], {}, "can be reached from other machines, and there is no token"),
+        (["--host", "0.0.0.0"], {}, "Other machines can reach"),
+        (["--host", "::"], {}, "Other machines can reach"),
         (["--host", "no.such.name.invalid"], {}, "is no address of this machine"),
-        ([], {"ENROLLMENT_API_TOKEN": "short"}, "must have 16 signs or more"),
-        ([], {"ENROLLMENT_API_TOKEN": ""}, "must have 16 signs or more"),
-        ([], {"ENROLLMENT_API_TOKEN": "sixteen signs with é"}, "must have 16 signs or more"),
+        ([], {"ENROLLMENT_API_TOKEN": "short"}, "must have at least 16 ASCII characters"),
+        ([], {"ENROLLMENT_API_TOKEN": ""}, "must have at least 16 ASCII characters"),
+        (
+            [],
+            {"ENROLLMENT_API_TOKEN": "sixteen signs with é"},
+            "must have at least 16 ASCII characters",
+        ),
     ],
 )
 def test_what_would_be_open_to_everybody_is_refused(university, arguments, environment, words):
@@ -461,7 +468,7 @@ def test_a_port_that_is_taken_is_told(own_server, filled):
     port = own_server.address.rpartition(":")[2]
     done = serve_refused(filled, "--port", port)
     assert done.returncode == 2
-    assert "give another --port" in done.stderr
+    assert "choose another --port" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

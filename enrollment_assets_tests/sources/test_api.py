@@ -321,11 +321,11 @@ def test_a_secret_that_no_header_can_hold_is_told_without_it(
         ({"url": "${NOT_SET}/students"}, ConfigurationError, "source.url .* NOT_SET"),
         ({"params": {"key": "${NOT_SET}"}}, ConfigurationError, "source.params.key .* NOT_SET"),
         ({"auth": {"bearer": "${NOT_SET}"}}, ConfigurationError, "source.auth.bearer .* NOT_SET"),
-        ({"url": "ftp://host/students"}, SourceError, "no http or https address"),
-        ({"url": "https:///students"}, SourceError, "no http or https address"),
-        ({"url": "https://host:port/students"}, SourceError, "no http or https address"),
-        ({"url": "https://me:${SIS_TOKEN}@host/"}, SourceError, "under source.auth"),
-        ({"url": "${PLAIN}/x", "headers": {"X-Key": "${SIS_TOKEN}"}}, SourceError, "in the clear"),
+        ({"url": "ftp://host/students"}, SourceError, "not an http or https address"),
+        ({"url": "https:///students"}, SourceError, "not an http or https address"),
+        ({"url": "https://host:port/students"}, SourceError, "not an http or https address"),
+        ({"url": "https://me:${SIS_TOKEN}@host/"}, SourceError, "to source.auth"),
+        ({"url": "${PLAIN}/x", "headers": {"X-Key": "${SIS_TOKEN}"}}, SourceError, "unencrypted"),
     ],
 )
 def test_check_tells_what_is_wrong_and_asks_nobody(
@@ -536,7 +536,7 @@ def test_a_total_that_does_not_come_out_makes_the_day_be_read_again(university, 
 def test_equal_rows_of_the_lists_own_are_kept_once_two_readings_found_the_same(university, server):
     asked = source(university, server, paging=PAGE, total_header="X-Total")
     server.answer = by_page(people("1", "2"), people("3", "1"), X_Total="4")
-    assert "3 of 4 rows, and 1 that stood" in error_of(asked, SourceUnavailableError)
+    assert "3 of 4 rows, and 1 repeated" in error_of(asked, SourceUnavailableError)
     assert ids(asked) == ["1", "2", "3", "1"]
     assert ids(asked) == ["1", "2", "3", "1"]
 
@@ -619,7 +619,7 @@ def test_a_pause_that_is_too_long_is_told_at_once(university, server, text):
     server.replies(as_json({}, 429, Retry_After=text))
     words = error_of(source(university, server), SourceError)
     assert "asks to wait" in words
-    assert "more than 300" in words
+    assert "more than the 300 s" in words
     assert len(server.calls) == 1
 
 
@@ -646,7 +646,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(university, server, broken
     asked = source(university, server)
     assert ids(asked) == ["1"]
     server.replies(broken)
-    assert "broke off" in error_of(asked, SourceUnavailableError)
+    assert "stopped in the middle" in error_of(asked, SourceUnavailableError)
 
 
 def test_csv_that_breaks_off_between_two_lines_is_no_shorter_list(university, server):
@@ -682,7 +682,7 @@ def test_a_certificate_must_be_trusted(university, server, tmp_path, monkeypatch
     server.replies(as_json(people("1")))
     url = server.url.replace("http:", "https:")
     asked = source(university, server, url=f"{url}/students", auth={"bearer": "${SIS_TOKEN}"})
-    assert "certificate of the server is not trusted" in error_of(asked, SourceError)
+    assert "the server's certificate is not trusted" in error_of(asked, SourceError)
     assert server.calls == []
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     assert ids(asked) == ["1"]
@@ -713,7 +713,7 @@ def test_an_answer_that_drips_for_ever_is_unavailable(university, server):
 
 def test_a_request_that_cannot_be_made_is_told(university, server):
     words = error_of(source(university, server, headers={"": "${SIS_TOKEN}"}), SourceError)
-    assert "cannot be asked (InvalidHeader)" in words
+    assert "cannot be requested (InvalidHeader)" in words
     assert server.calls == []
 
 
@@ -773,7 +773,7 @@ def test_the_same_server_is_the_same_host_and_port_with_tls_or_as_before(there, 
 
 def test_redirects_without_end_are_told(university, server):
     server.answer = lambda call: as_json({}, 302, Location=call.target)
-    assert "redirects without end" in error_of(source(university, server), SourceError)
+    assert "redirects endlessly" in error_of(source(university, server), SourceError)
 
 
 # --- what answers hold
@@ -807,7 +807,7 @@ def test_a_column_that_no_row_has_is_told_with_those_that_there_are(university, 
     row = {"student": {"id": "1", "level": MARKER}, "study": {"main": {"name": "x"}}}
     server.answer = by_page([row])
     words = error_of(source(university, server, paging=PAGE), SourceError)
-    assert "no column student.levl; near it is student.level" in words
+    assert "no column student.levl, but student.level" in words
     assert "(it has student.id, student.level, study.main.name)" in words
     assert "columns.level" in words
 
@@ -853,7 +853,7 @@ def test_what_is_nested_too_deep_for_a_name_is_passed_over(university, server):
     [
         ([MARKER], "column student_id holds a list or an object"),
         ({"name": MARKER}, "column student_id holds a list or an object"),
-        ("\ud800" + MARKER, "column student_id holds text that is no Unicode"),
+        ("\ud800" + MARKER, "column student_id holds text that is not Unicode"),
         ("\x00" + MARKER, "NUL bytes"),
         (MARKER * 10_000, "a value of more than 64 kB"),
     ],
@@ -876,12 +876,12 @@ LOGIN = b"\xef\xbb\xbf\n <!DOCTYPE html><form>" + MARKER.encode()
 @pytest.mark.parametrize(
     ("body", "keys", "words"),
     [
-        (LOGIN, {}, "a web page, perhaps to log in, where JSON should be"),
-        (LOGIN, {"format": "csv"}, "a web page, perhaps to log in, where CSV should be"),
+        (LOGIN, {}, "a web page instead of JSON"),
+        (LOGIN, {"format": "csv"}, "a web page instead of CSV"),
         (b"", {}, "not JSON"),
         (csv_text(people("1")).encode(), {}, "not JSON"),
         (json.dumps(people("1")).encode()[:-1], {}, "not JSON"),
-        (f'["{MARKER} \xe9"]'.encode("latin-1"), {}, "not JSON (in UTF-8)"),
+        (f'["{MARKER} \xe9"]'.encode("latin-1"), {}, "not JSON in UTF-8"),
         (json.dumps([MARKER]).encode(), {}, "gives no list of objects as its answer"),
         (json.dumps([person("1"), None]).encode(), {}, "gives no list of objects"),
         (json.dumps({"error": MARKER}).encode(), {}, "gives no list of objects as its answer"),
@@ -918,13 +918,13 @@ def test_a_term_that_is_not_there_after_one_that_is_makes_the_day_unreadable(uni
     server.replies(as_json(people("1")), as_json({}, 404))
     asked = source(university, server, params={"t": "{term}", "day": "{date}"})
     words = error_of(asked, SnapshotUnreadableError, dt.date(2024, 12, 1))
-    assert "The terms before it are there" in words
+    assert "The terms before it exist" in words
 
 
 def test_404_for_a_cursor_is_no_end_of_the_list(university, server):
     server.replies(as_json({"rows": people("1"), "meta": {"next": "a"}}), as_json({}, 404))
     asked = source(university, server, paging=CURSOR, rows="rows")
-    assert "a page that it had named" in error_of(asked, SnapshotUnreadableError)
+    assert "a page that it had announced" in error_of(asked, SnapshotUnreadableError)
 
 
 @pytest.mark.parametrize("status", [304, 400, 405, 410, 422])
@@ -1028,7 +1028,7 @@ def test_a_look_asks_for_the_first_page_only(
 ):
     university.change(columns={"student_id": "ID"}, dimensions=[])
     server.replies(reply)
-    found = source(university, server, **keys).look(DATE)
+    found = source(university, server, **keys).probe(DATE)
     assert (found.columns, found.rows, found.is_all) == (columns, rows, is_all)
     assert found.where == f"GET {server.url}/students"
     assert len(server.calls) == 1
@@ -1040,15 +1040,15 @@ def test_a_look_asks_for_the_first_page_only(
 def test_a_look_misses_a_mapped_column(university, server, keys, reply):
     server.replies(reply)
     with pytest.raises(EnrollmentError, match="has no column student_id"):
-        source(university, server, **keys).look(DATE)
+        source(university, server, **keys).probe(DATE)
 
 
 def test_a_look_at_one_of_several_terms_is_not_all(university, server):
     server.replies(as_json(people("1")))
     asked = source(university, server, params={"t": "{term}", "day": "{date}"})
-    assert not asked.look(dt.date(2024, 12, 1)).is_all
-    assert asked.look(DATE).is_all
-    assert asked.look(dt.date(2030, 1, 1)).rows == 1
+    assert not asked.probe(dt.date(2024, 12, 1)).is_all
+    assert asked.probe(DATE).is_all
+    assert asked.probe(dt.date(2030, 1, 1)).rows == 1
 
 
 # --- through the pipeline

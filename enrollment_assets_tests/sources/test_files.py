@@ -120,7 +120,7 @@ def test_a_missing_file_is_missing_and_a_header_alone_is_an_empty_snapshot(unive
 def test_a_missing_folder_is_the_sources_fault_and_not_the_days(university):
     source = write(university, ".csv", as_csv())
     university.snapshots.rename(university.folder / "moved")
-    with pytest.raises(SourceError, match=r"source.url: the folder .* is not there"):
+    with pytest.raises(SourceError, match=r"source.url: the folder .* does not exist"):
         read(source)
 
 
@@ -157,14 +157,18 @@ def one_secret_row(**changes):
             f'{HEADER}\n1,A,T,D,P,L,"E\n2,{SECRET},T,D,P,L,E\n'.encode(),
             "a quote that is never closed",
         ),
-        (".csv", as_csv().replace(b",", b";"), "separated by the sign ;"),
+        (".csv", as_csv().replace(b",", b";"), "separated by ;"),
         (".csv", b"\n" + as_csv(), "begins with an empty line"),
         (".parquet", as_parquet(ROWS * 999).replace(b"2024FA", b"\xff" * 6), "not UTF-8"),
-        (".csv.gz", gzip.compress(as_csv(ROWS * 500))[:-200], "not a whole gzip file"),
-        (".csv.gz", as_csv(one_secret_row()), "not what its ending says"),
-        (".parquet", as_csv(one_secret_row()), "not what its ending says"),
-        (".parquet", as_parquet(one_secret_row())[:-20], "cannot be read as what its ending says"),
-        (".xlsx", as_csv(one_secret_row()), "not what its ending says"),
+        (".csv.gz", gzip.compress(as_csv(ROWS * 500))[:-200], "not a complete gzip file"),
+        (".csv.gz", as_csv(one_secret_row()), "does not fit its extension"),
+        (".parquet", as_csv(one_secret_row()), "does not fit its extension"),
+        (
+            ".parquet",
+            as_parquet(one_secret_row())[:-20],
+            "cannot be read in the format of its extension",
+        ),
+        (".xlsx", as_csv(one_secret_row()), "does not fit its extension"),
         (".xlsx", b"PK\x03\x04" + b"0" * 500, "cannot be read as an Excel workbook"),
     ],
 )
@@ -190,9 +194,7 @@ def test_a_file_that_may_not_be_read_is_told_apart_from_one_that_is_not_there(un
         path.mkdir()  # root may read everything, but not a folder as a file
     else:
         path.chmod(0)
-    with pytest.raises(
-        SnapshotUnreadableError, match=r"s_20240903\.csv (is a folder|may not be read)"
-    ):
+    with pytest.raises(SnapshotUnreadableError, match=r"s_20240903\.csv(; grant| is a folder)"):
         read(source)
 
 
@@ -200,7 +202,7 @@ def test_an_address_of_an_unknown_kind_is_refused_and_variables_are_filled_in(
     university, monkeypatch
 ):
     university.change(source={"kind": "files", "url": "foo://x"})
-    with pytest.raises(SourceError, match="addresses of kind foo://"):
+    with pytest.raises(SourceError, match="foo:// addresses are not supported"):
         source_for(university.settings).check()
     university.change(source={"kind": "files", "url": "${EXTRACTS}"})
     with pytest.raises(ConfigurationError, match=r"source.url needs .* EXTRACTS"):

@@ -282,7 +282,7 @@ def test_remote_days_are_listed_looked_into_and_run(place):
     place.put("2024-99-99", b"of no day")
     source = source_for(place.university.settings)
     assert source.dates() == [day(DATE), day(NEXT)]
-    look = source.look(day(NEXT))
+    look = source.probe(day(NEXT))
     assert (look.rows, look.is_all, look.columns) == (4, True, HEADER.split(","))
     assert place.university.run(DATE, NEXT).success
     assert place.university.query(
@@ -317,7 +317,7 @@ def test_a_remote_folder_that_is_missing_is_told_apart_from_a_missing_file(place
     source = place.source(url=f"{place.url}/elsewhere")
     words = refusal(SourceError, lambda: read(source, day(DATE)))
     assert words.startswith("source.url: the folder ")
-    assert "/elsewhere is not there" in words
+    assert "/elsewhere does not exist" in words
     assert words == refusal(SourceError, source.dates)
 
 
@@ -326,7 +326,7 @@ def test_a_remote_file_that_is_damaged_is_told_without_what_is_in_it(place):
     row = (NOBODY, NOBODY, "2024FA", "Arts", "P", "1", "E")
     place.put(DATE, as_csv([row]) + f"1,{NOBODY}\n".encode())
     words = refusal(SnapshotUnreadableError, lambda: read(place.source(), day(DATE)))
-    assert "has 2 columns where the header has 7" in words
+    assert "has 2 columns, but the header has 7" in words
 
 
 @remote
@@ -438,7 +438,7 @@ def test_a_host_is_trusted_only_if_its_key_is_known(university, sshd, tmp_path, 
     (tmp_path / "another").write_text(sshd.host_line("stranger"))
     for known in (None, tmp_path / "empty", tmp_path / "another"):
         words = refusal(SourceError, lambda known=known: check(known))
-        assert "host key is not among the known ones" in words
+        assert "host key is unknown" in words
         assert "source.options.known_hosts" in words
     ours.write_text(sshd.host_line("host"))
     check()
@@ -486,8 +486,8 @@ def test_a_login_that_fails_is_told_without_its_secret(
 @pytest.mark.parametrize(
     ("sshd", "kind", "expected"),
     [
-        ("internal-sftp -P open", SnapshotUnreadableError, "s_20240903.csv may not be read"),
-        ("internal-sftp -P stat", SourceError, "may not be read by this user"),
+        ("internal-sftp -P open", SnapshotUnreadableError, "may not read s_20240903.csv"),
+        ("internal-sftp -P stat", SourceError, "This user may not read"),
         ("/bin/false", SourceUnavailableError, "could not be read"),
     ],
     indirect=["sshd"],
@@ -534,7 +534,7 @@ def test_a_bucket_that_is_not_there_is_the_addresss_fault(bucket):
     for url in ("s3://bucket-that-is-not-there", "s3://bucket-that-is-not-there/extracts"):
         source = bucket.source(url=url)
         words = refusal(SourceError, lambda source=source: read(source, day(DATE)))
-        assert f"source.url: the folder {url} is not there" in words
+        assert f"source.url: the folder {url} does not exist" in words
 
 
 @pytest.mark.parametrize("below", ["", "/extracts"])
@@ -638,11 +638,11 @@ AZURE = ("abfs://container/extracts", {"connection_string": "${CONNECTION}"})
     ("address", "status", "expected"),
     [
         (GOOGLE, 403, "correct user, key or password"),
-        (GOOGLE, 404, "is not there"),
+        (GOOGLE, 404, "does not exist"),
         (("gs://bucket/extracts", {"token": "${TOKEN_FILE}"}), 403, "with these source.options"),
         (AZURE, 401, "refused the login"),
         (AZURE, 403, "correct user, key or password"),
-        (AZURE, 404, "is not there"),
+        (AZURE, 404, "does not exist"),
         (
             ("abfs://container/x", {"connection_string": "${SOME_KEY}"}),
             403,
@@ -768,7 +768,7 @@ def test_a_file_that_is_being_written_is_read_when_it_is_whole(place, ending, pi
     with notes() as told, writer(place.path(DATE, ending), pieces, pause):
         found = read(source, day(DATE))
     assert names(found) == [row[1] for row in ROWS]
-    assert any("waiting 0.2 s to see whether it still grows" in note for note in told)
+    assert any("waiting 0.2 s to see whether it still changes" in note for note in told)
 
 
 @growing
@@ -790,7 +790,7 @@ def dated(path, seconds):
     ("ending", "content", "expected"),
     [
         (".csv", b"", "is empty (0 bytes)"),
-        (".parquet", PARQUET[:-30], "cannot be read as what its ending says"),
+        (".parquet", PARQUET[:-30], "cannot be read in the format of its extension"),
         (".xlsx", XLSX[:-3000], "cannot be read as an Excel workbook"),
     ],
 )

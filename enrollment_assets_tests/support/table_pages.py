@@ -13,9 +13,7 @@ from enrollment_assets.schema.table import OPERATIONS, Table
 from enrollment_assets_tests.conftest import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "tables.md"
-_BEGIN = (
-    "<!-- tables: written by `python -m enrollment_assets_tests.support.table_pages` -->\n\n"
-)
+_BEGIN = "<!-- tables: written by `python -m enrollment_assets_tests.support.table_pages` -->\n\n"
 _END = "<!-- end of tables -->\n"
 
 

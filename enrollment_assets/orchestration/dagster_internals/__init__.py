@@ -1,6 +1,6 @@
 """Dagster's private names, all that this project uses, in this room only.
 
-The version of Dagster is pinned for them. Tags are public text, and stand as strings in
+The version of Dagster is pinned for them. Tags are public text, and are strings in
 `pipeline/names.py`; a test compares those with Dagster's own. What the SQLite storage is built on is in
 `storage`, apart, since it loads SQLAlchemy.
 """

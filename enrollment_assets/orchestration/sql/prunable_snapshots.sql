@@ -1,8 +1,8 @@
--- Snapshots that are older than they have to be kept. Grain: one row per term and day.
+-- Snapshots that need not be kept any longer. Grain: one row per term and day.
 -- Binds: $cutoff (day). Each term keeps the latest accepted snapshot on or before the cutoff, as the
--- baseline of the first one after it; its census snapshot; and so always its newest one. What comes
--- before `kept_from` goes, but for the census. Of a term that is not configured any more nobody knows
--- the census: all of it stays.
+-- baseline of the first one after it; its census snapshot; and so always its newest one. Snapshots
+-- before `kept_from` are removed, except the census. A term that is no longer configured has no known
+-- census date: all of it is kept.
 WITH accepted AS (
     SELECT
         log.term,

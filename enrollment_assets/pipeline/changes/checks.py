@@ -13,7 +13,10 @@ from enrollment_assets.warehouse.connection import Warehouse
 
 ASSET = "student_changes"
 
-CHECKS = {"changes_reconcile": "Headcount = baseline's headcount + added - dropped, recounted."}
+CHECKS = {
+    "changes_reconcile": "The headcount equals the baseline's headcount plus added minus dropped "
+    "students, recounted from the rows."
+}
 
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:

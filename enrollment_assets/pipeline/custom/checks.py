@@ -1,4 +1,4 @@
-"""Checks on metrics that people add: their keys, and the conditions that they name."""
+"""Checks on custom metrics: their keys, and the conditions they name."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 
 
 def findings(metric: Metric, counts: Counts) -> list[Finding]:
-    """What the counts of one day say: of the key, and of each condition."""
+    """The findings of one day: on the key, and on each condition."""
     key = {"rows": counts.rows, "without_key": counts.without_key, "repeated": counts.repeated}
     is_unique = not (counts.without_key or counts.repeated)
     return [
@@ -34,8 +34,8 @@ def findings(metric: Metric, counts: Counts) -> list[Finding]:
 
 def _checks(settings: Settings, metric: Metric) -> dg.AssetChecksDefinition:
     descriptions = {
-        metric.key_check: f"No two rows share {', '.join(metric.key)}, and none lacks one of them.",
-        **{name: f"Every row: {condition}" for name, condition in metric.checks.items()},
+        metric.key_check: f"{', '.join(metric.key)} identify each row and are never empty.",
+        **{name: f"Every row meets: {condition}" for name, condition in metric.checks.items()},
     }
 
     @dg.multi_asset_check(

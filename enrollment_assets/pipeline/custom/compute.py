@@ -1,4 +1,4 @@
-"""Computes custom metrics, days whole or not at all, and counts what their checks ask for."""
+"""Computes custom metrics, each day completely or not at all, and counts for their checks."""
 
 import datetime as dt
 import traceback
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _FRAME_ROWS = 150_000
 _FRAME_DAYS = 366
 
-# No column of a metric can be called so.
+# No column of a metric can have this name.
 _COMPUTED_FOR = "computed for"
 
 
@@ -46,13 +46,13 @@ def write_metric(
     run_id: str,
     advance: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Replace consecutive days of a metric's table by what it gives for them.
+    """Replace consecutive days of a metric's table by its rows for them.
 
-    Days whose snapshots were pruned stay as they are, if the metric reads snapshots. `advance` hears
-    how many days each chunk had, once it is committed.
+    Days whose snapshots were pruned are kept as they are, if the metric reads snapshots. `advance` gets
+    the number of days of each chunk once it is committed.
 
     Raises:
-        WarehouseError: if a chunk cannot be computed; earlier chunks stand, this one is as it was.
+        WarehouseError: if a chunk cannot be computed; earlier chunks are stored, this one is unchanged.
     """
     keep_frozen = metric.table.reads_snapshots and any_frozen(connection)
     for chunk in _chunks(metric, days, connection):
@@ -93,15 +93,15 @@ def _compute(
             f"CREATE OR REPLACE TEMP TABLE computed AS {metric.text}",
             {name: values[name] for name in metric.binds},
         )
-        found = connection.execute("SELECT * FROM computed LIMIT 0").description or []
-        check_columns(metric.table, [column[0] for column in found])
+        columns = connection.execute("SELECT * FROM computed LIMIT 0").description or []
+        check_columns(metric.table, [column[0] for column in columns])
     elif isinstance(metric, CustomMetric):
         frames = _frames(connection, settings, metric, days)
         parts = []
         for day in days:
             try:
                 rows = _rows_of(settings, metric, frames, day)
-            except Exception as error:  # noqa: BLE001 - whatever somebody's code does
+            except Exception as error:  # noqa: BLE001 - custom code may raise anything
                 raise WarehouseError(_without_values(metric, day, error)) from None
             parts.append(_checked(metric, day, rows))
         _store(connection, metric, [part for part in parts if not part.empty])
@@ -113,28 +113,28 @@ def _frames(
     metric: CustomMetric,
     days: Sequence[dt.date],
 ) -> dict[str, "pd.DataFrame"]:
-    """What the metric depends on, from its lookback before the first day to the last, by day."""
+    """The metric's inputs, from its lookback before the first day to the last, by name."""
     declared = tables(settings)
-    found = {}
+    frames = {}
     for name in metric.depends_on:
         column = declared[name].date_column if name in declared else None
         query, binds = f"SELECT * FROM {SCHEMA}.{name}", []
         if column:
             query += f" WHERE {column} BETWEEN ? AND ? ORDER BY {column}"
             binds = [days[0] - dt.timedelta(metric.lookback_days), days[-1]]
-        found[name] = connection.execute(query, binds).df()
-    return found
+        frames[name] = connection.execute(query, binds).df()
+    return frames
 
 
 def _rows_of(
     settings: Settings, metric: CustomMetric, frames: Mapping[str, "pd.DataFrame"], day: dt.date
 ) -> Any:
-    """What the metric gives for a day, computed from what is known as of it."""
+    """The metric's rows for a day, computed from what was known on that day."""
     import pandas as pd
 
     declared = tables(settings)
     first, last = pd.Timestamp(day - dt.timedelta(metric.lookback_days)), pd.Timestamp(day)
-    # With copies on write, what is changed inside is not changed for the days that follow.
+    # With copy-on-write, changes inside the metric do not reach the days that follow.
     with pd.option_context("mode.copy_on_write", True):
         known = {}
         for name, frame in frames.items():
@@ -148,13 +148,13 @@ def _rows_of(
 
 
 def _checked(metric: CustomMetric, day: dt.date, rows: Any) -> "pd.DataFrame":
-    """The rows of a day, which they carry in `date` where they have no such column."""
+    """The rows of a day, with the day in `date` where they have no such column."""
     import pandas as pd
 
     if not isinstance(rows, pd.DataFrame):
         raise WarehouseError(
-            f"Computing {metric.name} for {day}: compute must give a pandas.DataFrame (found a "
-            f"{type(rows).__name__}); nothing was changed."
+            f"Computing {metric.name} for {day}: compute must return a pandas.DataFrame, not a "
+            f"{type(rows).__name__}; nothing was changed."
         )
     if rows.empty:
         return rows
@@ -173,7 +173,7 @@ def _store(
     relation = f"{metric.table.relation} LIMIT 0"
     if parts:
         with warnings.catch_warnings():
-            # Of columns that are empty on some days: their types are the declared ones in the end.
+            # Raised for columns that are empty on some days; they get their declared types anyway.
             warnings.simplefilter("ignore", FutureWarning)
             rows = pd.concat(parts, ignore_index=True)
         relation = "rows_of_days"
@@ -184,8 +184,8 @@ def _store(
         ).fetchall()[0][0]
         if others:
             raise WarehouseError(
-                f"Writing {metric.name}: {others} rows have another date than the day that they were "
-                "computed for; nothing was changed."
+                f"Writing {metric.name}: {others:,} rows have a date other than the day they were "
+                "computed for; nothing was changed. Correct the column date."
             )
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE computed AS SELECT {casts(metric.table)} FROM {relation}"
@@ -195,33 +195,33 @@ def _store(
 
 
 def _without_values(metric: CustomMetric, day: dt.date, error: Exception) -> str:
-    """What went wrong and where, without the message, for Dagster writes it into its event log."""
+    """What went wrong and where, without the message: Dagster writes it into its event log."""
     stack = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in stack if frame.filename == metric.written_at[0]]
     frame = (own or stack)[-1]
     return (
         f"Computing {metric.name} for {day}: {type(error).__name__} in {frame.filename}, line "
-        f"{frame.lineno}; nothing was changed. The message is not shown, since it may hold a student's "
-        f"data; `enrollment metric {metric.name} --date {day}` shows it."
+        f"{frame.lineno}; nothing was changed. The message may hold a student's data and is not shown; "
+        f"`enrollment metric {metric.name} --date {day}` shows it."
     )
 
 
 def preview(settings: Settings, name: str, day: dt.date) -> "pd.DataFrame":
     """The rows that a metric gives for a day, from the warehouse as it is; nothing is written.
 
-    Errors come as they are, with whatever values they quote: for the eyes of whoever writes a metric.
+    Errors are shown unchanged, with any values they quote: they are for the author of the metric.
 
     Raises:
         ConfigurationError: if there is no such metric, or no warehouse yet.
     """
     metrics = custom_metrics(settings)
     if name not in metrics:
-        raise ConfigurationError(f"{name} is no custom metric{did_you_mean(name, metrics)}.")
+        raise ConfigurationError(f"{name} is not a custom metric{did_you_mean(name, metrics)}.")
     metric = metrics[name]
     with Warehouse(settings).read() as connection:
         if connection is None:
             raise ConfigurationError(
-                f"{settings.warehouse_path} is not there yet; run a backfill first."
+                f"{settings.warehouse_path} does not exist yet; run a backfill first."
             )
         if isinstance(metric, CustomMetric):
             rows = _rows_of(settings, metric, _frames(connection, settings, metric, [day]), day)
@@ -243,7 +243,7 @@ class Counts:
 def check_counts(
     connection: duckdb.DuckDBPyConnection, metric: Metric, days: Sequence[dt.date]
 ) -> dict[dt.date, Counts]:
-    """What the metric's checks ask for, for each of consecutive days."""
+    """The counts for the metric's checks, for each of consecutive days."""
     key = [f'"{column}"' for column in metric.key]
     counts = [
         "count(*)",
@@ -260,9 +260,9 @@ def check_counts(
             "WHERE date BETWEEN ? AND ? GROUP BY date",
             [days[0], days[-1]],
         ).fetchall()
-    found = {
+    counts_by_day = {
         day: Counts(total, without_key, repeated, dict(zip(metric.checks, failing, strict=True)))
         for day, total, without_key, repeated, *failing in rows
     }
     nothing = Counts(0, 0, 0, dict.fromkeys(metric.checks, 0))
-    return {day: found.get(day, nothing) for day in days}
+    return {day: counts_by_day.get(day, nothing) for day in days}

@@ -1,1 +1,1 @@
-"""Stage one: the day's snapshot as the source gave it, judged and stored."""
+"""Stage one: loads the day's snapshot from the source, judges it and stores it."""

@@ -1,4 +1,4 @@
-"""Stage one: the day's snapshot as the source gave it, and the log of what stands."""
+"""Stage one: the day's snapshot as the source gave it, and the log of verdicts."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from enrollment_assets.schema.catalog import tables
 
 
 class IntakeConfig(dg.Config):
-    """Nothing for a run that reads the source; for a decision about the day: what, why and by whom."""
+    """Empty for a run that reads the source; for a person's decision: what, why and who."""
 
     decision: DecisionKind | None = None
     term: str | None = None
@@ -26,13 +26,14 @@ class IntakeConfig(dg.Config):
         """The decision, if there is one.
 
         Raises:
-            ConfigurationError: if it says not why, or by whom.
+            ConfigurationError: if it lacks the reason or the name.
         """
         if self.decision is None:
             return None
         if not (self.reason.strip() and self.by.strip()):
             raise ConfigurationError(
-                f"To {self.decision} a snapshot, say why (reason) and who decides (by); both are kept."
+                f"To {self.decision} a snapshot, say why (reason) and who decides (by); both are "
+                "recorded."
             )
         return Decision(self.decision, self.by.strip(), self.reason.strip(), self.term)
 
@@ -43,7 +44,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     snapshots, log = declared["enrollment_snapshots"], declared["snapshot_log"]
 
     @dg.multi_asset(
-        name="take_in_snapshots",
+        name="load_snapshots",
         outs={
             snapshots.name: dg.AssetOut(
                 dagster_type=SnapshotIntake,
@@ -70,10 +71,10 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         required_resource_keys={"source"},
         pool=POOL,
     )
-    def take_in_snapshots(
+    def load_snapshots(
         context: dg.AssetExecutionContext, config: IntakeConfig
     ) -> Iterator[dg.Output[object]]:
-        """Reads each day from the source and stores it, with its log, in one transaction."""
+        """Loads each day from the source and stores it with its log in one transaction."""
         decision = config.as_decision()
         intake = SnapshotIntake(
             context.resources.source,
@@ -89,4 +90,4 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 context.log.warning("%s: %s. %s", day.date, day.status, day.reasons)
         yield dg.Output(None, log.name)
 
-    return [take_in_snapshots]
+    return [load_snapshots]

@@ -1,4 +1,4 @@
-"""Checks on the day's snapshot, all from the figures that were taken when it was read."""
+"""Checks on the day's snapshot, all from the figures recorded when it was read."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,13 @@ from enrollment_assets.warehouse.connection import Warehouse
 ASSET = "enrollment_snapshots"
 
 CHECKS = {
-    "snapshot_present": "Every open term has an accepted snapshot, where one is expected.",
-    "duplicate_student_ids": "Repeated keys stay under quality.max_duplicate_rate.",
-    "missing_required_fields": "Empty ids and dimensions stay under quality.max_missing_rate.",
-    "invalid_data_formats": "Ids, statuses and terms are of the configured form.",
-    "enrollment_count_validation": "No headcount jumps beyond the bounds under quality.",
-    "snapshot_differs": "A business day is not the last one once more, where they usually differ.",
+    "snapshot_present": "Every open term has an accepted snapshot where one is expected.",
+    "duplicate_student_ids": "The share of duplicate rows stays within quality.max_duplicate_rate.",
+    "missing_required_fields": "The shares of rows without a student ID, or with an empty "
+    "dimension, stay within quality.max_missing_rate.",
+    "invalid_data_formats": "Student IDs, statuses and terms are as configured.",
+    "enrollment_count_validation": "Headcounts change no more than the bounds under quality allow.",
+    "snapshot_differs": "The snapshot of a business day differs from the last one, if it usually does.",
 }
 
 

@@ -17,7 +17,7 @@ from enrollment_assets.pipeline.findings import Facts, Finding
 class Baseline:
     """The latest earlier accepted snapshot of a term; `retained` of its students are in the new one.
 
-    `retained` is None where it was not counted, since the baseline is under `quality.reject_floor`.
+    `retained` is None where it was not counted, because the baseline is under `quality.reject_floor`.
     """
 
     date: dt.date
@@ -25,50 +25,50 @@ class Baseline:
     retained: int | None = None
 
 
-def why_refused(
+def why_rejected(
     facts: Mapping[str, int], baseline: Baseline | None, quality: Quality, *, is_empty: bool
 ) -> str | None:
-    """The reason why an open term's rows must not become history, or None.
+    """The reason why an open term's rows must be rejected, or None.
 
-    Until its first student registers, an open term may be absent beside others; `is_empty` says that
-    the whole snapshot would be empty.
+    Until its first student registers, an open term may have no rows while others have some; `is_empty`
+    says that the whole snapshot would be empty.
     """
     if not facts["student_count"]:
         if facts["row_count"]:
-            return f"none of the {facts['row_count']} rows counts as enrolled"
-        stood = baseline is not None and baseline.student_count > 0
-        if stood or (is_empty and baseline is None):
-            return "the snapshot has no row of this term, which is open"
+            return f"none of the {facts['row_count']:,} rows counts as enrolled"
+        had_students = baseline is not None and baseline.student_count > 0
+        if had_students or (is_empty and baseline is None):
+            return "the term is open, but the snapshot has no rows for it"
         return None
-    reason = _why_rates_refuse(facts, quality)
+    reason = _rejected_by_rates(facts, quality)
     if reason is None and baseline and baseline.student_count >= max(quality.reject_floor, 1):
-        reason = _why_headcount_refuses(facts["student_count"], baseline, quality)
+        reason = _rejected_by_headcount(facts["student_count"], baseline, quality)
     return reason
 
 
-def _why_rates_refuse(facts: Mapping[str, int], quality: Quality) -> str | None:
+def _rejected_by_rates(facts: Mapping[str, int], quality: Quality) -> str | None:
     rows = facts["row_count"]
     for count, what, allowed, key in (
-        (facts["duplicate_count"], "repeat a key", quality.max_duplicate_rate, "duplicate"),
-        (facts["missing_count"], "have no id", quality.max_missing_rate, "missing"),
+        (facts["duplicate_count"], "are duplicates", quality.max_duplicate_rate, "duplicate"),
+        (facts["missing_count"], "have no student ID", quality.max_missing_rate, "missing"),
     ):
         if count / rows > allowed:
-            found = f"{count} of {rows} rows ({count / rows:.1%}) {what}"
-            return f"{found}; quality.max_{key}_rate is {allowed}"
+            problem = f"{count:,} of {rows:,} rows ({count / rows:.1%}) {what}"
+            return f"{problem}; quality.max_{key}_rate is {allowed}"
     return None
 
 
-def _why_headcount_refuses(students: int, baseline: Baseline, quality: Quality) -> str | None:
+def _rejected_by_headcount(students: int, baseline: Baseline, quality: Quality) -> str | None:
     before = baseline.student_count
-    found = f"{students} students after {before} on {baseline.date} ({students / before:.1%})"
+    change = f"{students:,} students, {students / before:.1%} of the {before:,} on {baseline.date}"
     if students / before < quality.reject_below_share:
-        return f"{found}; quality.reject_below_share is {quality.reject_below_share}"
+        return f"{change}; quality.reject_below_share is {quality.reject_below_share}"
     if students / before > quality.reject_above_share:
-        return f"{found}; quality.reject_above_share is {quality.reject_above_share}"
+        return f"{change}; quality.reject_above_share is {quality.reject_above_share}"
     if baseline.retained is not None and baseline.retained / before < quality.reject_below_share:
         return (
-            f"only {baseline.retained} of the {before} students of {baseline.date} are in it "
-            f"({baseline.retained / before:.1%}): the ids may be other ones; "
+            f"only {baseline.retained:,} of the {before:,} students of {baseline.date} "
+            f"({baseline.retained / before:.1%}) are in it, so the student IDs may have changed; "
             f"quality.reject_below_share is {quality.reject_below_share}"
         )
     return None
@@ -79,7 +79,7 @@ def _per_term(facts: Sequence[Facts], column: str) -> dict[str, Any]:
 
 
 def _undecided(facts: Sequence[Facts]) -> list[Facts]:
-    """What rules judge: a snapshot that a person took in or threw out is past them."""
+    """The snapshots that rules judge: those that a person accepted or rejected are exempt."""
     return [row for row in facts if row["decided_by"] is None]
 
 
@@ -87,8 +87,8 @@ def _decisions(facts: Sequence[Facts]) -> dict[str, Any]:
     return {f"decision_{row['term']}": row["reasons"] for row in facts if row["decided_by"]}
 
 
-def _stands(facts: Sequence[Facts]) -> bool:
-    """Whether bad rows are in the tables: what was refused is only worth a warning."""
+def _any_accepted(facts: Sequence[Facts]) -> bool:
+    """Whether bad rows are in the tables: rejected ones are only worth a warning."""
     return any(row["status"] == "accepted" for row in _undecided(facts))
 
 
@@ -109,7 +109,7 @@ def snapshot_present(facts: Sequence[Facts], why_not_expected: str | None) -> Fi
 
 
 def duplicate_student_ids(facts: Sequence[Facts], quality: Quality) -> Finding:
-    """Repeated keys stay under `quality.max_duplicate_rate`; one row of each is kept anyway."""
+    """Duplicate rows are within `quality.max_duplicate_rate`; one of each is kept anyway."""
     rates = {
         row["term"]: _rate(row["duplicate_count"], row["row_count"])
         for row in _undecided(facts)
@@ -122,11 +122,11 @@ def duplicate_student_ids(facts: Sequence[Facts], quality: Quality) -> Finding:
         "max_duplicate_rate": quality.max_duplicate_rate,
         **_decisions(facts),
     }
-    return Finding("duplicate_student_ids", passed, is_error=_stands(facts), figures=figures)
+    return Finding("duplicate_student_ids", passed, is_error=_any_accepted(facts), figures=figures)
 
 
 def missing_required_fields(facts: Sequence[Facts], quality: Quality) -> Finding:
-    """Rows without an id, or without a value in some dimension, stay under the allowed rate."""
+    """The shares of rows without an id, or with an empty dimension, are within the allowed rate."""
     known = [row for row in _undecided(facts) if row["term"] is not None]
     no_id = max((_rate(row["missing_count"], row["row_count"]) for row in known), default=0.0)
     blank = max((_rate(row["blank_count"], row["row_count"]) for row in known), default=0.0)
@@ -140,7 +140,7 @@ def missing_required_fields(facts: Sequence[Facts], quality: Quality) -> Finding
     return Finding(
         "missing_required_fields",
         max(no_id, blank) <= quality.max_missing_rate,
-        is_error=no_id > quality.max_missing_rate and _stands(facts),
+        is_error=no_id > quality.max_missing_rate and _any_accepted(facts),
         figures=figures,
     )
 
@@ -166,18 +166,18 @@ def invalid_data_formats(facts: Sequence[Facts], quality: Quality) -> Finding:
 
 
 def snapshot_differs(facts: Sequence[Facts]) -> Finding:
-    """The extract is not the one of the last business day, where business days usually differ."""
-    standing = [row for row in facts if row["status"] == "accepted"]
-    is_same = bool(standing) and all(row["is_unchanged"] for row in standing)
-    usually_differs = any(row["usually_differs"] for row in standing)
-    figures = {"unchanged_terms": ", ".join(row["term"] for row in standing)} if is_same else {}
+    """The extract differs from the last business day's, where business days usually differ."""
+    accepted = [row for row in facts if row["status"] == "accepted"]
+    is_same = bool(accepted) and all(row["is_unchanged"] for row in accepted)
+    usually_differs = any(row["usually_differs"] for row in accepted)
+    figures = {"unchanged_terms": ", ".join(row["term"] for row in accepted)} if is_same else {}
     return Finding("snapshot_differs", not (is_same and usually_differs), figures=figures)
 
 
 def enrollment_count_validation(
     facts: Sequence[Facts], quality: Quality, terms: Mapping[str, Term]
 ) -> Finding:
-    """No headcount jumps since its baseline by more than a day, or the days between, explain.
+    """No headcount changes more since its baseline than the days between allow.
 
     Until a term starts it fills up: growth is then bounded by `max_enrollment_change` alone.
     """
@@ -188,7 +188,7 @@ def enrollment_count_validation(
             continue
         change = row["student_count"] - row["baseline_count"]
         days = (row["snapshot_date"] - row["baseline_date"]).days
-        # Few students jump by large shares: below the floor a share says nothing.
+        # Small headcounts change by large shares: below the floor a share means nothing.
         bound = max(days * quality.max_change_share * row["baseline_count"], quality.reject_floor)
         low, high = quality.min_enrollment_change, quality.max_enrollment_change
         fills_up = row["snapshot_date"] < terms[row["term"]].starts
@@ -202,7 +202,7 @@ def enrollment_count_validation(
         figures |= {
             f"change_{term}": change,
             f"bound_{term}": round(bound),
-            f"baseline_{term}": f"{row['baseline_count']} on {row['baseline_date']}",
+            f"baseline_{term}": f"{row['baseline_count']:,} on {row['baseline_date']}",
         }
     return Finding("enrollment_count_validation", passed, figures=figures)
 

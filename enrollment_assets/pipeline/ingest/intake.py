@@ -1,7 +1,7 @@
-"""Takes days from the source into the warehouse: stage, judge, keep what is refused, store, log.
+"""Loads days from the source into the warehouse: stage, judge, quarantine, store, log.
 
-A batch of days is stored in one transaction: a day is in the warehouse with its log, or neither.
-What a person decides about a day goes the same way.
+A batch of days is stored in one transaction: a day is in the warehouse with its log, or not at all.
+A person's decision about a day is stored the same way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from enrollment_assets.pipeline.ingest.quarantine import (
     QuarantineSource,
     keep_rows,
     read_reasons,
-    refused_name,
+    rejected_name,
 )
 from enrollment_assets.pipeline.ingest.staging import Staging, check_patterns
 from enrollment_assets.pipeline.ingest.verdicts import (
@@ -55,14 +55,14 @@ def store_days(
     run_id: str,
     on_day: Callable[[DayResult], None] = lambda _: None,
 ) -> list[DayResult]:
-    """Read these days, in order, and store what may stand.
+    """Read these days, in order, and store what is accepted.
 
-    A day that is missing, refused or cannot be read is marked and gone over, unless accepted rows of
-    it stand already: these stay. `on_day` hears of each day once it is in the warehouse.
+    A day that is missing, rejected or unreadable is logged and skipped; if it was accepted before, its
+    accepted rows are kept. `on_day` is called with each day once it is in the warehouse.
 
     Raises:
         SourceError: if no day can be read at all, or the source does not answer.
-        WarehouseError: if a batch cannot be written; earlier batches stand, this one is not there.
+        WarehouseError: if a batch cannot be written; earlier batches are stored, this one is not.
     """
     source.check()
     check_patterns(connection, settings)
@@ -86,28 +86,28 @@ def decide(
     *,
     run_id: str,
 ) -> DayResult:
-    """Take in the refused rows of a day that are kept, or throw out those that stand.
+    """Accept the rejected rows of a day, reject its accepted ones, or trim it.
 
     Raises:
-        SnapshotMissingError: if there is nothing to take in, or to throw out.
-        WarehouseError: if the day is older than what was pruned, or cannot be written.
+        SnapshotMissingError: if there is nothing to accept or to reject.
+        WarehouseError: if the day is final since older snapshots were pruned, or cannot be written.
     """
     store = _Store(connection, settings, run_id)
     if decision.kind is DecisionKind.reject:
-        return store.throw_out(date, decision)
+        return store.reject(date, decision)
     if decision.kind is DecisionKind.trim:
         return store.trim(date, decision)
     source = QuarantineSource(settings, decision.term)
-    terms = store.refused_last(date, source.terms(date))
+    terms = store.last_rejected(date, source.terms(date))
     store.refuse_frozen(date, terms)
     check_patterns(connection, settings)
-    # Staging forgets a batch when it is asked for the next: the day is written before that.
+    # Staging discards a batch when the next one is requested: the day is written before that.
     batches = Staging(connection, settings).stage(source, [date])
     (day,) = next(batches)
     facts = store.facts().get(date, {})
-    words = f"accepted by {decision.by}: {decision.reason}"
+    reasons = f"accepted by {decision.by}: {decision.reason}"
     day.terms = [
-        TermResult(term, ACCEPTED, words, _acceptable(settings, date, term, facts), decision.by)
+        TermResult(term, ACCEPTED, reasons, _acceptable(settings, date, term, facts), decision.by)
         for term in terms
     ]
     store.write([day])
@@ -120,23 +120,23 @@ def _acceptable(
     term: str,
     facts: Mapping[str | None, dict[str, int]],
 ) -> dict[str, int]:
-    """The figures of a term's kept rows, if they can stand.
+    """The figures of a term's quarantined rows, if they can be accepted.
 
     Raises:
         ConfigurationError: if the term is not open on the day, or none of its rows counts.
     """
     if not settings.term(term).is_open(date):
         raise ConfigurationError(
-            f"{term} is not open on {date} by its dates in {settings.path}; edit them first."
+            f"{term} is not open on {date} by its dates in {settings.path}; correct these first."
         )
-    found = facts.get(term, dict.fromkeys(FACTS, 0))
-    kept = read_reasons(settings, date).get(refused_name(term), {}).get("rows", 0)
-    if kept and not found["student_count"]:
+    figures = facts.get(term, dict.fromkeys(FACTS, 0))
+    kept = read_reasons(settings, date).get(rejected_name(term), {}).get("rows", 0)
+    if kept and not figures["student_count"]:
         raise ConfigurationError(
-            f"None of the {kept} kept rows of {term} on {date} counts as enrolled by {settings.path}: "
-            "see statuses and exclude there."
+            f"None of the {kept:,} quarantined rows of {term} on {date} counts as enrolled; correct "
+            f"statuses or exclude in {settings.path}."
         )
-    return found
+    return figures
 
 
 class _Store:
@@ -158,14 +158,14 @@ class _Store:
             ).fetchall()
 
     def facts(self) -> dict[dt.date, dict[str | None, dict[str, int]]]:
-        """What the staging table holds, by day and term."""
-        found: dict[dt.date, dict[str | None, dict[str, int]]] = {}
+        """The figures of the staged rows, by day and term."""
+        by_day: dict[dt.date, dict[str | None, dict[str, int]]] = {}
         for date, term, *numbers in self._rows("stage_facts"):
-            found.setdefault(date, {})[term] = dict(zip(FACTS, numbers, strict=True))
-        return found
+            by_day.setdefault(date, {})[term] = dict(zip(FACTS, numbers, strict=True))
+        return by_day
 
     def judge(self, batch: list[DayResult]) -> None:
-        """Decide, term by term, what may stand."""
+        """Decide, term by term, what is accepted."""
         facts = self.facts()
         judge = Judge(self._connection, self._settings, batch)
         for day in batch:
@@ -173,42 +173,39 @@ class _Store:
             judge.close(day)
 
     def _verdicts(
-        self, day: DayResult, found: dict[str | None, dict[str, int]], judge: Judge
+        self, day: DayResult, by_term: dict[str | None, dict[str, int]], judge: Judge
     ) -> list[TermResult]:
         open_terms = [term.code for term in self._settings.open_terms(day.date)]
-        if day.note and not found:
+        if day.note and not by_term:
             return []
         frozen = [code for code in open_terms if self._is_frozen(day.date, code)]
         if frozen:
-            # Its rows were pruned, and so were those that it would be compared with.
-            day.note = (
-                f"{day.date} is older than the snapshots that are kept: its figures are final"
-            )
+            # Its rows were pruned, and so were those it would be compared with.
+            day.note = f"snapshots of {day.date} were pruned, so its figures are final"
             open_terms = [code for code in open_terms if code not in frozen]
-            found = {code: facts for code, facts in found.items() if code not in frozen}
+            by_term = {code: facts for code, facts in by_term.items() if code not in frozen}
         if day.problem:
             status = REJECTED if day.origin else MISSING
             return [TermResult(code, status, day.problem) for code in open_terms]
         nothing = dict.fromkeys(FACTS, 0)
-        is_empty = not any(facts["student_count"] for facts in found.values())
+        is_empty = not any(facts["student_count"] for facts in by_term.values())
         results = []
         for code in open_terms:
-            result = judge.verdict(day.date, code, found.pop(code, nothing), is_empty=is_empty)
+            result = judge.verdict(day.date, code, by_term.pop(code, nothing), is_empty=is_empty)
             if result:
                 results.append(result)
-        if None in found:
-            count = found[None]["row_count"]
-            facts = found.pop(None)
-            results.append(
-                TermResult(None, REJECTED, f"{count} rows of terms not configured", facts)
-            )
-        return results + [TermResult(code, OUTSIDE, None, facts) for code, facts in found.items()]
+        if None in by_term:
+            count = by_term[None]["row_count"]
+            facts = by_term.pop(None)
+            reasons = f"{count:,} rows belong to terms that are not configured"
+            results.append(TermResult(None, REJECTED, reasons, facts))
+        return results + [TermResult(code, OUTSIDE, None, facts) for code, facts in by_term.items()]
 
     def _is_frozen(self, date: dt.date, term: str) -> bool:
         return term in self._frozen and date <= self._frozen[term]
 
     def refuse_frozen(self, date: dt.date, terms: Sequence[str]) -> None:
-        """Refuse to decide about a day that cannot be compared with its baseline any more.
+        """Refuse to decide about a day that can no longer be compared with its baseline.
 
         Raises:
             WarehouseError: with the term and the first day that can be decided about.
@@ -216,12 +213,12 @@ class _Store:
         for term in terms:
             if self._is_frozen(date, term):
                 raise WarehouseError(
-                    f"The snapshots of {term} before {self._frozen[term]} were pruned: the figures up "
-                    "to that day are final. Nothing was changed."
+                    f"The snapshots of {term} before {self._frozen[term]} were pruned, so the "
+                    "figures up to that day are final; nothing was changed."
                 )
 
-    def refused_last(self, date: dt.date, terms: Sequence[str]) -> list[str]:
-        """Those of the terms whose newest try was refused: what was overtaken since stays away.
+    def last_rejected(self, date: dt.date, terms: Sequence[str]) -> list[str]:
+        """The terms whose newest attempt was rejected; older rejections can no longer be accepted.
 
         Raises:
             SnapshotMissingError: if there is none.
@@ -235,40 +232,36 @@ class _Store:
             ).fetchall()
         if not rows:
             raise SnapshotMissingError(
-                f"What was refused of {date} was overtaken by a snapshot that was accepted since; "
-                "throw that one out first, if it is wrong."
+                f"{date} was accepted after that rejection; if the accepted snapshot is wrong, "
+                "reject it first."
             )
         return [term for (term,) in rows]
 
-    def throw_out(self, date: dt.date, decision: Decision) -> DayResult:
-        """Take accepted rows of a day out of the warehouse; they are kept in quarantine."""
-        standing = self._standing(date, decision.term, (ACCEPTED,))
-        if not standing:
+    def reject(self, date: dt.date, decision: Decision) -> DayResult:
+        """Move accepted rows of a day from the warehouse to quarantine."""
+        accepted = self._logged(date, decision.term, (ACCEPTED,))
+        if not accepted:
             of_term = f" of {decision.term}" if decision.term else ""
             raise SnapshotMissingError(
-                f"No accepted snapshot{of_term} stands on {date}: there is nothing to throw out; "
-                "`enrollment status` says which days stand."
+                f"{date} has no accepted snapshot{of_term} to reject; `enrollment status` shows the "
+                "accepted dates."
             )
-        self.refuse_frozen(date, [result.term for result in standing if result.term])
-        words = f"thrown out by {decision.by}: {decision.reason}"
-        return self._take_out(date, standing, REJECTED, words, decision.by)
+        self.refuse_frozen(date, [result.term for result in accepted if result.term])
+        reasons = f"rejected by {decision.by}: {decision.reason}"
+        return self._remove(date, accepted, REJECTED, reasons, decision.by)
 
     def trim(self, date: dt.date, decision: Decision) -> DayResult:
-        """Take what stands of a term out of a day on which it is not open, by its dates of today."""
+        """Remove a term from a day that is outside the term's dates of today."""
         term = decision.term
-        # What was pruned is final: later figures were derived from it and cannot be without it.
-        stays = term is not None and (
+        # What was pruned is final: later figures depend on it and could not be computed again.
+        is_kept = term is not None and (
             self._settings.term(term).is_open(date) or self._is_frozen(date, term)
         )
-        standing = (
-            [] if stays else self._standing(date, decision.term, (ACCEPTED, REJECTED, MISSING))
-        )
-        words = f"outside the dates of {decision.term} since they were edited: {decision.reason}"
-        return self._take_out(date, standing, OUTSIDE, words, decision.by)
+        logged = [] if is_kept else self._logged(date, decision.term, (ACCEPTED, REJECTED, MISSING))
+        reasons = f"outside the edited dates of {decision.term}: {decision.reason}"
+        return self._remove(date, logged, OUTSIDE, reasons, decision.by)
 
-    def _standing(
-        self, date: dt.date, term: str | None, statuses: Sequence[str]
-    ) -> list[TermResult]:
+    def _logged(self, date: dt.date, term: str | None, statuses: Sequence[str]) -> list[TermResult]:
         """The log's rows of a day, with their figures."""
         with plain_errors("Reading the log"):
             rows = self._connection.execute(
@@ -289,15 +282,15 @@ class _Store:
             for code, status, content_hash, *figures in rows
         ]
 
-    def _take_out(
-        self, date: dt.date, standing: Sequence[TermResult], status: str, words: str, by: str
+    def _remove(
+        self, date: dt.date, logged: Sequence[TermResult], status: str, reasons: str, by: str
     ) -> DayResult:
         day = DayResult(date, origin="the warehouse")
-        for result in standing:
+        for result in logged:
             had_rows = result.status == ACCEPTED
-            result.status, result.reasons, result.decided_by = status, words, by
+            result.status, result.reasons, result.decided_by = status, reasons, by
             if had_rows:
-                self._keep_refused(
+                self._keep_rejected(
                     day,
                     result,
                     "SELECT * FROM enrollment.enrollment_snapshots "
@@ -308,14 +301,14 @@ class _Store:
         return day
 
     def quarantine(self, batch: list[DayResult]) -> None:
-        """Keep, beside the warehouse, the rows that will not be stored, with the reasons.
+        """Keep the rows that will not be stored beside the warehouse, with the reasons.
 
-        Before they are judged in the warehouse: a kill between the two loses nothing.
+        This comes before the warehouse is written: a kill between the two loses nothing.
         """
         for day in batch:
             for result in day.terms:
                 if result.term and result.status == REJECTED and not day.problem:
-                    self._keep_refused(
+                    self._keep_rejected(
                         day,
                         result,
                         "SELECT * EXCLUDE (has_invalid_id, has_blank) FROM staged "
@@ -324,7 +317,7 @@ class _Store:
             strays = [r for r in day.terms if r.term is None or r.facts.get("missing_count")]
             if strays:
                 counts = [
-                    f"{r.facts['missing_count']} rows of {r.term} without an id"
+                    f"{r.facts['missing_count']:,} rows of {r.term} without a student ID"
                     if r.term
                     else r.reasons
                     for r in strays
@@ -340,13 +333,13 @@ class _Store:
                     self._about(day, None, "; ".join(filter(None, counts))),
                 )
 
-    def _keep_refused(self, day: DayResult, result: TermResult, query: str) -> None:
+    def _keep_rejected(self, day: DayResult, result: TermResult, query: str) -> None:
         if result.term:
             keep_rows(
                 self._connection,
                 self._settings,
                 day.date,
-                refused_name(result.term),
+                rejected_name(result.term),
                 query,
                 self._about(day, result.term, result.reasons),
             )
@@ -369,8 +362,8 @@ class _Store:
     def _write(self, batch: list[DayResult]) -> None:
         execute = self._connection.execute
         dedupe = any(r.facts.get("duplicate_count") for day in batch for r in day.terms)
-        # Accepted rows that stand already stay, whatever a new try brought; only a person throws
-        # them out.
+        # Rows that were accepted before are kept, whatever a new attempt brought; only a person
+        # removes them.
         replaced = "(verdicts.status = 'accepted' OR verdicts.decided_by IS NOT NULL)"
         execute(
             "DELETE FROM enrollment.enrollment_snapshots AS old USING verdicts "
@@ -431,10 +424,10 @@ class _Store:
 
 @dataclass(frozen=True)
 class SnapshotIntake:
-    """Days to take in from a source; `results` holds what became of each once it is stored.
+    """Days to load from a source; `results` holds the result of each once it is stored.
 
-    Where it is `strict`, a day that is missing or refused fails its run; in a range or a backfill it
-    is marked and gone over. A `decision` is about what was kept or stands, and reads no source.
+    If `strict`, a day that is missing or rejected fails its run; in a range or a backfill it is logged
+    and skipped. A `decision` is about quarantined or accepted rows, and reads no source.
     """
 
     source: Source

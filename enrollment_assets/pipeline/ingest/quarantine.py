@@ -1,8 +1,8 @@
-"""Keeps what was not stored for a look: one folder a day, Parquet files with the reasons beside them.
+"""Keeps rows that were not stored: one folder a day, Parquet files with the reasons beside them.
 
-`refused_<term>.parquet` holds the rows of a term that was refused or thrown out last; a person can
-still take them in. Older ones carry the time at which they were kept in their names. `rows.parquet`
-holds the rows without an id and those of terms that are not configured.
+`rejected_<term>.parquet` holds the rows of a term's newest rejection; a person can still accept them.
+Older ones carry the time of their rejection in their names. `rows.parquet` holds the rows without an id
+and those of terms that are not configured.
 """
 
 import datetime as dt
@@ -31,9 +31,9 @@ def quarantine_folder(settings: Settings, date: dt.date) -> Path:
     return settings.data_path / "quarantine" / date.isoformat()
 
 
-def refused_name(term: str) -> str:
+def rejected_name(term: str) -> str:
     """The file of one term; codes are opaque text and may hold anything."""
-    return f"refused_{quote(term, safe='')}.parquet"
+    return f"rejected_{quote(term, safe='')}.parquet"
 
 
 def keep_rows(
@@ -49,13 +49,13 @@ def keep_rows(
 
     folder = make_private_folder(quarantine_folder(settings, date))
     path = folder / name
-    doing = f"Keeping refused rows of {date}"
+    doing = f"Keeping rejected rows of {date}"
     with plain_errors(doing):
         table = connection.execute(query, {"date": date, "term": about["term"]}).to_arrow_table()
     try:
         reasons = read_reasons(settings, date)
         if path.exists() and name != STRAYS:
-            # An older refusal is kept for a look, too: its rows may be nowhere else.
+            # An older rejection is kept, too: its rows may be nowhere else.
             before = f"{path.stem}.{path.stat().st_mtime_ns}.parquet"
             path.rename(folder / before)
             reasons[before] = reasons.pop(name, {})
@@ -65,35 +65,35 @@ def keep_rows(
         replace(folder / REASONS, json.dumps(reasons, indent=2, default=str).encode())
     except OSError as error:
         raise WarehouseError(
-            f"{doing}: the disk refused ({error.strerror or 'no space left'}); nothing was stored. "
-            "Free some space and run it again."
+            f"{doing}: the files cannot be written ({error.strerror or 'no space left'}); nothing was "
+            "stored. Free some space and run it again."
         ) from None
 
 
 def read_reasons(settings: Settings, date: dt.date) -> dict[str, dict[str, Any]]:
     """What is known about each file of a day."""
     try:
-        found: dict[str, dict[str, Any]] = json.loads(
+        reasons: dict[str, dict[str, Any]] = json.loads(
             (quarantine_folder(settings, date) / REASONS).read_text()
         )
     except (FileNotFoundError, ValueError):
         return {}
-    return found
+    return reasons
 
 
-def refused_terms(settings: Settings, date: dt.date) -> list[str]:
-    """The terms of a day whose refused rows are kept, in order."""
+def rejected_terms(settings: Settings, date: dt.date) -> list[str]:
+    """The terms of a day whose rejected rows are kept, in order."""
     return sorted(
         about["term"]
         for name, about in read_reasons(settings, date).items()
         if about.get("term")
-        and name == refused_name(about["term"])
+        and name == rejected_name(about["term"])
         and (quarantine_folder(settings, date) / name).exists()
     )
 
 
 class QuarantineSource:
-    """The refused rows of a day as a source, so that they take the way of any other rows."""
+    """The rejected rows of a day as a source, so that they are loaded like any other rows."""
 
     is_live = False
 
@@ -105,33 +105,33 @@ class QuarantineSource:
         """Nothing to reach."""
 
     def dates(self) -> list[dt.date] | None:
-        """Not asked: a person names the day."""
+        """Unknown, and not needed: a person names the day."""
         return None
 
     def terms(self, date: dt.date) -> list[str]:
-        """The terms that can be taken in.
+        """The terms that can be accepted.
 
         Raises:
-            SnapshotMissingError: if no refused rows of the day, or the term, are kept.
+            SnapshotMissingError: if no rejected rows of the day, or the term, are kept.
         """
-        kept = refused_terms(self._settings, date)
-        found = [term for term in kept if self._term in (None, term)]
-        if not found:
+        kept = rejected_terms(self._settings, date)
+        chosen = [term for term in kept if self._term in (None, term)]
+        if not chosen:
             what = f"of {self._term} " if self._term else ""
-            others = f" (there are some of {', '.join(kept)})" if kept else ""
+            others = f" (there are rows of {', '.join(kept)})" if kept else ""
             raise SnapshotMissingError(
-                f"No refused rows {what}of {date} are kept in {quarantine_folder(self._settings, date)}"
-                f"{others}; correct the extract and run the day again."
+                f"{quarantine_folder(self._settings, date)} has no rejected rows {what}for "
+                f"{date}{others}; correct the extract and run the day again."
             )
-        return found
+        return chosen
 
     @contextmanager
     def read(self, date: dt.date) -> Iterator[Extract]:
-        """Open the refused rows of one day."""
+        """Open the rejected rows of one day."""
         from pyarrow import parquet
 
         folder = quarantine_folder(self._settings, date)
-        paths = [folder / refused_name(term) for term in self.terms(date)]
+        paths = [folder / rejected_name(term) for term in self.terms(date)]
         wanted = set(self._settings.row_columns)
 
         def rows() -> Iterator[Any]:

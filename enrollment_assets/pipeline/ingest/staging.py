@@ -1,4 +1,6 @@
-"""Reads days from the source into the temporary table `staged`, each row with its standing.
+"""Reads days from the source into the temporary table `staged`, and classifies each row.
+
+A row's `standing` says what it counts as, see `stage_rows.sql`.
 
 Days are staged in batches, so that a range costs few statements and its memory does not grow with
 its length.
@@ -36,7 +38,7 @@ _BATCH_ROWS = 400_000
 
 
 def check_patterns(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Try the configured expressions where they will be used: DuckDB's know no look-ahead.
+    """Test the configured expressions in DuckDB, which supports no look-ahead.
 
     Raises:
         ConfigurationError: with the key and the expression.
@@ -49,8 +51,8 @@ def check_patterns(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
             connection.execute("SELECT regexp_matches('', ?)", [pattern])
         except duckdb.Error:
             raise ConfigurationError(
-                f"{settings.path}: {key}: {pattern} is no expression that DuckDB knows (it follows "
-                "RE2: no look-ahead, no back-references); write it otherwise."
+                f"{settings.path}: {key}: {pattern} is not an expression that DuckDB supports (RE2: no "
+                "look-ahead, no back-references); rewrite it."
             ) from None
 
 
@@ -67,7 +69,7 @@ class Staging:
         return self._connection.execute(statement(name, self._settings), binds or None)
 
     def stage(self, source: Source, dates: Iterable[dt.date]) -> Iterator[list[DayResult]]:
-        """Read days into the temporary table `staged`, and give them batch by batch."""
+        """Read days into the temporary table `staged`, and yield them batch by batch."""
         batch: list[DayResult] = []
         rows = 0
         self._empty()
@@ -76,7 +78,7 @@ class Staging:
             try:
                 # Without a term column there is nothing to read between terms.
                 has_terms = "term" in self._settings.columns or self._settings.open_terms(date)
-                # A source that always answers would make a snapshot of each closure.
+                # A source that always answers would give a snapshot for each closure.
                 if has_terms and not (source.is_live and day.note):
                     rows += self._read_patiently(source, day)
             except SnapshotMissingError as error:
@@ -99,7 +101,7 @@ class Staging:
             yield batch
 
     def _read_patiently(self, source: Source, day: DayResult) -> int:
-        """Read one day; what came of a try that broke off is forgotten, and nothing read twice."""
+        """Read one day; rows of an interrupted try are discarded, so that none is stored twice."""
         count = 0
         for attempt in retrying(self._settings):
             with attempt:
@@ -120,7 +122,7 @@ class Staging:
         self._arrived.clear()
 
     def _read(self, date: dt.date, rows: Iterator[pa.RecordBatch]) -> int:
-        """Take the rows of one day; a day of any size goes to the staging table piece by piece."""
+        """Read the rows of one day; a day of any size goes to the staging table piece by piece."""
         count = 0
         only_term = None
         for batch in rows:
@@ -133,7 +135,7 @@ class Staging:
         return count
 
     def _flush(self) -> None:
-        """Put what arrived into the staging table, each row with its standing."""
+        """Move what arrived into the staging table, each row with its standing."""
         if not self._arrived:
             return
         statuses = self._settings.statuses
@@ -151,17 +153,17 @@ class Staging:
         self._arrived.clear()
 
     def _forget(self, date: dt.date) -> None:
-        """Throw away what arrived of a day that turned out to be unreadable."""
+        """Discard what arrived of a day that turned out to be unreadable."""
         self._flush()
         self._connection.execute("DELETE FROM staged WHERE snapshot_date = ?", [date])
 
     def _only_term(self, date: dt.date) -> str:
-        """The open term, where the source has no column that tells."""
+        """The open term, where the source has no term column."""
         terms = self._settings.open_terms(date)
         if len(terms) > 1:
             raise SnapshotUnreadableError(
-                f"On {date} the terms {' and '.join(term.code for term in terms)} are open; add a "
-                "term column under columns, so that each row says which one it belongs to."
+                f"{' and '.join(term.code for term in terms)} are both open on {date}; set a term "
+                "column under columns, so that each row names its term."
             )
         return terms[0].code
 
@@ -169,9 +171,9 @@ class Staging:
 def _as_staged(
     batch: pa.RecordBatch, date: dt.date, only_term: str | None, columns: Sequence[str]
 ) -> pa.RecordBatch:
-    """The batch with its day and every column of the staging table, values without blanks around.
+    """The batch with its day and every column of the staging table, values trimmed.
 
-    CHAR padding and pasted blanks are no part of a value, and a value of blanks is none.
+    CHAR padding and pasted blanks are not part of a value, and a blank value counts as empty.
     """
     from pyarrow import compute
 
@@ -187,7 +189,7 @@ def _as_staged(
             term = only_term if name == "term" else None
             arrays.append(pa.repeat(pa.scalar(term, pa.string()), batch.num_rows))
     prepared = pa.RecordBatch.from_arrays(arrays, names=["snapshot_date", *columns])
-    # A line of nothing but blanks is no row: sheets and editors leave them behind.
+    # A blank line is not a row: spreadsheets and editors leave them behind.
     read = [arrays[1 + columns.index(name)] for name in batch.schema.names]
     if all(values.null_count for values in read):
         is_row = reduce(compute.or_, (compute.is_valid(values) for values in read))

@@ -1,4 +1,4 @@
-"""What became of a day's snapshot: the words that intake, log, quarantine and reports share."""
+"""The verdicts on a day's snapshot, shared by intake, log, quarantine and reports."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -25,8 +25,8 @@ FACTS = (
 class DecisionKind(StrEnum):
     """What a person may decide about a day's snapshot.
 
-    accept: take in rows that were refused. reject: throw out rows that stand. trim: take out days on
-    which a term is not open any more, since its dates were edited.
+    accept: store rows that were rejected. reject: remove accepted rows. trim: remove days on which
+    a term is no longer open after its dates were edited.
     """
 
     accept = "accept"
@@ -36,7 +36,7 @@ class DecisionKind(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """A person takes a refused snapshot in, or throws one out that stands; all terms, or one."""
+    """A person accepts a rejected snapshot or rejects an accepted one; all terms, or one."""
 
     kind: DecisionKind
     by: str
@@ -46,7 +46,7 @@ class Decision:
 
 @dataclass
 class TermResult:
-    """What became of one term on one day."""
+    """The result of one term on one day."""
 
     term: str | None
     status: str
@@ -63,7 +63,7 @@ class TermResult:
 
 @dataclass
 class DayResult:
-    """What became of one day; `problem` says why it has no rows, `note` why it needs none."""
+    """The result of one day; `problem` says why it has no rows, `note` why it needs none."""
 
     date: dt.date
     origin: str | None = None
@@ -73,26 +73,26 @@ class DayResult:
 
     @property
     def status(self) -> str:
-        """Of all known terms of the day, the worst."""
-        found = {result.status for result in self.terms if result.term}
+        """The worst status of the day's known terms."""
+        statuses = {result.status for result in self.terms if result.term}
         for status in (REJECTED, MISSING, ACCEPTED):
-            if status in found:
+            if status in statuses:
                 return status
         return MISSING if self.problem else "nothing expected"
 
     @property
     def reasons(self) -> str | None:
-        """Why something is not accepted, in words."""
-        found = [self.problem] if self.problem else []
-        found += [
+        """Why something of the day is not accepted."""
+        reasons = [self.problem] if self.problem else []
+        reasons += [
             f"{result.term or 'unknown term'}: {result.reasons}"
             for result in self.terms
             if result.reasons and result.reasons != self.problem
         ]
-        return "; ".join(found) or None
+        return "; ".join(reasons) or None
 
     def summary(self) -> dict[str, Any]:
-        """What to show of the day: no value of a student."""
+        """What to show about the day; it holds no value of a student."""
         shown: dict[str, Any] = {"status": self.status}
         for result in self.terms:
             if result.students:

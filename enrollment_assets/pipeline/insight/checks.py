@@ -1,4 +1,4 @@
-"""Checks on what is expected: nothing unusual, forecasts that are worth having, censuses that stand."""
+"""Checks on insight: no unusual changes, useful forecasts, unchanged censuses."""
 
 from collections.abc import Iterator
 
@@ -19,10 +19,10 @@ from enrollment_assets.warehouse.connection import Warehouse
 
 ANOMALIES, SCORECARD, COHORTS = "enrollment_anomalies", "forecast_scorecard", "term_persistence"
 
-UNUSUAL = {"no_anomalies": "Nothing moved in an unusual way; the metadata says what did, and why."}
+UNUSUAL = {"no_anomalies": "No unusual change; the metadata lists each one and its probable cause."}
 FORECASTS = {
-    "forecast_beats_naive": "Forecasts that were issued were nearer than the last value.",
-    "interval_coverage": "The 80 % intervals of issued forecasts held about as often as they say.",
+    "forecast_beats_naive": "Issued forecasts were more accurate than a no-change forecast.",
+    "interval_coverage": "About 80% of outcomes fell inside the 80% interval of issued forecasts.",
 }
 
 
@@ -31,7 +31,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 
     @dg.multi_asset_check(
         name="check_anomalies",
-        # What is withheld decides on what may be told.
+        # The check publishes anomalies, so it must know first which segments are withheld.
         specs=check_specs(settings, ANOMALIES, UNUSUAL, after=["segment_disclosure"]),
         pool=POOL,
     )
@@ -64,7 +64,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     @dg.asset_check(
         asset=COHORTS,
         name="census_as_frozen",
-        description="The official counts are those of the snapshots that stand now.",
+        description="The frozen official counts match the current snapshots.",
         pool=POOL,
     )
     def check_censuses(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:

@@ -1,6 +1,6 @@
-"""Freezes the official count of each term, and follows who was in it.
+"""Freezes the official count of each term, and follows the students in it.
 
-A census is frozen once: what is corrected afterwards changes the daily figures, not the official ones.
+A census is frozen once: later corrections change the daily figures, not the official ones.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ def follow(
     run_id: str,
     refreeze: str | None = None,
 ) -> dict[str, int]:
-    """Freeze the censuses that are behind, and compute the tables anew; their row counts come back.
+    """Freeze the censuses that have passed, and compute the tables again; returns their row counts.
 
-    `refreeze` names a term whose frozen census is thrown away first.
+    `refreeze` names a term whose frozen census is deleted first.
 
     Raises:
-        WarehouseError: if something cannot be written; nothing was changed.
+        WarehouseError: if something cannot be written; then nothing was changed.
     """
     with plain_errors("Following cohorts"), transaction(connection):
         if refreeze:
@@ -43,7 +43,7 @@ def follow(
             "deposited": list(settings.statuses.deposited),
             "blank_segment": BLANK_SEGMENT,
         }
-        # Of terms that were frozen earlier the snapshots before the census may have been pruned.
+        # For terms that were frozen earlier, the snapshots before the census may have been pruned.
         connection.execute(
             "DELETE FROM enrollment.deposit_melt WHERE list_contains($terms::VARCHAR[], term)",
             {"terms": fresh},
@@ -59,7 +59,7 @@ def follow(
 def changed_censuses(
     connection: duckdb.DuckDBPyConnection, settings: Settings
 ) -> list[tuple[object, ...]]:
-    """Frozen censuses whose snapshot is another one now: see `changed_censuses.sql`."""
+    """Frozen censuses whose snapshot has changed since: see `changed_censuses.sql`."""
     with plain_errors("Comparing the frozen censuses"):
         return connection.execute(statement("changed_censuses", settings)).fetchall()
 
@@ -82,5 +82,5 @@ def _insert(
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
-    found = connection.execute(f"SELECT count(*) FROM {relation}").fetchone()
-    return int(found[0]) if found else 0
+    row = connection.execute(f"SELECT count(*) FROM {relation}").fetchone()
+    return int(row[0]) if row else 0

@@ -1,19 +1,19 @@
-"""Whether anything is unusual, and how good forecasts are: pure functions."""
+"""Whether anything is unusual, and how accurate forecasts are: pure functions."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from enrollment_assets.pipeline.findings import Facts, Finding
 
-# Outcomes of forecasts overlap: fewer than these say little, and even less of how often bounds hold.
+# Outcomes of forecasts overlap: fewer than these say little, and even less about intervals.
 _LEAST_FORECASTS, _LEAST_BOUNDS = 20, 100
 
-# An interval of 80 % that holds less often than this is too sure of itself, one above too timid to use.
+# An 80% interval that holds less often than this is too narrow; above, it is too wide to be useful.
 _COVERAGE = (65.0, 97.0)
 
 
 def forecast_beats_naive(facts: Sequence[Facts]) -> Finding:
-    """The forecasts that were issued were nearer than the last value would have been."""
+    """Issued forecasts were more accurate than a no-change forecast."""
     figures: dict[str, Any] = {"least_forecasts": _LEAST_FORECASTS}
     passed = True
     for row in facts:
@@ -21,15 +21,16 @@ def forecast_beats_naive(facts: Sequence[Facts]) -> Finding:
             continue
         passed = passed and row["skill_pct"] >= 0
         key = f"{row['term']}_{row['horizon_days']}_days"
+        better = "smaller" if row["skill_pct"] >= 0 else "larger"
         figures[key] = (
-            f"off by {row['mae']:.1f} on average, {row['skill_pct']:.0f} % less than the last value "
-            f"({row['n']} forecasts)"
+            f"average error {row['mae']:,.1f}, {abs(row['skill_pct']):.0f}% {better} than a no-change "
+            f"forecast ({row['n']:,} forecasts)"
         )
     return Finding("forecast_beats_naive", passed, figures=figures)
 
 
 def interval_coverage(facts: Sequence[Facts]) -> Finding:
-    """The 80 % intervals held about as often as they say, over all scored horizons of a term."""
+    """About 80% of outcomes fell inside the 80% interval, over all scored horizons of a term."""
     figures: dict[str, Any] = {"lowest_coverage": _COVERAGE[0], "highest_coverage": _COVERAGE[1]}
     passed = True
     for term in dict.fromkeys(row["term"] for row in facts):
@@ -45,30 +46,30 @@ def interval_coverage(facts: Sequence[Facts]) -> Finding:
 
 
 def no_anomalies(facts: Sequence[Facts]) -> Finding:
-    """Nothing moved in an unusual way, or a person has said why.
+    """No unusual change, or a person has explained it.
 
-    The figures go into alerts: segments that are withheld have no name and no number in them.
+    The figures go into alerts, so withheld segments have no name and no number in them.
     """
     open_ones = [row for row in facts if row["reason"] is None]
     figures: dict[str, Any] = {"unusual_series": len(facts)}
     for row in facts:
-        words = row["explanation"]
+        text = row["explanation"]
         if row["observed"] is not None:
-            words = (
+            text = (
                 f"{row['observed']:,.0f} a day, expected {row['expected']:,.0f} "
-                f"({row['lower']:,.0f} to {row['upper']:,.0f}), score {row['score']:.1f}: {words}"
+                f"({row['lower']:,.0f} to {row['upper']:,.0f}), score {row['score']:.1f}: {text}"
             )
         if row["reason"] is not None:
-            words += f" Acknowledged by {row['acknowledged_by']}: {row['reason']}"
-        figures[f"{row['term']} {row['series']}"] = words
+            text += f" Acknowledged by {row['acknowledged_by']}: {row['reason']}"
+        figures[f"{row['term']} {row['series']}"] = text
     return Finding("no_anomalies", not open_ones, figures=figures)
 
 
 def census_as_frozen(changed: Sequence[Sequence[Any]]) -> Finding:
-    """The frozen censuses are still what the snapshots that stand would give."""
+    """The frozen censuses match the current snapshots."""
     figures = {
-        term: f"frozen {count} on {day}; now {count_now} on {day_now}. The count stays, unless "
-        f"`enrollment rebuild --term {term}` takes it anew."
+        term: f"frozen: {count:,} on {day}; now: {count_now:,} on {day_now}. The frozen count stays "
+        f"until `enrollment rebuild --term {term}` freezes it again."
         for term, day, count, day_now, count_now in changed
     }
     return Finding("census_as_frozen", not changed, figures=figures)

@@ -1,7 +1,7 @@
-"""Feeds the models of `analytics` from the warehouse's figures, and makes frames of what they say.
+"""Feeds the models of `analytics` with the warehouse's figures, and makes frames of their results.
 
 Each function takes a connection, the settings and consecutive days, and gives the rows of its table for
-these days. What it says of a day uses nothing from after it.
+these days. The rows of a day use nothing from after it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def anomalies(
 def disclosures(
     connection: duckdb.DuckDBPyConnection, settings: Settings, days: Sequence[dt.date]
 ) -> pd.DataFrame:
-    """The rows of `segment_disclosure`: each day by itself, from that day's snapshot alone."""
+    """The rows of `segment_disclosure`: each day on its own, from that day's snapshot alone."""
     import pandas as pd
 
     small_cell = settings.privacy.small_cell
@@ -115,30 +115,31 @@ def acknowledge(
     reason: str,
     by: str,
 ) -> None:
-    """Note that a person knows why a term moved on these days: they are not learned from.
+    """Note that a person can explain a term's anomalies on these days; models ignore the days.
 
     Raises:
-        ConfigurationError: if no reason or nobody is named, or nothing unusual was found then.
+        ConfigurationError: without a reason or a name, or if there is no anomaly to acknowledge.
     """
     if not (reason.strip() and by.strip()):
         raise ConfigurationError(
             "To acknowledge an anomaly, say why (reason) and who says so (by)."
         )
     binds = {"term": term, "days": list(days)}
-    found = _read(
+    anomalies_of_day = _read(
         connection,
         "SELECT DISTINCT date FROM enrollment.enrollment_anomalies "
         "WHERE is_anomaly AND term = $term AND list_contains($days::DATE[], date)",
         binds,
     ).fetchall()
-    if not found:
+    if not anomalies_of_day:
         raise ConfigurationError(
-            f"Nothing unusual was found of {term} on {days[0]}: there is nothing to acknowledge."
+            f"{term} has no anomaly on {days[0]} to acknowledge; enrollment.enrollment_anomalies lists "
+            "them."
         )
     with plain_errors("Writing the ledger"):
         connection.executemany(
             "INSERT INTO operations.acknowledged_anomalies VALUES (?, ?, ?, ?, now())",
-            [[day, term, reason.strip(), by.strip()] for (day,) in found],
+            [[day, term, reason.strip(), by.strip()] for (day,) in anomalies_of_day],
         )
 
 
@@ -176,8 +177,8 @@ class Forecasts:
         self, settings: Settings, curves: Mapping[str, Curve], history: History
     ) -> dict[str, Any]:
         levels = settings.forecast.intervals
-        found = self.fit_of(settings, curves, history)
-        if isinstance(found, forecasts.Refusal):
+        fit = self.fit_of(settings, curves, history)
+        if isinstance(fit, forecasts.Refusal):
             return {
                 "as_of": np.array([history.as_of], dtype="datetime64[D]"),
                 "term": np.array([history.term.code], dtype=object),
@@ -190,9 +191,9 @@ class Forecasts:
                     for level in levels
                     for side in ("lower", "upper")
                 },
-                "note": np.array([found.words], dtype=object),
+                "note": np.array([fit.words], dtype=object),
             }
-        forecast = forecasts.predict(found, history)
+        forecast = forecasts.predict(fit, history)
         count = len(forecast.horizons)
         targets = np.datetime64(history.as_of) + forecast.horizons
         notes = np.full(count, None, dtype=object)
@@ -311,7 +312,7 @@ class _Issued:
         count = int(np.searchsorted(self._targets, np.datetime64(history.as_of), side="right"))
         arrays = {name: values[:count] for name, values in self._arrays.items()}
         change = daily_change(history.now)
-        found = []
+        scores = []
         for horizon in HORIZONS:
             rows = arrays["horizon_days"] == horizon
             if not rows.any():
@@ -323,7 +324,7 @@ class _Issued:
                 arrays["naive"][rows] - observed,
                 change,
             )
-            found.append(
+            scores.append(
                 Score(
                     ISSUED,
                     horizon,
@@ -331,7 +332,7 @@ class _Issued:
                     coverage={level: _coverage(arrays, rows, level) for level in levels},
                 )
             )
-        return found
+        return scores
 
 
 def _coverage(arrays: Mapping[str, FloatArray], rows: Any, level: int) -> float:

@@ -1,4 +1,4 @@
-"""Checks on the figures: they follow from what stands, and today's are there in time."""
+"""Checks on the figures: they are current, and today's snapshot is on time."""
 
 from collections.abc import Iterator
 
@@ -16,15 +16,15 @@ from enrollment_assets.warehouse.derive import stale_days
 ASSET = "enrollment_metrics"
 
 CHECKS = {
-    "baseline_is_current": "The figures follow from the snapshots that stand now; a late, corrected or "
-    "thrown out day makes later ones fail until they are restated."
+    "baseline_is_current": "The figures are current. After a late, corrected or rejected day, "
+    "later days fail this check until they are restated."
 }
-ON_TIME = {"snapshot_on_time": "The day's snapshot is there half an hour after its tick."}
+ON_TIME = {"snapshot_on_time": "The day's snapshot is loaded half an hour after the daily tick."}
 SNAPSHOTS = "enrollment_snapshots"
 
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """`baseline_is_current`, and `snapshot_on_time` that a schedule of its own asks for."""
+    """`baseline_is_current`, and `snapshot_on_time`, which has a schedule of its own."""
 
     @dg.multi_asset_check(
         name="check_metrics",
@@ -46,15 +46,15 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     def check_time(
         context: dg.AssetCheckExecutionContext,
     ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
-        # Asked of Dagster and not of the warehouse: a long backfill must not make this one wait.
+        # Read from Dagster and not from the warehouse, so as not to wait for a long backfill.
         days = days_of(context)
         statuses = {}
         for record in newest_materializations(
             context.instance, dg.AssetKey(SNAPSHOTS), [day.isoformat() for day in days]
         ):
-            if (found := record.asset_materialization) and found.partition:
-                status = found.metadata.get("status")
-                statuses[found.partition] = str(status.value) if status else None
+            if (materialization := record.asset_materialization) and materialization.partition:
+                status = materialization.metadata.get("status")
+                statuses[materialization.partition] = str(status.value) if status else None
         # In a backfill of old days nobody waits for them.
         is_awaited = context.run.job_name == FRESHNESS
         yield from results(

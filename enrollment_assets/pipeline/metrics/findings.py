@@ -1,4 +1,4 @@
-"""Whether a day's figures are current and there in time: pure functions."""
+"""Whether a day's figures are current and its snapshot on time: pure functions."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,9 @@ from enrollment_assets.pipeline.findings import Finding
 def baseline_is_current(
     day: dt.date, stale: Mapping[dt.date, Sequence[str]], *, is_restated_next: bool = False
 ) -> Finding:
-    """The day's figures follow from the snapshots that stand now.
+    """The day's figures are current: they follow from the accepted snapshots.
 
-    A day that another one has just made stale `is_restated_next`: that is worth a warning.
+    A day that another one has just made stale `is_restated_next`: that is worth only a warning.
     """
     terms = stale.get(day, [])
     figures = {"stale_terms": ", ".join(terms)} if terms else {}
@@ -19,7 +19,7 @@ def baseline_is_current(
 
 
 def snapshot_on_time(status: str | None, *, is_awaited: bool) -> Finding:
-    """The day's snapshot was taken in; `status` is what its newest run says, None if there is none."""
-    there = status in ("accepted", "nothing expected")
-    figures = {"status": status or "no run took it in"}
-    return Finding("snapshot_on_time", there, is_error=is_awaited, figures=figures)
+    """The day's snapshot was loaded; `status` is that of its newest run, None if there was no run."""
+    is_loaded = status in ("accepted", "nothing expected")
+    figures = {"status": status or "no run has loaded it"}
+    return Finding("snapshot_on_time", is_loaded, is_error=is_awaited, figures=figures)

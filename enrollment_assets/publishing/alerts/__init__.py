@@ -1,1 +1,1 @@
-"""Messages to the people who run this, in words without student data."""
+"""Messages to the people who operate this; none holds student data."""

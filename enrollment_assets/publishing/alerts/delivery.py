@@ -1,8 +1,8 @@
-"""Tells the people who run this what went wrong, through Apprise, in words without student data.
+"""Sends alerts about what went wrong through Apprise; no alert holds student data.
 
-Each address is told on its own, and who took what is noted at once in `alerts.json` beside the
-warehouse: that file itself is held by runs, and what a failed tick of a sensor learned is not in its
-cursor. Once no run holds the warehouse, the notes go over into `operations.alert_deliveries`.
+Each address gets its own message. Each delivery is noted at once in `alerts.json` beside the warehouse:
+runs hold the warehouse itself, and a sensor's cursor forgets what a failed tick did. Once no run holds
+the warehouse, the notes move to `operations.alert_deliveries`.
 """
 
 import datetime as dt
@@ -21,20 +21,20 @@ import filelock
 from enrollment_assets.config import Settings
 from enrollment_assets.config.environment import expand
 from enrollment_assets.errors import AlertError, ConfigurationError, WarehouseBusyError
-from enrollment_assets.publishing.alerts.news import News, worded
+from enrollment_assets.publishing.alerts.news import News, message_about
 from enrollment_assets.support.files import PRIVATE_FILE, make_private_folder, replace
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
 from enrollment_assets.warehouse.lock import writer_lock
 
 _DEFAULT = "${ALERT_URL}"
-# News are about a run or a day: after so long nobody comes back to one.
+# News are about a run or a day; nobody retries one that is older than this.
 _KEPT_DAYS = 90
 _LOCK_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Address:
-    """An Apprise address, and a name for it that holds no secret and stays when others come or go."""
+    """An Apprise address, and a name for it: without secrets, and independent of other addresses."""
 
     name: str
     url: str = field(repr=False)
@@ -46,15 +46,15 @@ def addresses(settings: Settings) -> list[Address]:
     Raises:
         ConfigurationError: if an address names a variable that is not set.
     """
-    found = []
+    configured = []
     for url in settings.alerts.urls:
         if url == _DEFAULT and "ALERT_URL" not in os.environ:
             continue
         expanded = expand(url, "alerts.urls")
-        # What stands in the file, not what a variable holds: a secret is not even hashed.
+        # The text in the file, not the value of a variable: a secret is not even hashed.
         digest = hashlib.sha256(url.encode()).hexdigest()[:8]
-        found.append(Address(f"{expanded.partition(':')[0]}-{digest}", expanded))
-    return found
+        configured.append(Address(f"{expanded.partition(':')[0]}-{digest}", expanded))
+    return configured
 
 
 def check_addresses(settings: Settings) -> int:
@@ -64,40 +64,41 @@ def check_addresses(settings: Settings) -> int:
         ConfigurationError: if Apprise does not know one; the message holds no address, since it may
             hold a password.
     """
-    found = addresses(settings)
-    for number, address in enumerate(found, start=1):
+    configured = addresses(settings)
+    for number, address in enumerate(configured, start=1):
         if not _sender().add(address.url):
             raise ConfigurationError(
-                f"alerts.urls: number {number} is no address that Apprise knows; see its services."
+                f"alerts.urls: entry {number} is not an address that Apprise supports; see Apprise's "
+                "list of services."
             )
-    return len(found)
+    return len(configured)
 
 
 def deliver(settings: Settings, news: Sequence[News]) -> int:
-    """Tell every address what it was not told yet, in one message; how many messages went out.
+    """Send every address its new alerts in one message; returns how many messages went out.
 
-    What an earlier call could not deliver goes along.
+    Alerts that an earlier call could not deliver are sent along.
 
     Raises:
-        AlertError: if an address did not take it. It is kept, and goes along with the next call; those
-            addresses that took it are not told again.
-        ConfigurationError: if one is no address at all; the same holds.
+        AlertError: if an address did not accept its message. The alerts are kept for the next call;
+            addresses that accepted theirs do not get them again.
+        ConfigurationError: if an address is invalid; the same holds.
     """
-    told_to = addresses(settings)
+    recipients = addresses(settings)
     with _ledger(settings) as ledger:
         known = {piece.id: piece for piece in (*ledger.waiting, *news)}
-        if not told_to:
+        if not recipients:
             if ledger.waiting:
                 ledger.waiting, ledger.waits_since = [], None
                 ledger.save()
             return 0
         failed = set()
         sent = 0
-        for address in told_to:
-            new = [piece for piece in known.values() if not ledger.was_told(piece, address)]
+        for address in recipients:
+            new = [piece for piece in known.values() if not ledger.has(piece, address)]
             if not new:
                 continue
-            title, lines = worded(new)
+            title, lines = message_about(new)
             if _notify(address, f"{_one_line(settings.institution.name)}: {title}", lines):
                 sent += 1
                 ledger.note(new, address, title)
@@ -107,41 +108,41 @@ def deliver(settings: Settings, news: Sequence[News]) -> int:
         ledger.waiting = [
             piece
             for piece in known.values()
-            if any(not ledger.was_told(piece, address) for address in told_to)
+            if any(not ledger.has(piece, address) for address in recipients)
         ]
         if waited or ledger.waiting:
             ledger.waits_since = (ledger.waits_since or _now()) if ledger.waiting else None
             ledger.save()
-    # Not before: those whose address is one are told, whatever is wrong with another.
+    # Checked last: a bad address must not keep the others from their alerts.
     check_addresses(settings)
     if failed:
         kinds = ", ".join(sorted(name.partition("-")[0] for name in failed))
         raise AlertError(
-            f"An alert was not delivered: {len(failed)} of {len(told_to)} addresses under alerts.urls "
-            f"({kinds}) did not take it; it will be tried again."
+            f"An alert was not delivered to {len(failed)} of {len(recipients)} addresses under "
+            f"alerts.urls ({kinds}); it will be sent again."
         )
     return sent
 
 
 def waiting(settings: Settings) -> tuple[list[str], str | None]:
-    """The news that some address has not taken, and since when."""
+    """The alerts that some address has not got yet, and since when."""
     with _ledger(settings) as ledger:
-        return [piece.words for piece in ledger.waiting], ledger.waits_since
+        return [piece.text for piece in ledger.waiting], ledger.waits_since
 
 
 def record_deliveries(settings: Settings) -> None:
-    """Move the notes over into `operations.alert_deliveries`, unless a run holds the warehouse now."""
+    """Move the notes to `operations.alert_deliveries`, unless a run holds the warehouse now."""
     if not settings.warehouse_path.exists():
         return
     with _ledger(settings) as ledger:
-        rows = [told for told in ledger.told if not told["is_recorded"]]
+        rows = [delivery for delivery in ledger.delivered if not delivery["is_recorded"]]
         if not rows:
             return
         try:
             with writer_lock(settings.warehouse_path, "the ledger of alerts", wait=0) as has_died:
                 warehouse = Warehouse(settings)
-                if has_died:  # whoever takes the lock looks after the one who died with it
-                    warehouse.make_good()
+                if has_died:  # the next holder of the lock checks the file after a crash
+                    warehouse.repair_after_crash()
                 with (
                     warehouse.connect() as connection,
                     plain_errors("Writing the ledger of alerts"),
@@ -160,33 +161,38 @@ def record_deliveries(settings: Settings) -> None:
 
 
 class _Ledger:
-    """Who took which news, and what some have not taken."""
+    """Which alerts each address got, and which are still waiting."""
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self._path = path
-        self.told: list[dict[str, Any]] = content.get("told", [])
+        self.delivered: list[dict[str, Any]] = content.get("delivered", [])
         self.waiting = [News(**piece) for piece in content.get("waiting", [])]
         self.waits_since: str | None = content.get("waits_since")
 
-    def was_told(self, piece: News, address: Address) -> bool:
-        """Whether an address took this piece of news."""
+    def has(self, piece: News, address: Address) -> bool:
+        """Whether an address got this alert."""
         return any(
-            told["news"] == piece.id and told["address"] == address.name for told in self.told
+            delivery["news"] == piece.id and delivery["address"] == address.name
+            for delivery in self.delivered
         )
 
     def note(self, news: Sequence[News], address: Address, title: str) -> None:
-        """Note that an address took these, at once: the next one may be where the process ends."""
+        """Note at once that an address got these: the process may die before the next address."""
         now = _now()
         for piece in news:
             row = {"news": piece.id, "address": address.name, "title": title, "at": now}
-            self.told.append({**row, "is_recorded": False})
+            self.delivered.append({**row, "is_recorded": False})
         self.save()
 
     def save(self) -> None:
-        """Write the notes aside and put them in place."""
+        """Write the notes, whole or not at all."""
         oldest = (dt.datetime.now(dt.UTC) - dt.timedelta(_KEPT_DAYS)).isoformat()
         content = {
-            "told": [told for told in self.told if told["at"] > oldest or not told["is_recorded"]],
+            "delivered": [
+                delivery
+                for delivery in self.delivered
+                if delivery["at"] > oldest or not delivery["is_recorded"]
+            ],
             "waiting": [asdict(piece) for piece in self.waiting],
             "waits_since": self.waits_since,
         }
@@ -195,10 +201,10 @@ class _Ledger:
 
 @contextmanager
 def _ledger(settings: Settings) -> Iterator[_Ledger]:
-    """The notes, which nobody else changes meanwhile.
+    """The notes, locked against other processes.
 
     Raises:
-        AlertError: if somebody else keeps them, or they cannot be read or written.
+        AlertError: if another process keeps them locked, or they cannot be read or written.
     """
     path = make_private_folder(settings.data_path) / "alerts.json"
     lock = filelock.FileLock(path.with_suffix(".lock"), timeout=_LOCK_SECONDS, mode=PRIVATE_FILE)
@@ -206,10 +212,13 @@ def _ledger(settings: Settings) -> Iterator[_Ledger]:
         with lock:
             yield _read(path)
     except filelock.Timeout:
-        raise AlertError(f"{path} is held by another process; alerts are tried again.") from None
+        raise AlertError(
+            f"Another process has locked {path}; the alerts will be sent again."
+        ) from None
     except OSError as error:
         raise AlertError(
-            f"{path} cannot be read or written ({error.strerror}): alerts may come twice until it can."
+            f"{path} cannot be read or written ({error.strerror}); correct that, since until then "
+            "alerts may arrive twice."
         ) from None
 
 
@@ -219,7 +228,7 @@ def _read(path: Path) -> _Ledger:
         return _Ledger(path, content)
     except (ValueError, TypeError, AttributeError):
         raise AlertError(
-            f"{path} is damaged; remove it (alerts of the last days may come twice)."
+            f"{path} is damaged; remove it (recent alerts may then arrive twice)."
         ) from None
 
 
@@ -230,7 +239,7 @@ def _notify(address: Address, title: str, lines: list[str]) -> bool:
 
 
 def _sender() -> Any:
-    """Apprise, without its own log: it quotes an address that it cannot read, password included."""
+    """Apprise without its own log, which quotes unreadable addresses with their passwords."""
     import apprise
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
@@ -238,7 +247,7 @@ def _sender() -> Any:
 
 
 def _one_line(text: str) -> str:
-    """Without what could begin a header, or a line, of its own."""
+    """The text without characters that could start a new header or line."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
@@ -247,12 +256,12 @@ def _now() -> str:
 
 
 def undelivered(settings: Settings) -> str | None:
-    """That alerts wait since a time, for some address did not take them; None where all is told."""
+    """That alerts are waiting, and since when; None where all were delivered."""
     news, since = waiting(settings)
     if not news:
         return None
-    number = "1 alert has" if len(news) == 1 else f"{len(news)} alerts have"
+    number = "1 alert has" if len(news) == 1 else f"{len(news):,} alerts have"
     return (
-        f"{number} not been delivered since {since}, the oldest: {news[0]} Correct "
-        "alerts.urls, or mend the service behind it; the daemon tries again every half minute."
+        f"{number} not been delivered since {since}. Correct alerts.urls or repair the service behind "
+        f"it; the daemon tries again every 30 seconds. The oldest alert: {news[0]}"
     )

@@ -1,45 +1,45 @@
-"""What the people who run this are told of: pure, from what a run left behind to words.
+"""Turns what a run left behind into the texts of alerts: pure functions.
 
-Nothing here knows Dagster or a channel. News carry an id of what they are about, by which those who
-were told are not told again.
+Nothing here knows Dagster or a channel. Each piece of news has an id of what it is about, so that no
+address gets it twice.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# Lines in one message; a channel shows no more, and nobody reads more.
+# Lines in one message; channels cut longer ones, and nobody reads them.
 MOST_LINES = 20
 _MOST_ANOMALIES = 5
 _LONGEST_LINE = 600
 
-# The most pressing first: this is what the title of a message says.
+# The most urgent first: the title of a message names it.
 KINDS = (
-    ("held", "the mail is held"),
+    ("not_mailed", "the report was not mailed"),
     ("failed", "a run failed"),
     ("late", "a snapshot is late"),
-    ("error", "a check found an error"),
-    ("cancelled", "a run was cancelled"),
-    ("refused", "recipients were refused"),
-    ("restated", "reported figures changed"),
+    ("error", "a check failed"),
+    ("cancelled", "a run was canceled"),
+    ("refused", "the mail server refused recipients"),
+    ("restated", "reported figures were restated"),
     ("unusual", "an unusual change"),
-    ("warning", "a check warns"),
+    ("warning", "a check raised a warning"),
     ("summary", "a backfill ended"),
 )
 
 
 @dataclass(frozen=True)
 class News:
-    """One thing to tell, and what it is about."""
+    """One alert: what it is about, how urgent it is, and its text."""
 
     id: str
     kind: str
-    words: str
+    text: str
 
 
 @dataclass(frozen=True)
 class CheckFacts:
-    """What a check found; `figures` are its metadata."""
+    """The result of a check; `figures` are its metadata."""
 
     name: str
     asset: str
@@ -53,9 +53,9 @@ class CheckFacts:
 class RunFacts:
     """What a run that ended left behind.
 
-    `days` is its partition or range in words. `is_daily`: it is the morning's run, or a range that
-    somebody asked for, and not one that only brings figures up to date. `mails`: it was to mail its
-    day, and has not. A run that is part of a backfill is told of with the backfill.
+    `days` is its partition or range as text. `is_daily`: it is the morning's run, or a range that
+    somebody asked for, and not a restatement. `mails`: it should have mailed its day and did not. A run
+    of a backfill is reported with the backfill.
     """
 
     run_id: str
@@ -75,7 +75,7 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class BackfillFacts:
-    """A backfill that ended: how many of its runs did what, and why the first failed ones did."""
+    """A backfill that ended: how many runs ended how, and why the first failed ones failed."""
 
     id: str
     days: str
@@ -85,7 +85,7 @@ class BackfillFacts:
 
 
 def news_of_run(run: RunFacts) -> list[News]:
-    """What a run has to tell; a range of days has one piece of news at most."""
+    """The news of a run; a range of days has one piece at most."""
     if run.in_backfill:
         return []
     if run.is_range:
@@ -107,19 +107,19 @@ def _of_end(run: RunFacts) -> Iterator[News]:
         yield News(f"run {run.run_id}", "failed", f"{_named(run)} failed: {why} (run {run.run_id})")
     else:
         yield News(
-            f"run {run.run_id}", "cancelled", f"{_named(run)} was cancelled (run {run.run_id})"
+            f"run {run.run_id}", "cancelled", f"{_named(run)} was canceled (run {run.run_id})"
         )
     if run.mails:
-        yield held(run.days, "its run did not get that far")
+        yield not_mailed(run.days, "its run ended before the mail")
 
 
-def held(day: str, why: str) -> News:
-    """The notice that a day's mail is held; a day has one, however often it is tried."""
+def not_mailed(day: str, why: str) -> News:
+    """The notice that a day's report was not mailed; a day has one, however often it is tried."""
     return News(
-        f"held {day}",
-        "held",
-        f"The mail of {day} is held: {why}. Recipients who do not have it get it once a run with mail "
-        f"succeeds (enrollment run --date {day} --email).",
+        f"not mailed {day}",
+        "not_mailed",
+        f"The report of {day} was not mailed: {why}. Recipients still waiting for it get it from the "
+        f"next successful run with mail (enrollment run --date {day} --email).",
     )
 
 
@@ -131,28 +131,28 @@ def _of_checks(run: RunFacts) -> Iterator[News]:
         about = f"check {run.run_id} {check.asset} {check.name} {day}"
         if check.name == "snapshot_on_time":
             if check.is_error:
-                words = (
-                    f"The snapshot of {day} was not taken in on time: {check.figures.get('status')}"
+                text = (
+                    f"The snapshot of {day} was not loaded on time: {check.figures.get('status')}"
                 )
-                yield News(f"late {day}", "late", words)
+                yield News(f"late {day}", "late", text)
         elif check.is_error:
             yield News(about, "error", f"{check.name} failed on {check.asset} {day}")
         elif check.name == "no_anomalies":
             if run.is_daily:
                 yield from _of_anomalies(day, check.figures)
         elif run.is_daily:
-            yield News(about, "warning", f"{check.name} warns on {check.asset} {day}")
+            yield News(about, "warning", f"{check.name} raised a warning on {check.asset} {day}")
 
 
 def _of_anomalies(day: str, figures: Mapping[str, Any]) -> Iterator[News]:
     """Each unusual series with its cause. The check names no segment that is withheld."""
     series = [
-        (name, words)
-        for name, words in figures.items()
-        if isinstance(words, str) and " Acknowledged by " not in words
+        (name, explanation)
+        for name, explanation in figures.items()
+        if isinstance(explanation, str) and " Acknowledged by " not in explanation
     ]
-    for name, words in series[:_MOST_ANOMALIES]:
-        yield News(f"anomaly {day} {name}", "unusual", f"{day}, {name}: {words}")
+    for name, explanation in series[:_MOST_ANOMALIES]:
+        yield News(f"anomaly {day} {name}", "unusual", f"{day}, {name}: {explanation}")
     if len(series) > _MOST_ANOMALIES:
         rest = len(series) - _MOST_ANOMALIES
         yield News(
@@ -169,26 +169,26 @@ def _of_metadata(run: RunFacts) -> Iterator[News]:
 
 def _restated(run: RunFacts) -> str:
     return (
-        f"{run.restated_figures:,} figures that had been reported changed, of {run.restated_days}; "
-        "their reports say so"
+        f"{run.restated_figures:,} reported figures of {run.restated_days} were restated; the reports "
+        "of these days say so"
     )
 
 
 def _of_range(run: RunFacts) -> Iterator[News]:
     """One summary of a range of days."""
-    found = [check for check in run.checks if not check.passed and check.day is None]
-    failed = [f"{check.name} ({_days_of(check)})" for check in found if check.is_error]
+    unsuccessful = [check for check in run.checks if not check.passed and check.day is None]
+    failed = [f"{check.name} ({_days_of(check)})" for check in unsuccessful if check.is_error]
     parts = list(run.failures)
     if failed:
-        parts.append(f"errors of {', '.join(failed)}")
+        parts.append(f"failed checks: {', '.join(failed)}")
     if run.restated_figures:
         parts.append(_restated(run))
     if run.status == "success" and not run.is_daily and not parts:
         return
-    end = {"success": "ended", "failure": "failed"}.get(run.status, "was cancelled")
+    end = {"success": "ended", "failure": "failed"}.get(run.status, "was canceled")
     kind = "failed" if run.status == "failure" else "error" if failed else "summary"
-    said = f": {'; '.join(parts)}" if parts else ""
-    yield News(f"run {run.run_id}", kind, f"{_named(run)} {end}{said} (run {run.run_id})")
+    details = f": {'; '.join(parts)}" if parts else ""
+    yield News(f"run {run.run_id}", kind, f"{_named(run)} {end}{details} (run {run.run_id})")
 
 
 def _days_of(check: CheckFacts) -> str:
@@ -197,7 +197,7 @@ def _days_of(check: CheckFacts) -> str:
 
 
 def news_of_backfill(backfill: BackfillFacts) -> News:
-    """The one thing that is told of a backfill: how it ended."""
+    """The one piece of news about a backfill: how it ended."""
     counts = ", ".join(f"{number} {status}" for status, number in backfill.runs.items() if number)
     why = f": {'; '.join(backfill.failures)}" if backfill.failures else ""
     return News(
@@ -207,15 +207,15 @@ def news_of_backfill(backfill: BackfillFacts) -> News:
     )
 
 
-def worded(news: Sequence[News]) -> tuple[str, list[str]]:
-    """The title and the lines of one message about all of it."""
+def message_about(news: Sequence[News]) -> tuple[str, list[str]]:
+    """The title and the lines of one message about all news."""
     order = [kind for kind, _ in KINDS]
     ranked = sorted(news, key=lambda piece: order.index(piece.kind))
     title = dict(KINDS)[ranked[0].kind]
     if len(ranked) > 1:
         title += f", and {len(ranked) - 1} more"
     lines = [
-        piece.words if len(piece.words) <= _LONGEST_LINE else piece.words[: _LONGEST_LINE - 1] + "…"
+        piece.text if len(piece.text) <= _LONGEST_LINE else piece.text[: _LONGEST_LINE - 1] + "…"
         for piece in ranked[:MOST_LINES]
     ]
     if len(ranked) > MOST_LINES:

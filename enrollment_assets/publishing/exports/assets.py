@@ -13,16 +13,6 @@ from enrollment_assets.warehouse.connection import Warehouse
 
 GROUP = "exports"
 
-_SOURCES = {
-    "dim_date": ["enrollment_metrics", "enrollment_forecast"],
-    "dim_term": ["enrollment_metrics"],
-    "fact_enrollment_daily": ["enrollment_metrics", "point_in_time"],
-    "fact_forecast": ["enrollment_forecast"],
-    "fact_anomaly": ["enrollment_anomalies", "segment_disclosure", "segment_point_in_time"],
-    exports.STUDENT_CHANGES: ["student_changes"],
-}
-_OF_SEGMENTS = ["segment_disclosure", "segment_metrics", "segment_point_in_time"]
-
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """Everything of group `exports`, written together so that facts and dimensions agree."""
@@ -31,8 +21,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         kinds = {column.name: column for column in table.columns}
         return dg.TableSchema(
             columns=[
-                dg.TableColumn(said, kinds[name].type, kinds[name].description)
-                for said, name in exports.export_columns(settings, table).items()
+                dg.TableColumn(published, kinds[name].type, kinds[name].description)
+                for published, name in exports.export_columns(settings, table).items()
             ]
         )
 
@@ -41,8 +31,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         specs=[
             dg.AssetSpec(
                 name,
-                # What was restated must have been told before new figures count as reported.
-                deps=[*_SOURCES.get(name, _OF_SEGMENTS), "metric_restatements"],
+                # Restatements must be recorded before the new figures count as reported.
+                deps=[*table.depends_on, "metric_restatements"],
                 description=f"{table.grain}, as {_kinds(settings)}.",
                 group_name=GROUP,
                 owners=list(OWNERS),
@@ -60,7 +50,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def publish_exports(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        """Writes the star schema anew: whole files, renamed when all of them are there."""
+        """Writes the star schema: complete files, renamed into place once all are written."""
         with warehouse.connect() as connection:
             written = exports.publish(connection, settings, taken_by=context.run.job_name)
         for table in written:

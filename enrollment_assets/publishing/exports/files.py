@@ -1,8 +1,8 @@
 """Writes the star schema that BI tools open: CSV, Parquet and one file for Tableau.
 
-All files are written aside and renamed when the last one is there, dimensions before facts: a reader
-sees whole files, and never a fact whose dimension is not there. Nothing holds the warehouse open.
-What segments are shown is decided by `published_segments.sql` alone.
+All files are written aside and renamed once the last one is written, dimensions before facts: a reader
+sees whole files, and never a fact whose dimension is missing. Nothing keeps the warehouse open.
+`published_segments.sql` alone decides which segments are shown.
 """
 
 import datetime as dt
@@ -11,7 +11,7 @@ import importlib.util
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError, WarehouseError
 from enrollment_assets.publishing.csv_files import quoted, write_csv
 from enrollment_assets.publishing.student_lists import record_access
-from enrollment_assets.schema.platform import platform_tables
-from enrollment_assets.schema.table import Column, Table
+from enrollment_assets.schema.platform import declared_exports
+from enrollment_assets.schema.table import Table
 from enrollment_assets.schema.vocabulary import originals, translated
 from enrollment_assets.support.files import PRIVATE_FILE, make_private_folder
 from enrollment_assets.warehouse.connection import plain_errors, transaction
@@ -57,122 +57,13 @@ class Exported:
 
 
 def export_tables(settings: Settings) -> dict[str, Table]:
-    """The tables of the star schema, with the names they have here, dimensions first."""
-    stored = platform_tables(settings)
-    metrics = stored["enrollment_metrics"].columns
-    known = {column.name for column in metrics}
-    compared = [
-        Column("comparison_note", column.type, column.description)
-        if column.name == "note"
-        else column
-        for column in stored["point_in_time"].columns
-        if column.name not in known
-    ]
-    changes = [
-        Column("date", column.type, column.description)
-        if column.name == "snapshot_date"
-        else column
-        for column in stored["student_changes"].columns
-        if column.name != "student_name"
-    ]
-    segment_key = Column("segment_key", "VARCHAR", "Dimension and segment: key of dim_segment")
-    facts = [
-        Table(
-            "fact_enrollment_daily",
-            "One row per day and term with an accepted snapshot",
-            (*metrics, *compared),
-        ),
-        Table(
-            "fact_segment_daily",
-            "One row per day, term, dimension and segment with students in the term or its comparison",
-            (segment_key, *_segment_columns(stored)),
-        ),
-        Table(
-            "fact_forecast",
-            "One row per day, term and target date with a forecast",
-            stored["enrollment_forecast"].columns,
-        ),
-        Table(
-            "fact_anomaly",
-            "One row per day, term and series; withheld segments without name and figures",
-            (segment_key, *stored["enrollment_anomalies"].columns),
-        ),
-    ]
-    if settings.exports.student_changes:
-        grain = "One row per day, term and student who was added, dropped or moved"
-        facts.append(Table(STUDENT_CHANGES, grain, tuple(changes)))
-    return {table.name: table for table in (*_dimensions(segment_key), *facts)}
-
-
-def _segment_columns(stored: Mapping[str, Table]) -> Iterator[Column]:
-    """The columns of `published_segments.sql`."""
-    known = {column.name: column for column in stored["segment_point_in_time"].columns}
-    change = Column(
-        "net_change", "BIGINT", "Change since the baseline; empty if either is withheld"
-    )
-    reason = "Why it is empty: small, or complement (it would give a small one away)"
-    plain = ("date", "term", "dimension", "segment")
-    yield from (known[name] for name in plain)
-    yield known["total_enrollment"]
-    yield Column("suppression", "VARCHAR", reason)
-    yield change
-    for name in ("comparison_term", "comparison_date", "comparison_total"):
-        yield known[name]
-    yield Column("comparison_suppression", "VARCHAR", reason)
-    for name in ("change", "change_pct", "contribution_pct"):
-        yield known[name]
-    for name in ("comparison_census", "comparison_final"):
-        yield known[name]
-        yield Column(f"{name}_suppression", "VARCHAR", reason)
-
-
-def _dimensions(segment_key: Column) -> tuple[Table, ...]:
-    def table(name: str, grain: str, *columns: tuple[str, str, str]) -> Table:
-        return Table(name, grain, tuple(Column(*column) for column in columns))
-
-    year = "Academic year, from 1 July, such as 2025/26"
-    dates = table(
-        "dim_date",
-        "One row per date, whole calendar years",
-        ("date", "DATE", "The date: key"),
-        ("year", "INTEGER", "Calendar year"),
-        ("quarter", "INTEGER", "Quarter of it"),
-        ("month", "INTEGER", "Month, 1 to 12"),
-        ("month_name", "VARCHAR", "Its name"),
-        ("YearMonth", "VARCHAR", "Year and month, such as 2025-09"),
-        ("DayOfWeek", "INTEGER", "1 for Monday to 7 for Sunday"),
-        ("day_name", "VARCHAR", "Its name"),
-        ("iso_year", "INTEGER", "Year of the ISO week"),
-        ("iso_week", "INTEGER", "ISO week, 1 to 53"),
-        ("academic_year", "VARCHAR", year),
-        ("is_business_day", "BOOLEAN", "From Monday to Friday, and no closure"),
-        ("closure", "BOOLEAN", "The institution is closed"),
-        ("event", "VARCHAR", "What the calendar names on this day"),
-        ("term", "VARCHAR", "Code of the term that runs: started and not ended, the last to start"),
-        ("term_day", "INTEGER", "Day of that term, 1 at its start"),
-    )
-    terms = table(
-        "dim_term",
-        "One row per term",
-        ("code", "VARCHAR", "Code of the term: key"),
-        ("name", "VARCHAR", "What people call it"),
-        ("registration_opens", "DATE", "First day on which students can be in it"),
-        ("starts", "DATE", "First day of classes"),
-        ("census", "DATE", "Day of the official count"),
-        ("ends", "DATE", "Last day"),
-        ("academic_year", "VARCHAR", year),
-        ("comparison", "VARCHAR", "Code of the term that it is compared with"),
-    )
-    segments = Table(
-        "dim_segment",
-        "One row per dimension and segment",
-        (
-            Column(segment_key.name, segment_key.type, "Dimension and segment: key"),
-            Column("dimension", "VARCHAR", "Name of the dimension"),
-            Column("segment", "VARCHAR", "Value of the dimension"),
-        ),
-    )
-    return dates, terms, segments
+    """The tables of the star schema under their internal names, dimensions first."""
+    wanted = settings.exports.student_changes
+    return {
+        name: table
+        for name, table in declared_exports(settings).items()
+        if wanted or name != STUDENT_CHANGES
+    }
 
 
 def check_formats(settings: Settings) -> None:
@@ -189,7 +80,7 @@ def check_formats(settings: Settings) -> None:
 
 
 def export_columns(settings: Settings, table: Table) -> dict[str, str]:
-    """The columns of a table under the names they have in the files: what each is called here.
+    """The internal name of each column of a table, by its published name.
 
     Raises:
         ConfigurationError: if the vocabulary gives two columns one name.
@@ -212,9 +103,9 @@ def publish(
     `taken_by` goes into the ledger of student lists where changes of single students are among them.
 
     Raises:
-        ConfigurationError: if pseudonyms are asked for and there is no key, names collide, or a format
+        ConfigurationError: if pseudonyms are configured without a key, names collide, or a format
             needs a package that is not installed.
-        WarehouseError: if a table cannot be read or written; all files are as they were.
+        WarehouseError: if a table cannot be read or written; all files stay as they were.
     """
     check_formats(settings)
     folder = make_private_folder(settings.data_path / "exports")
@@ -223,7 +114,7 @@ def publish(
     shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
     try:
         written = _write(connection, settings, aside)
-        # The figures count as reported from the moment at which the files are there.
+        # The figures count as reported from the moment the files are in place.
         with plain_errors("Noting what is exported"), transaction(connection):
             connection.execute(statement("remember_exported", settings))
             if STUDENT_CHANGES in written:
@@ -253,14 +144,16 @@ def _write(
         with plain_errors(f"Exporting {name}"):
             connection.execute(
                 f"COPY ({query}) TO {quoted(parquet)} (FORMAT parquet, COMPRESSION zstd)",
-                _binds(settings, name),
+                _binds(settings, table),
             )
-            found = connection.execute(
+            counted = connection.execute(
                 "SELECT count(*) FROM read_parquet(?)", [str(parquet)]
             ).fetchall()
-            rows[name] = int(found[0][0])
+            rows[name] = int(counted[0][0])
             if "csv" in settings.exports.formats:
-                columns = {said: _type_of(table, original) for said, original in names.items()}
+                columns = {
+                    published: _type_of(table, original) for published, original in names.items()
+                }
                 path = aside / "csv" / f"{parquet.stem}.csv"
                 write_csv(connection, f"FROM read_parquet({quoted(parquet)})", columns, path)
     if "hyper" in settings.exports.formats:
@@ -273,11 +166,11 @@ def _write(
 def _typed(table: Table, names: Mapping[str, str]) -> str:
     """The select list of a table's file: declared types, translated names, no NaN."""
     parts = []
-    for said, original in names.items():
+    for published, original in names.items():
         column = f'"{original}"'
         if _type_of(table, original) == "DOUBLE":
             column = f"CASE WHEN isfinite({column}) THEN {column} END"
-        parts.append(f'CAST({column} AS {_type_of(table, original)}) AS "{said}"')
+        parts.append(f'CAST({column} AS {_type_of(table, original)}) AS "{published}"')
     return ", ".join(parts)
 
 
@@ -296,7 +189,7 @@ def _write_hyper(files: Iterable[Path], path: Path) -> None:
             parquet.schema_arrow, parquet.iter_batches(_BATCH_ROWS)
         )
 
-    # Given no parameters, pantab keeps Tableau's process from logging what it is told where we stand.
+    # Without parameters, pantab keeps Tableau's process from writing a log into the working folder.
     pantab.frames_to_hyper({file.stem: batches(file) for file in files}, path)
 
 
@@ -307,7 +200,7 @@ def _put_in_place(
     rows: Mapping[str, int],
     before: Mapping[str, Any],
 ) -> list[Exported]:
-    """Rename what was written, dimensions first, and remove what an earlier export left over."""
+    """Rename the new files into place, dimensions first, and remove what an earlier export left."""
     formats = settings.exports.formats
     exported = []
     for name, count in rows.items():
@@ -335,7 +228,7 @@ def _remove_left_over(
 ) -> None:
     """Remove files that the last export wrote and this one did not, such as after an opt-out.
 
-    Those of single students also where that export was killed before it noted them.
+    Files of single students are removed even if that export was killed before it listed them.
     """
     students = [export_path(settings, kind, STUDENT_CHANGES) for kind in ("parquet", "csv")]
     noted = [folder / name for name in before.get("files", [])]
@@ -348,18 +241,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """What the last export wrote; empty where there was none.
 
     Raises:
-        WarehouseError: if it is there and cannot be read: what should be removed is not known then.
+        WarehouseError: if it exists and cannot be read, so that files to remove are unknown.
     """
     path = folder / MANIFEST
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
         raise WarehouseError(
-            f"{path} cannot be read; remove the folder {folder}, which the next export makes anew."
+            f"{path} cannot be read; remove the folder {folder}, and the next export writes it again."
         ) from None
-    return found
+    return manifest
 
 
 def _write_manifest(
@@ -385,25 +278,24 @@ def _write_manifest(
     path.replace(folder / MANIFEST)
 
 
-def _binds(settings: Settings, name: str) -> dict[str, Any] | None:
-    """What the statement of a table binds."""
-    if name in ("fact_segment_daily", "fact_anomaly", "dim_segment"):
-        return dict(_EVER)
-    if name == "dim_date":
-        events = settings.calendar.events
-        return {
-            "closures": sorted(settings.calendar.closures),
-            "event_dates": [event.date for event in events],
-            "event_names": [event.name for event in events],
-        }
-    return _pads(settings) if name == STUDENT_CHANGES else None
+def _binds(settings: Settings, table: Table) -> dict[str, Any] | None:
+    """The values that the statement of a table binds, by what its header names."""
+    events = settings.calendar.events
+    values = {
+        **_EVER,
+        "closures": sorted(settings.calendar.closures),
+        "event_dates": [event.date for event in events],
+        "event_names": [event.name for event in events],
+        **(_pads(settings) if "outer" in table.binds else {}),
+    }
+    return {name: values[name] for name in table.binds} or None
 
 
 def _pads(settings: Settings) -> dict[str, bytes | None]:
-    """The two pads that HMAC-SHA-256 makes of its key (RFC 2104), or nothing where ids stay.
+    """The two pads that HMAC-SHA-256 derives from its key (RFC 2104), or nothing where ids stay.
 
     Raises:
-        ConfigurationError: if pseudonyms are asked for and the environment has no key for them.
+        ConfigurationError: if pseudonyms are configured and the environment has no key for them.
     """
     if not settings.privacy.pseudonymize:
         return {"outer": None, "inner": None}
@@ -411,7 +303,7 @@ def _pads(settings: Settings) -> dict[str, bytes | None]:
     if len(key) < _LEAST_KEY:
         raise ConfigurationError(
             f"privacy.pseudonymize needs a key of at least {_LEAST_KEY} characters in the environment "
-            f"variable {KEY_VARIABLE}; set it, and keep it: another key makes other pseudonyms."
+            f"variable {KEY_VARIABLE}; set it and keep it, since another key gives other pseudonyms."
         )
     if len(key) > _SHA256_BLOCK:
         key = hashlib.sha256(key).digest()

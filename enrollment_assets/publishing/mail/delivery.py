@@ -94,7 +94,7 @@ def mail_report(
     """Mail the report of a day to those who do not have it yet; None if there is no report.
 
     Raises:
-        ConfigurationError: if the configuration lacks something.
+        ConfigurationError: if a setting is missing.
         MailError: if a recipient could not be reached in several tries.
         MailRefusedError: if the server refused the mail and nobody has it.
     """

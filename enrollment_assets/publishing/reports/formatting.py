@@ -17,7 +17,7 @@ else:
     pd = lazy("pandas")
 
 MINUS = "\u2212"
-# What a text says where there is no figure, and where a figure is not shown.
+# In place of a figure that does not exist, and of one that is not shown.
 NOT_AVAILABLE, WITHHELD = "n/a", "withheld"
 # Control, format (direction overrides among them), surrogate, private and unassigned characters.
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
@@ -125,11 +125,11 @@ def joined(names: Sequence[str]) -> str:
 
 def at_most(remarks: Iterable[str]) -> tuple[str, ...]:
     """The first remarks; the last line counts those that are not listed."""
-    found = list(remarks)
-    if len(found) <= MOST_REMARKS:
-        return tuple(found)
-    rest = len(found) - MOST_REMARKS + 1
-    return (*found[: MOST_REMARKS - 1], f"And {rest} more, not listed here.")
+    lines = list(remarks)
+    if len(lines) <= MOST_REMARKS:
+        return tuple(lines)
+    rest = len(lines) - MOST_REMARKS + 1
+    return (*lines[: MOST_REMARKS - 1], f"And {rest} more, not listed here.")
 
 
 @dataclass(frozen=True)

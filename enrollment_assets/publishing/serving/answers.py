@@ -1,4 +1,4 @@
-"""The JSON endpoints: each is a question put to one exported table."""
+"""The JSON endpoints: each answers from one exported table."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -21,15 +21,15 @@ from enrollment_assets.publishing.serving.tables import views
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     404: {
         "model": Problem,
-        "description": "No such term or dimension; `known` lists those there are",
+        "description": "No such term or dimension; `known` lists the existing ones",
     },
-    422: {"model": Problem, "description": "A parameter is not what it should be"},
-    503: {"model": Problem, "description": "There are no exports yet"},
+    422: {"model": Problem, "description": "A parameter is invalid"},
+    503: {"model": Problem, "description": "The exports do not exist yet or cannot be read"},
 }
 
 
 class UnknownNameError(HTTPException):
-    """Something was asked for by a name that is not there."""
+    """A request names a term or dimension that does not exist."""
 
     def __init__(self, what: str, known: Sequence[str]) -> None:
         super().__init__(404, f"There is no such {what}; known: {', '.join(known) or 'none yet'}.")
@@ -37,7 +37,7 @@ class UnknownNameError(HTTPException):
 
 
 class Answers:
-    """What is answered from the exports of one configuration."""
+    """The endpoints over the exports of one configuration."""
 
     def __init__(self, settings: Settings) -> None:
         self._dimensions = settings.dimensions
@@ -49,8 +49,8 @@ class Answers:
         router = APIRouter(prefix="/api/v1", responses=_PROBLEMS, tags=["enrollment"])
 
         def add(name: str, row: str, endpoint: Callable[..., dict[str, Any]]) -> None:
-            model, words = page_model(row, self._views[name]), self._views[name].grain
-            router.add_api_route(f"/{name}", endpoint, response_model=model, summary=words)
+            model, grain = page_model(row, self._views[name]), self._views[name].grain
+            router.add_api_route(f"/{name}", endpoint, response_model=model, summary=grain)
 
         add("terms", "Term", self.terms)
         add("metrics", "DailyMetrics", self.metrics)
@@ -62,7 +62,7 @@ class Answers:
         return router
 
     def terms(self, asked: Annotated[Asked, Query()]) -> dict[str, Any]:
-        """The terms and their dates."""
+        """All terms with their dates."""
         return self._rows("terms", asked, [])
 
     def metrics(self, asked: Annotated[AskedDays, Query()]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Answers:
         return self._of_days("metrics", asked)
 
     def segments(self, asked: Annotated[AskedSegments, Query()]) -> dict[str, Any]:
-        """Headcounts of segments. A figure that is withheld is null, and its suppression says why."""
+        """Headcounts of segments. A withheld figure is null; its suppression column says why."""
         more = []
         if asked.dimension is not None:
             if asked.dimension not in self._dimensions:
@@ -81,11 +81,11 @@ class Answers:
         return self._of_days("segments", asked, *more)
 
     def point_in_time(self, asked: Annotated[AskedDays, Query()]) -> dict[str, Any]:
-        """The headcount of each day beside that of the comparison term at the same point."""
+        """The headcount of each day next to the comparison term's at the same point."""
         return self._of_days("point-in-time", asked)
 
     def forecast(self, asked: Annotated[AskedForecast, Query()]) -> dict[str, Any]:
-        """The headcount that was expected on a day, for each day to the horizon."""
+        """One forecast: the expected headcount for each day up to the horizon."""
         self._check_term(asked.term)
         conditions = [Condition("term", "=", asked.term)]
         with self._exports.open(self._views["forecast"]) as opened:
@@ -94,7 +94,7 @@ class Answers:
             return _page(opened.rows(conditions, asked.limit, asked.offset), asked)
 
     def anomalies(self, asked: Annotated[AskedAnomalies, Query()]) -> dict[str, Any]:
-        """Days on which a term or a segment moved in an unusual way, with the probable cause."""
+        """Unusual changes of a term or a segment, with the probable cause."""
         unusual = [] if asked.every else [Condition("is_anomaly", "=", True)]
         return self._of_days("anomalies", asked, *unusual)
 
@@ -124,11 +124,11 @@ class Answers:
             return _page(opened.rows(conditions, asked.limit, asked.offset), asked)
 
 
-def _page(found: Rows, asked: Asked) -> dict[str, Any]:
-    end = asked.offset + len(found.items)
+def _page(rows: Rows, asked: Asked) -> dict[str, Any]:
+    end = asked.offset + len(rows.items)
     return {
-        "items": found.items,
-        "total": found.total,
-        "next_offset": end if found.items and end < found.total else None,
-        "published_at": found.published_at,
+        "items": rows.items,
+        "total": rows.total,
+        "next_offset": end if rows.items and end < rows.total else None,
+        "published_at": rows.published_at,
     }

@@ -1,4 +1,4 @@
-"""Puts the interface together: the report site, the JSON endpoints, their documentation."""
+"""Puts the server together: the report site, the JSON API and its documentation."""
 
 from typing import Any
 
@@ -16,15 +16,15 @@ from enrollment_assets.publishing.serving.docs import STATIC, docs_page
 from enrollment_assets.publishing.serving.guard import HEALTH, Guard, ProblemResponse
 from enrollment_assets.publishing.serving.models import Health
 
-_ABOUT = """Enrollment from day to day, read-only: what the exports hold.
+_ABOUT = """Daily enrollment figures, read-only, from the exports.
 
-Totals of a term are exact. Of segments, small figures are withheld: they are null, and a `suppression`
-beside them says why. Nothing of a single person is served.
+Totals of a term are exact. Small segment figures are withheld: they are null, and the `suppression`
+column next to them says why. No data about single students is served.
 """
 
 
 def create_app(settings: Settings, token: str | None = None) -> ASGIApp:
-    """The whole interface as an ASGI application."""
+    """Report site and API as one ASGI application."""
     api = FastAPIOffline(
         docs_url=None,
         redoc_url=None,
@@ -39,9 +39,9 @@ def create_app(settings: Settings, token: str | None = None) -> ASGIApp:
     api.add_exception_handler(ExportError, _no_export)
     api.add_exception_handler(Exception, _broken)
 
-    @api.get(HEALTH, response_model=Health, tags=["server"], summary="Whether it answers")
+    @api.get(HEALTH, response_model=Health, tags=["server"], summary="Server health")
     def health() -> Health:
-        """Needs no token."""
+        """Answers while the server runs. Needs no token."""
         return Health()
 
     @api.get("/docs", include_in_schema=False)
@@ -55,32 +55,32 @@ def create_app(settings: Settings, token: str | None = None) -> ASGIApp:
 
 
 def _description(api: FastAPI, *, has_token: bool) -> dict[str, Any]:
-    """The OpenAPI description, with errors as the problem details that they are."""
+    """The OpenAPI description, with errors declared as problem details."""
     if api.openapi_schema:
         return api.openapi_schema
-    found = FastAPI.openapi(api)
-    for path in found["paths"].values():
+    description = FastAPI.openapi(api)
+    for path in description["paths"].values():
         for status, answer in path["get"]["responses"].items():
             if status != "200":
                 content = answer["content"]
                 content["application/problem+json"] = content.pop("application/json")
     if has_token:
         schemes = {"token": {"type": "http", "scheme": "bearer"}}
-        found["components"]["securitySchemes"] = schemes
-        found["security"] = [{"token": []}]
-    api.openapi_schema = found
-    return found
+        description["components"]["securitySchemes"] = schemes
+        description["security"] = [{"token": []}]
+    api.openapi_schema = description
+    return description
 
 
 async def _bad_parameters(_: Request, error: Exception) -> Response:
-    """In words, without the value: somebody may have typed what should not be kept."""
+    """Names the parameter without its value, which may hold something that must not be kept."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
-    said = []
-    for found in error.errors():
-        place = ".".join(str(part) for part in found["loc"][1:])
-        words = found["msg"].removeprefix("Value error, ")
-        said.append(f"{place}: {words}" if place else words)
-    return ProblemResponse(422, "; ".join(said))
+    details = []
+    for problem in error.errors():
+        parameter = ".".join(str(part) for part in problem["loc"][1:])
+        message = problem["msg"].removeprefix("Value error, ")
+        details.append(f"{parameter}: {message}" if parameter else message)
+    return ProblemResponse(422, "; ".join(details))
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -94,4 +94,4 @@ async def _no_export(_: Request, error: Exception) -> Response:
 
 
 async def _broken(_: Request, __: Exception) -> Response:
-    return ProblemResponse(500, "Something went wrong; the server's log says what.")
+    return ProblemResponse(500, "The server failed to answer; its log says why.")

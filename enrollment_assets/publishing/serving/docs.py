@@ -1,7 +1,7 @@
-"""The page that documents the interface: Swagger UI, with all of its files at hand.
+"""The page that documents the API: Swagger UI, served without any file from elsewhere.
 
-FastAPI's own page says no language and has no main part, and Swagger UI's colours are too pale for
-people who do not see well; so the page is written here.
+FastAPI's own page declares no language and has no main landmark, and Swagger UI's colors have too
+little contrast; so the page is written here.
 """
 
 import html
@@ -13,9 +13,9 @@ _OPTIONS = {
     "url": "/openapi.json",
     "dom_id": "#swagger-ui",
     "layout": "BaseLayout",
-    # A site elsewhere, which would be told our address.
+    # The validator is another site, which would learn our address.
     "validatorUrl": None,
-    # Deep links are links inside of buttons, and the highlighter paints dark on dark.
+    # Deep links are links inside buttons, and the highlighter paints dark on dark.
     "deepLinking": False,
     "syntaxHighlight": False,
 }
@@ -41,7 +41,7 @@ def docs_page(title: str) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}, interface</title>
+<title>{html.escape(title)}: API</title>
 <link rel="stylesheet" href="{STATIC}/swagger-ui.css">
 <link rel="icon" href="{STATIC}/favicon.png">
 <style>{_STYLE}</style>

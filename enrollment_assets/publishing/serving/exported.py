@@ -1,7 +1,8 @@
 """Reads the exported tables: Parquet files that the pipeline may replace at any moment.
 
-The warehouse is never opened. A file is opened once for each request, and DuckDB reads what was opened,
-so that a request sees the old file or the new one, whole, also where it is replaced meanwhile.
+The warehouse is never opened. A file is opened once for each request, and DuckDB reads the open
+file, so that a request sees the whole old file or the whole new one, even if it is replaced
+meanwhile.
 """
 
 import datetime as dt
@@ -28,12 +29,12 @@ _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "threads": "2",
     "lock_configuration": "true",
 }
-_WRITE_THEM = "`enrollment run` writes it for a day, `enrollment backfill --reports` for a range."
+_WRITE_THEM = "`enrollment run` or `enrollment backfill --reports` writes it."
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of a table, how many there are in all, and when its file was published."""
+    """Some rows of a table, the number of all rows, and when the file was published."""
 
     items: list[dict[str, Any]]
     total: int
@@ -42,7 +43,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Condition:
-    """What rows must be: `column <comparison> value`; the value is bound."""
+    """What rows must meet: `column <comparison> value`; the value is bound."""
 
     column: str
     comparison: str
@@ -50,7 +51,7 @@ class Condition:
 
 
 class OpenTable:
-    """One table's file, opened; what is asked of it comes from the same version."""
+    """One table's open file; all answers come from the same version of it."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, view: View, file: int) -> None:
         self._connection = connection
@@ -76,7 +77,7 @@ class OpenTable:
         return Rows([dict(zip(names, row, strict=True)) for row in found], total, published)
 
     def values(self, column: str) -> list[Any]:
-        """The different values of a column, in order."""
+        """The distinct values of a column, in order."""
         name = self._name(column)
         found = self._all(
             f"SELECT DISTINCT {name} FROM read_parquet(?) WHERE {name} IS NOT NULL ORDER BY 1", []
@@ -93,15 +94,15 @@ class OpenTable:
     def _where(self, conditions: Sequence[Condition]) -> tuple[str, list[object]]:
         if not conditions:
             return "", []
-        words = " AND ".join(f"{self._name(c.column)} {c.comparison} ?" for c in conditions)
-        return f"WHERE {words}", [c.value for c in conditions]
+        terms = " AND ".join(f"{self._name(c.column)} {c.comparison} ?" for c in conditions)
+        return f"WHERE {terms}", [c.value for c in conditions]
 
     def _name(self, column: str) -> str:
         return f'"{self._view.in_file[column]}"'
 
     def _value(self, column: Column) -> str:
         name = self._name(column.name)
-        # JSON knows neither NaN nor infinity.
+        # JSON has neither NaN nor infinity.
         if column.type == "DOUBLE":
             return f"CASE WHEN isfinite({name}::DOUBLE) THEN {name}::DOUBLE END"
         return f"{name}::{column.type}"
@@ -111,8 +112,8 @@ class OpenTable:
             return self._connection.execute(sql, [f"/dev/fd/{self._file}", *binds]).fetchall()
         except duckdb.Error as error:
             raise ExportError(
-                f"The export of {self._view.table} cannot be read ({type(error).__name__}): it is "
-                f"damaged, or of another version. {_WRITE_THEM}"
+                f"The export of {self._view.table} cannot be read ({type(error).__name__}); it is "
+                f"damaged or of another version. {_WRITE_THEM}"
             ) from None
 
 
@@ -128,7 +129,7 @@ class Exports:
         """Open a table's file as it is now.
 
         Raises:
-            ExportError: if it is not there, or cannot be opened.
+            ExportError: if it does not exist or cannot be opened.
         """
         try:
             file = os.open(
@@ -138,7 +139,8 @@ class Exports:
             raise ExportError(self._why_missing(view)) from None
         except OSError as error:
             raise ExportError(
-                f"The export of {view.table} cannot be opened ({error.strerror})."
+                f"The export of {view.table} cannot be opened ({error.strerror}); check the rights of "
+                "data_dir/exports."
             ) from None
         try:
             with self._database.cursor() as connection:
@@ -149,7 +151,7 @@ class Exports:
     def _why_missing(self, view: View) -> str:
         if "parquet" not in self._settings.exports.formats:
             return (
-                "exports.formats leaves parquet out, and this interface reads it: add parquet to "
-                "exports.formats in enrollment.yaml, and write the exports again."
+                "The API reads Parquet files, and exports.formats does not list parquet; add "
+                "parquet to exports.formats in enrollment.yaml and write the exports again."
             )
         return f"There is no export of {view.table} yet. {_WRITE_THEM}"

@@ -1,7 +1,6 @@
-"""Stands before every request: who may ask, for what, from where; and what every answer carries.
+"""Checks every request (who may ask, for what, from where) and adds headers to every answer.
 
-Requests are logged by method, path and status. What is asked for in a query, and who asks with which
-token, is not.
+Requests are logged by method, path and status, without query parameters and tokens.
 """
 
 import base64
@@ -31,7 +30,7 @@ _EVERYWHERE = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-# Pages carry their styles, scripts and pictures in themselves, and may ask only here for more.
+# Pages embed their styles, scripts and pictures, and may load more from this server only.
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; font-src 'self' data:; base-uri 'none'; "
@@ -41,7 +40,7 @@ _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 class ProblemResponse(Response):
-    """An error in words, as RFC 9457 has it."""
+    """An error as problem details (RFC 9457)."""
 
     media_type = "application/problem+json"
 
@@ -64,11 +63,11 @@ class ProblemResponse(Response):
 
 
 class Guard:
-    """Lets a request through, or says why not.
+    """Lets a request through, or answers why not.
 
-    With a `token`, whoever asks must show it: as a bearer token, or as the password of HTTP Basic,
-    which is what browsers can. Without one the server listens on loopback only, and the name it is
-    asked by must be one of loopback: else a page of a stranger could have its name point here.
+    With a `token`, every request must carry it: as a bearer token, or as the password of HTTP
+    Basic, for browsers. Without one the server listens on loopback only, and the request's Host
+    must be a loopback name: otherwise a stranger's page could point its own name at this server.
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
@@ -95,7 +94,7 @@ class Guard:
             if refused is not None:
                 await refused(scope, receive, send_on)
             else:
-                # What can be asked for can be asked about: the server leaves the body of HEAD out.
+                # HEAD is answered like GET; the server drops the body.
                 await self._app({**scope, "method": "GET"}, receive, send_on)
         finally:
             client = scope["client"][0] if scope.get("client") else "-"
@@ -107,7 +106,7 @@ class Guard:
         headers = Headers(scope=scope)
         if scope["method"] not in _METHODS:
             allowed = {"Allow": ", ".join(_METHODS)}
-            return ProblemResponse(405, "Everything here is only read: use GET.", allowed)
+            return ProblemResponse(405, "This server is read-only; use GET.", allowed)
         if scope["path"] == HEALTH:
             return None
         if self._token is None:
@@ -115,11 +114,11 @@ class Guard:
             if _without_port(name) not in _LOOPBACK_NAMES:
                 return ProblemResponse(
                     421,
-                    "Without a token only 127.0.0.1 and localhost are answered. Set "
-                    "ENROLLMENT_API_TOKEN, or let the proxy send `Host: 127.0.0.1`.",
+                    "Without a token the server answers only to 127.0.0.1 and localhost. Set "
+                    "ENROLLMENT_API_TOKEN, or have the proxy send `Host: 127.0.0.1`.",
                 )
             return None
-        if secrets.compare_digest(_shown_token(headers.get("authorization", "")), self._token):
+        if secrets.compare_digest(_sent_token(headers.get("authorization", "")), self._token):
             return None
         is_data = scope["path"].startswith("/api/")
         wanted = (
@@ -127,8 +126,8 @@ class Guard:
         )
         return ProblemResponse(
             401,
-            "Send `Authorization: Bearer` with the token of ENROLLMENT_API_TOKEN; in a browser give it "
-            "as the password, with any name.",
+            "Send `Authorization: Bearer` with the token of ENROLLMENT_API_TOKEN; in a browser, "
+            "enter it as the password with any user name.",
             {"WWW-Authenticate": wanted},
         )
 
@@ -138,8 +137,8 @@ def _without_port(name: str) -> str:
     return head if head and port.isdigit() else name
 
 
-def _shown_token(authorization: str) -> bytes:
-    """The token that a request shows, or nothing."""
+def _sent_token(authorization: str) -> bytes:
+    """The token that a request carries, or nothing."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return value.strip().encode()

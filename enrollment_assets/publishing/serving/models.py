@@ -1,4 +1,4 @@
-"""What requests may ask and what answers hold, as the OpenAPI description tells it."""
+"""The parameters of requests and the content of answers, as described in OpenAPI."""
 
 import datetime as dt
 import re
@@ -24,7 +24,7 @@ Row = TypeVar("Row", bound=BaseModel)
 def _iso_date(value: object) -> object:
     # pydantic would also take seconds since 1970.
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        raise ValueError("write a date as 2026-09-08")
+        raise ValueError("write dates as 2026-09-08")
     return value
 
 
@@ -32,25 +32,25 @@ IsoDate = Annotated[dt.date, BeforeValidator(_iso_date)]
 
 
 class Asked(BaseModel):
-    """Which part of the rows; a name that is not known is refused, for it may be a slip."""
+    """Which part of the rows; unknown parameters are refused, since they may be typos."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(1_000, ge=1, le=MOST_ROWS, description="Rows at most")
-    offset: int = Field(0, ge=0, le=10**9, description="Rows to leave out at the beginning")
+    limit: int = Field(1_000, ge=1, le=MOST_ROWS, description="Maximum number of rows")
+    offset: int = Field(0, ge=0, le=10**9, description="Number of rows to skip")
 
 
 class AskedTerm(Asked):
     """Rows of one term, or of all."""
 
-    term: str | None = Field(None, max_length=200, description="Code of the term; all if left out")
+    term: str | None = Field(None, max_length=200, description="Code of the term; default: all")
 
 
 class AskedDays(AskedTerm):
     """Rows of a term and a range of days."""
 
     first: IsoDate | None = Field(None, alias="from", description="First day")
-    last: IsoDate | None = Field(None, alias="to", description="Last day, included")
+    last: IsoDate | None = Field(None, alias="to", description="Last day (inclusive)")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -63,21 +63,21 @@ class AskedSegments(AskedDays):
     """Rows of a dimension; one day, or a range of them."""
 
     dimension: str | None = Field(
-        None, max_length=200, description="Name of the dimension; all if left out"
+        None, max_length=200, description="Name of the dimension; default: all"
     )
-    date: IsoDate | None = Field(None, description="One day, in the place of from and to")
+    date: IsoDate | None = Field(None, description="One day, instead of from and to")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.date and (self.first or self.last):
-            raise ValueError("give date, or from and to")
+            raise ValueError("give either date, or from and to")
         return self
 
 
 class AskedAnomalies(AskedDays):
-    """Unusual days only, or all that were looked at."""
+    """Unusual days only, or all days that were tested."""
 
-    every: bool = Field(False, alias="all", description="Also the days that were as expected")
+    every: bool = Field(False, alias="all", description="Include days that were as expected")
 
 
 class AskedForecast(Asked):
@@ -85,7 +85,7 @@ class AskedForecast(Asked):
 
     term: str = Field(max_length=200, description="Code of the term")
     as_of: IsoDate | None = Field(
-        None, description="Day whose knowledge it uses; the newest if left out"
+        None, description="Day the forecast was made for; default: the newest"
     )
 
 
@@ -93,25 +93,25 @@ class Page(BaseModel, Generic[Row]):
     """Some rows of an exported table."""
 
     items: list[Row] = Field(description="The rows")
-    total: int = Field(description="Rows that were asked for, those of other pages included")
-    next_offset: int | None = Field(description="The offset of the next page; empty after the last")
+    total: int = Field(description="Number of matching rows on all pages")
+    next_offset: int | None = Field(description="Offset of the next page; null on the last page")
     published_at: dt.datetime = Field(
-        description="When the export was written: pages with another time do not belong together"
+        description="When the export was written; pages with different times are of different exports"
     )
 
 
 class Problem(BaseModel):
-    """Why there is no answer, in words (RFC 9457)."""
+    """Why there is no answer (RFC 9457)."""
 
     type: str = Field("about:blank", description="Always about:blank")
-    title: str = Field(description="What the status means")
-    status: int = Field(description="The HTTP status")
-    detail: str = Field(description="What was found, and what to do")
-    known: list[str] | None = Field(None, description="What could have been asked for")
+    title: str = Field(description="Name of the HTTP status")
+    status: int = Field(description="HTTP status")
+    detail: str = Field(description="What is wrong and what to do")
+    known: list[str] | None = Field(None, description="The existing names")
 
 
 class Health(BaseModel):
-    """That the server answers."""
+    """The server is up."""
 
     status: str = "ok"
 

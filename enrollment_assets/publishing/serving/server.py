@@ -1,4 +1,4 @@
-"""Listens and answers until it is told to stop."""
+"""Listens and answers until a signal stops it."""
 
 import ipaddress
 import logging
@@ -17,7 +17,7 @@ from enrollment_assets.publishing.serving.app import create_app
 from enrollment_assets.publishing.serving.guard import logger
 
 TOKEN_VARIABLE = "ENROLLMENT_API_TOKEN"  # noqa: S105 - the variable's name
-# 16 signs of `openssl rand -base64` cannot be guessed over a network.
+# 16 characters of `openssl rand -base64` cannot be guessed over a network.
 _SHORTEST = 16
 _STOP_SECONDS = 5
 
@@ -26,25 +26,24 @@ def find_token() -> str | None:
     """The token from the environment, or None where there is none.
 
     Raises:
-        ConfigurationError: if it is one that can be guessed, or that no header can carry.
+        ConfigurationError: if it could be guessed, or no header can carry it.
     """
     token = os.environ.get(TOKEN_VARIABLE)
     if token is None:
         return None
     if len(token) < _SHORTEST or not re.fullmatch(r"[!-~]+", token):
         raise ConfigurationError(
-            f"{TOKEN_VARIABLE} must have {_SHORTEST} signs or more, ASCII and without spaces; "
+            f"{TOKEN_VARIABLE} must have at least {_SHORTEST} ASCII characters and no spaces; "
             "`openssl rand -hex 32` makes one."
         )
     return token
 
 
 def serve(settings: Settings, host: str, port: int, on_start: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; `on_start` is told the address.
+    """Serve until SIGINT or SIGTERM; `on_start` gets the address.
 
     Raises:
-        ConfigurationError: if the address cannot be listened on, or is open to others and there is
-            no token.
+        ConfigurationError: if the address cannot be used, or is reachable by others without a token.
     """
     token = find_token()
     with _listening(host, port, may_be_open=token is not None) as listener:
@@ -66,7 +65,7 @@ def serve(settings: Settings, host: str, port: int, on_start: Callable[[str], No
 
 
 class _Server(uvicorn.Server):
-    """Ends with success when it is told to end; uvicorn's own raises the signal once more."""
+    """Ends with success on a signal; uvicorn's own server raises the signal once more."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -81,14 +80,16 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _listening(host: str, port: int, *, may_be_open: bool) -> Generator[socket.socket]:
-    """A socket on the address, which is one of this machine alone unless it `may_be_open`."""
+    """A socket on the address, which must be a loopback one unless it `may_be_open`."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError, OverflowError):
-        raise ConfigurationError(f"--host {host} is no address of this machine.") from None
+        raise ConfigurationError(
+            f"--host {host} is not an address of this machine; 127.0.0.1 serves this machine alone."
+        ) from None
     if not may_be_open and not ipaddress.ip_address(str(address[0])).is_loopback:
         raise ConfigurationError(
-            f"{host} can be reached from other machines, and there is no token: set {TOKEN_VARIABLE} "
+            f"Other machines can reach {host}, and there is no token; set {TOKEN_VARIABLE} "
             "(`openssl rand -hex 32` makes one), or leave --host at 127.0.0.1."
         )
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -98,7 +99,7 @@ def _listening(host: str, port: int, *, may_be_open: bool) -> Generator[socket.s
             listener.bind(address)
         except OSError as error:
             raise ConfigurationError(
-                f"{host}:{port} cannot be listened on ({error.strerror}); give another --port."
+                f"Cannot listen on {host}:{port} ({error.strerror}); choose another --port."
             ) from None
         yield listener
     finally:

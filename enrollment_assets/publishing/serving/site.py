@@ -21,14 +21,14 @@ _KINDS = {".html": "text/html; charset=utf-8", ".png": "image/png"}
 def build_router(settings: Settings) -> APIRouter:
     """The index at `/`, and one folder a day."""
     router = APIRouter(include_in_schema=False)
-    # Links that lead out of it are followed nowhere: a file counts where it really is.
+    # Symbolic links are not followed: a file counts where it really is.
     root = (settings.data_path / "reports").resolve()
 
     @router.get("/")
     @router.get("/index.html")
     def index(request: Request) -> Response:
-        found = _file(root / "index.html", request)
-        return found or _nothing("There is no report yet. `enrollment run` writes that of a day.")
+        page = _file(root / "index.html", request)
+        return page or _nothing("There is no report yet; `enrollment run` writes one.")
 
     @router.get("/favicon.ico")
     def icon() -> Response:
@@ -45,19 +45,19 @@ def build_router(settings: Settings) -> APIRouter:
     def file(day: str, name: str, request: Request) -> Response:
         if not (_DAY.fullmatch(day) and _FILE.fullmatch(name)):
             return _nothing("There is no such page.")
-        return _file(root / day / name, request) or _nothing(f"There is no such file of {day}.")
+        return _file(root / day / name, request) or _nothing(f"There is no such file for {day}.")
 
     return router
 
 
-def _nothing(words: str) -> Response:
-    return PlainTextResponse(f"{words}\n", status_code=404)
+def _nothing(message: str) -> Response:
+    return PlainTextResponse(f"{message}\n", status_code=404)
 
 
 def _file(path: Path, request: Request) -> Response | None:
-    """The file, or that it is what the browser has already, or None where there is none.
+    """The file, a 304 if the browser has this version, or None where there is none.
 
-    It is read at once: one that is replaced meanwhile is sent as it was, or as it is.
+    It is read at once, so that a file that is replaced meanwhile is sent whole.
     """
     try:
         if path.resolve(strict=True) != path:
@@ -71,7 +71,7 @@ def _file(path: Path, request: Request) -> Response | None:
     headers = {
         "ETag": tag,
         "Last-Modified": format_datetime(dt.datetime.fromtimestamp(changed, dt.UTC), usegmt=True),
-        # Kept by the browser, and asked for again each time: a report may be restated.
+        # Browsers keep it and check each time for a new version: a report may be restated.
         "Cache-Control": "private, no-cache",
     }
     known = request.headers.get("if-none-match", "")

@@ -1,4 +1,4 @@
-"""Which exported table, and which part of it, each path of the interface shows."""
+"""Which exported table, and which part of it, each path of the API shows."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ _SAME_POINT = (
 
 @dataclass(frozen=True)
 class View:
-    """Columns of an exported table, under the names that they have in the warehouse.
+    """Columns of an exported table, under their names in the warehouse.
 
-    `key`: those that are never empty; rows are ordered by them, and then by those in `then`.
-    `in_file`: the name of each in the file, in the institution's own words.
+    `key`: columns that are never empty; rows are ordered by them, and then by those in `then`.
+    `in_file`: the name of each column in the file, by the institution's vocabulary.
     """
 
     table: str
@@ -32,7 +32,7 @@ class View:
 
 
 def views(settings: Settings) -> dict[str, View]:
-    """What can be asked for: the last part of each path."""
+    """The views, by the last part of their path."""
     tables = export_tables(settings)
     daily = tables["fact_enrollment_daily"]
     metrics = platform_tables(settings)["enrollment_metrics"].column_names

@@ -1,8 +1,8 @@
--- The days of a term, after one day, of which no snapshot stands although one was looked for.
+-- The days of a term, after one day, that were tried and have no accepted snapshot.
 -- Grain: one row per day. Binds: $term, $first (exclusive), $last (inclusive).
 SELECT
     snapshot_date,
-    CASE status WHEN 'rejected' THEN 'refused' ELSE status END AS verdict,
+    status AS verdict,
     reasons
 FROM enrollment.snapshot_log
 WHERE term = $term AND status <> 'accepted' AND snapshot_date > $first AND snapshot_date <= $last

@@ -1,7 +1,7 @@
--- Figures that a bridge is made of and that changed after they were reported: what was reported first,
--- what holds now. Grain: one row per day, dimension, segment and metric; dimension and segment are empty
--- for the whole term. Binds: $term, $first, $last (days, both inclusive), $dimensions (names).
--- An empty value: nothing had been reported, or the day was thrown out.
+-- Figures of a bridge that changed after they were reported: the first reported value and the current one.
+-- Grain: one row per day, dimension, segment and metric; dimension and segment are empty for the whole
+-- term. Binds: $term, $first, $last (days, both inclusive), $dimensions (names).
+-- An empty value: nothing had been reported, or the day was rejected.
 SELECT
     date,
     dimension,

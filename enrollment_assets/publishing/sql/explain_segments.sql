@@ -3,8 +3,8 @@
 -- Binds: $term, $first, $last (the two days), $dimensions (names), and in grain student
 -- $blank_segment (name for an empty value).
 -- Identity: total_after = total_before + new + returning - dropped + moved_in - moved_out.
--- In grain registration a student has several segments, which the changes hold as one text: nobody
--- knows by segment who returned, and they are among the new students.
+-- In grain registration a student has several segments, which the changes hold as one text: returning
+-- students are not known by segment, and are counted as new ones.
 WITH days AS (
     SELECT snapshot_date AS date
     FROM enrollment.snapshot_log

@@ -1,9 +1,9 @@
 -- Anomalies as they may leave the warehouse. Grain: one row per day, term and series; of segments that are
 -- withheld one row per day and term in all, without name and figures. Binds: $first, $last (days, both
 -- inclusive).
--- A segment is told where it is shown on the day and at its baseline, see `published_segments`; its adds and
--- drops without figures, since flows of segments are not published and may be small. An explanation that
--- names another one is cut off before the name.
+-- A segment is published if it is shown on the day and at its baseline, see `published_segments`; its adds
+-- and drops have no figures, since flows of segments are not published and may be small. An explanation that
+-- names another segment is cut off before the name.
 WITH segments AS (
     SELECT date, term, dimension, segment
     FROM (
@@ -12,10 +12,10 @@ WITH segments AS (
     WHERE net_change IS NOT NULL
 ),
 
-found AS (
+marked AS (
     SELECT
         anomalies.*,
-        anomalies.dimension IS NULL OR segments.date IS NOT NULL AS is_told,
+        anomalies.dimension IS NULL OR segments.date IS NOT NULL AS is_published,
         anomalies.dimension IS NULL OR starts_with(anomalies.series, 'net_change ') AS has_figures,
         contains(explanation, ' accounts for ') AND NOT EXISTS (
             SELECT 1 FROM segments AS named
@@ -40,12 +40,12 @@ SELECT
         THEN regexp_extract(explanation, '^[^:,]*') || ': most of it lies in one segment'
         ELSE explanation
     END AS explanation
-FROM found
-WHERE is_told
+FROM marked
+WHERE is_published
 UNION ALL
 SELECT DISTINCT
     date, term, 'withheld', NULL, NULL, NULL::DOUBLE, NULL::DOUBLE, NULL::DOUBLE, NULL::DOUBLE, NULL::DOUBLE,
     true, NULL, 'an unusual change in a small segment'
-FROM found
-WHERE NOT is_told AND is_anomaly
+FROM marked
+WHERE NOT is_published AND is_anomaly
 ORDER BY date, term, dimension NULLS FIRST, segment, series

@@ -2,8 +2,9 @@
 -- Grain: one row per day, term, dimension and segment with students in the term or its comparison. Binds:
 -- $first, $last (days, both inclusive).
 -- What `segment_disclosure` withholds is NULL, and its suppression column says why: small, or complement (it
--- would give a small one away). A day whose disclosure is not known, or is of other counts than stand now,
--- is withheld whole; so is a dimension whose mere list would tell. A segment without students that day is 0.
+-- would reveal a small one). A day whose disclosure is unknown, or is of other counts than the current ones,
+-- is withheld whole; so is a dimension whose list of segments alone would reveal someone. A segment without
+-- students that day is 0.
 {% set sides = (
     ("own", "date", "term"),
     ("baseline", "baseline_date", "term"),
@@ -62,7 +63,7 @@ cells AS (
         dimension,
         segment,
         counts.total_enrollment,
-        -- a figure that was judged by another bound, and is final since its snapshot was pruned
+        -- judged by an earlier bound, and final since its snapshot was pruned
         CASE WHEN withheld = 'small' AND counts.total_enrollment >= {{ small_cell }} THEN 'complement'
             ELSE withheld END AS withheld,
         counts.total_enrollment IS NOT DISTINCT FROM disclosures.total_enrollment
@@ -82,7 +83,7 @@ opened AS (
     GROUP BY date, term, dimension
 ),
 
-standing AS (
+suppressed AS (
     SELECT
         asked.*,
 {% for side, day, term in sides %}
@@ -116,7 +117,7 @@ shown AS (
         CASE WHEN own_suppression IS NULL THEN own_total END AS total_enrollment,
         CASE WHEN baseline_suppression IS NULL THEN baseline_total END AS baseline_shown,
         CASE WHEN comparison_suppression IS NULL THEN comparison_total END AS comparison_shown
-    FROM standing
+    FROM suppressed
     -- a segment is listed where the list of its own day, or that of the comparison's, may be seen
     WHERE (own_total > 0 AND NOT own_is_unlisted)
         OR (comparison_total > 0 AND NOT comparison_is_unlisted)

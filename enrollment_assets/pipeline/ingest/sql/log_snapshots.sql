@@ -1,6 +1,6 @@
--- What stands after a batch, into the log. Grain: one row per snapshot day and term.
+-- Logs the verdicts of a batch. Grain: one row per snapshot day and term.
 -- Reads the temporary table `verdicts`. Binds: $first, $last (days of the batch, both inclusive).
--- A day that is missing or refused now, and was accepted before, keeps its accepted row.
+-- A day that is missing or rejected now, and was accepted before, keeps its accepted row.
 INSERT INTO enrollment.snapshot_log BY NAME
 WITH hashes AS (
     SELECT

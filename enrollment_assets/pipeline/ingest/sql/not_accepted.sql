@@ -1,4 +1,4 @@
--- What of a range does not stand, or was refused by a run although older rows stand.
+-- What of a range is not accepted, or was rejected by a run although earlier rows are accepted.
 -- Grain: one row per day and term, by day. Binds: $first, $last (days, both inclusive), $run_id.
 SELECT snapshot_date, term, status, reasons
 FROM enrollment.snapshot_log

@@ -1,4 +1,4 @@
-{# of rows with one key the smallest stays, so that the order of a file never looks like a move #}
+{# of rows with the same key the smallest is kept, so that the order of a file never looks like a move #}
 QUALIFY row_number() OVER (
     PARTITION BY
         staged.snapshot_date, staged.term, staged.student_id

@@ -1,5 +1,5 @@
--- What the checks on a snapshot look at, from the ledger of attempts and the log.
--- Grain: one row per snapshot day and term of the newest attempt, or of what a person decided since;
+-- The figures that the checks on a snapshot judge, from the ledger of attempts and the log.
+-- Grain: one row per snapshot day and term of the newest attempt, or of a person's decision since;
 -- the term is NULL for rows of terms that are not configured. Binds: $first, $last (days, both
 -- inclusive). `is_unchanged`: the rows are those of the last business day; `usually_differs`: more than half
 -- of the term's last 20 business days were not.
@@ -16,7 +16,7 @@ WITH accepted AS (
     WINDOW earlier AS (PARTITION BY term ORDER BY snapshot_date)
 ),
 
--- What a Sunday repeats is no news: business days are compared with the business day before.
+-- A Sunday usually repeats: business days are compared with the business day before.
 business_days AS (
     SELECT
         term,
@@ -60,7 +60,7 @@ FROM operations.snapshot_attempts AS attempts
 LEFT JOIN accepted USING (snapshot_date, term)
 LEFT JOIN usual USING (snapshot_date, term)
 WHERE attempts.snapshot_date BETWEEN $first AND $last
--- every attempt on a day writes all of its terms with one time; a decision writes those it is about
+-- every attempt on a day writes all of its terms with the same time; a decision writes only its own terms
 QUALIFY attempts.attempted_at = max(attempts.attempted_at)
         OVER (PARTITION BY attempts.snapshot_date, attempts.term)
     AND attempts.attempted_at >= coalesce(

@@ -1,5 +1,5 @@
 -- What a batch of staged days holds, term by term.
--- Grain: one row per snapshot day and term; rows of terms that are not configured stand together
+-- Grain: one row per snapshot day and term; rows of terms that are not configured are counted together
 -- under a NULL term, since such a value may be anything, even a name. No binds.
 SELECT
     snapshot_date,

@@ -1,6 +1,6 @@
 -- How many students of each staged snapshot were in the staged one before it.
 -- Grain: one row per snapshot day and term with an earlier staged day of the same term. No binds.
--- Repeated keys are not taken out first: where there are more than a few, the term is refused for them.
+-- Duplicates are not removed first: where there are more than a few, the term is rejected for them.
 WITH days AS (
     SELECT DISTINCT snapshot_date, term FROM staged WHERE standing = 'counted'
 ),

@@ -1,7 +1,7 @@
--- The staged rows that were accepted, one for each key, into the snapshots.
+-- Stores the staged rows that were accepted, one for each key.
 -- Grain: snapshot day, term, student (and program). Reads the temporary tables `staged` and
--- `verdicts`. No binds. Of rows with one key the smallest by (dimensions, name, status) stays, so
--- that the order of a file never looks like a move; `dedupe` is off where no key stands twice.
+-- `verdicts`. No binds. Of rows with the same key the smallest by (dimensions, name, status) is kept, so
+-- that the order of a file never looks like a move; `dedupe` is off where no key repeats.
 INSERT INTO enrollment.enrollment_snapshots BY NAME
 SELECT
     staged.snapshot_date,

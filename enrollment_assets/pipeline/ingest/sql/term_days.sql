@@ -1,4 +1,4 @@
--- Every logged day of every term, and whether its figures follow from what stands now.
+-- Every logged day of every term, and whether its figures are stale.
 -- Grain: one row per term and day. Binds: $first, $last (days, both inclusive).
 WITH stale AS (
 {% include "stale_days.sql" %}

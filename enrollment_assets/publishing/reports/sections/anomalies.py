@@ -39,7 +39,7 @@ def note(figures: DayFigures) -> str:
 
 
 def main_totals(figures: DayFigures) -> pd.DataFrame:
-    """What was found for the main term as a whole."""
+    """The results for the main term as a whole."""
     rows = figures.anomalies[figures.anomalies["term"] == figures.main.code]
     return rows[rows["dimension"].isna() & (rows["series"] != _WITHHELD_SERIES)]
 

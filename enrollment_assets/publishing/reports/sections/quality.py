@@ -72,9 +72,9 @@ def _of_snapshot(row: pd.Series, settings: Settings) -> Iterator[str]:
 def _recent_gaps(figures: DayFigures, settings: Settings) -> Iterator[str]:
     earlier = figures.log[figures.log["date"] < pd.Timestamp(figures.day)]
     first_days = figures.history.groupby("term")["date"].min()
-    for term, found in earlier.groupby("term", sort=False):
+    for term, of_term in earlier.groupby("term", sort=False):
         # No change covers days before the first snapshot.
-        rows = found[~(found["date"] < first_days.get(term, pd.NaT))]
+        rows = of_term[~(of_term["date"] < first_days.get(term, pd.NaT))]
         if rows.empty:
             continue
         gaps = sorted(

@@ -23,7 +23,7 @@ _PROBLEMS = {
 
 
 def status(figures: DayFigures, settings: Settings) -> tuple[str, str]:
-    """Whether every expected term has an accepted snapshot, and which ones lack it."""
+    """Whether every expected term has an accepted snapshot, and which terms have none."""
     missing = list(problems(figures, settings))
     if not missing:
         return OK, "Every expected term has an accepted snapshot for this day."

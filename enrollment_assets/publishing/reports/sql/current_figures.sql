@@ -1,5 +1,4 @@
-{# every figure of the days of which a report was written, as it is now: one row per date, term,
-   dimension, segment and metric #}
+{# the current figures of all reported days: one row per date, term, dimension, segment and metric #}
 SELECT date, term, NULL::VARCHAR AS dimension, NULL::VARCHAR AS segment, metric, value
 FROM (
     UNPIVOT (

@@ -1,5 +1,5 @@
--- Figures that are not what was reported. Grain: one row per date, term, dimension, segment, metric.
--- No binds. A figure that came or went since has an empty value on one side.
+-- Figures that differ from what was reported. Grain: one row per date, term, dimension, segment, metric.
+-- No binds. A figure that has appeared or disappeared since has an empty value on one side.
 WITH days AS (SELECT DISTINCT date FROM operations.reported_figures),
 
 now_there AS (

@@ -1,7 +1,7 @@
--- What was unusual on a day, and what was examined, as everybody may be told. Grain: one row per term and
--- series, the most unusual first; of segments that are withheld one row per term in all. Binds:
+-- What was checked on a day and what was unusual, without what is withheld. Grain: one row per term and
+-- series, the most unusual first; all withheld segments of a term share one row. Binds:
 -- $first, $last (both are the day).
--- `is_confirmed`: a person said that the movement was real.
+-- `is_confirmed`: a person confirmed that the change was real.
 WITH published AS (
     {% include "published_anomalies.sql" %}
 )

@@ -1,7 +1,7 @@
 -- Continuation since census: the share of the census cohort that is still enrolled, in percent.
 -- Grain: one row per term and day from the census on. Binds: $day, $terms (codes).
--- The cohort is the term's latest accepted snapshot on or before its census. Who of it drops or
--- returns later stands in the changes, so that no later snapshot has to be read.
+-- The cohort is the term's last accepted snapshot on or before its census. Later drops and returns are in
+-- the changes, so that no later snapshot has to be read.
 WITH cohorts AS (
     SELECT log.term, max(log.snapshot_date) AS census_date
     FROM enrollment.snapshot_log AS log

@@ -1,4 +1,4 @@
--- The daily figures that a report of one day may show: nothing from after that day.
+-- The daily figures for a report of one day: nothing from after that day.
 -- Grain: one row per day and term. Binds: $day, $terms (codes to show, comparison terms included).
 SELECT *
 FROM enrollment.enrollment_metrics

@@ -1,6 +1,6 @@
--- What the list of reports says of each day. Grain: one row per day and term with an accepted snapshot, or
--- with one that is missing or was refused. Binds: $first, $last (days, both inclusive).
--- `problem`: missing, or rejected; also where an earlier extract stands and the newest one was refused.
+-- The days of the list of reports. Grain: one row per day and term whose snapshot is accepted, missing or
+-- rejected. Binds: $first, $last (days, both inclusive).
+-- `problem`: missing or rejected; also if an earlier snapshot is accepted and the newest one was rejected.
 -- `is_restated`: a figure of the day changed after it was reported.
 WITH newest AS (
     SELECT snapshot_date, term, max_by(status, attempted_at) AS status

@@ -1,4 +1,4 @@
--- Figures of a day that changed after its report was written: what was reported first, what holds now.
+-- Figures of a day that changed after its report was written: what was reported first, and the value now.
 -- Grain: one row per term, dimension, segment and metric. Binds: $day.
 SELECT
     term,

@@ -1,4 +1,4 @@
--- How the forecasts that were issued turned out, as known on a day. Grain: one row per term and horizon.
+-- The accuracy of issued forecasts, as known on a day. Grain: one row per term and horizon.
 -- Binds: $day.
 SELECT *
 FROM enrollment.forecast_scorecard

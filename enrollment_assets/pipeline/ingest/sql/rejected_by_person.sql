@@ -1,4 +1,4 @@
--- Snapshots whose last decision by a person was to throw them out.
+-- Snapshots whose last decision by a person was to reject them.
 -- Grain: one row per term and day. Binds: $first, $last (days of the batch, both inclusive).
 SELECT snapshot_date, term, content_hash, reasons
 FROM operations.snapshot_attempts

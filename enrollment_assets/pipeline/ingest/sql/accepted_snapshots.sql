@@ -1,4 +1,4 @@
--- What stands already: the accepted snapshots of a batch's days, and each term's latest before them.
+-- The accepted snapshots of a batch's days, and each term's latest before them.
 -- Grain: one row per term and such day. Binds: $first, $last (days of the batch, both inclusive).
 WITH decisions AS (
     SELECT
