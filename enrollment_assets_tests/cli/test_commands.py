@@ -253,7 +253,7 @@ def test_the_doctor_names_the_terms_of_a_warehouse_that_is_another_populations(t
 def test_a_home_that_is_no_folder_is_refused(monkeypatch, university):
     monkeypatch.setenv("DAGSTER_HOME", str(university.folder / "nowhere"))
     with pytest.raises(
-        ConfigurationError, match=r"DAGSTER_HOME is .* no absolute path of a folder"
+        ConfigurationError, match=r"DAGSTER_HOME is .* not the absolute path of a folder"
     ):
         prepare_home(university.settings)
 
