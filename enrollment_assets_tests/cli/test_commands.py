@@ -12,8 +12,10 @@ import dagster as dg
 import pytest
 
 from enrollment_assets.errors import ConfigurationError
+from enrollment_assets.orchestration.in_process import CODE_LOCATION, run_in_process
 from enrollment_assets.orchestration.instance import prepare_home
 from enrollment_assets.orchestration.runs import close_dead_runs, process_tags
+from enrollment_assets.pipeline.names import WILL_RETRY_TAG
 from enrollment_assets.warehouse.lock import writer_lock
 from enrollment_assets_tests.conftest import CHECKOUT, student
 
@@ -251,7 +253,7 @@ def test_the_doctor_names_the_terms_of_a_warehouse_that_is_another_populations(t
 def test_a_home_that_is_no_folder_is_refused(monkeypatch, university):
     monkeypatch.setenv("DAGSTER_HOME", str(university.folder / "nowhere"))
     with pytest.raises(
-        ConfigurationError, match=r"DAGSTER_HOME is .* no absolute path of a folder"
+        ConfigurationError, match=r"DAGSTER_HOME is .* not the absolute path of a folder"
     ):
         prepare_home(university.settings)
 
@@ -359,6 +361,22 @@ def test_a_run_that_is_begun_again_is_not_taken_for_the_one_that_died(dagster_in
     assert close_dead_runs(dagster_instance) == []
     dagster_instance.add_run_tags(again.run_id, other)
     assert close_dead_runs(dagster_instance) == [again.run_id]
+
+
+def test_a_run_that_a_person_stops_is_not_begun_again_by_a_daemon(dagster_instance):
+    @dg.op
+    def stopped():
+        raise KeyboardInterrupt
+
+    @dg.job
+    def small():
+        stopped()
+
+    definitions = dg.Definitions(jobs=[small])
+    result = run_in_process(definitions, "small", dagster_instance, tags={}, run_config={})
+    run = dagster_instance.get_run_by_id(result.run_id)
+    assert (run.status, run.tags[WILL_RETRY_TAG]) == (dg.DagsterRunStatus.FAILURE, "false")
+    assert run.remote_job_origin.location_name == CODE_LOCATION
 
 
 def _job():
