@@ -604,7 +604,7 @@ def test_a_command_mails_over_a_real_mail_server_into_mailboxes(
     monkeypatch.setenv("SSL_CERT_FILE", str(folder / "certificate.pem"))
     three_days.change(email={**keys(three_days), "recipients": recipients})
     code, words = told(enrollment(three_days, "doctor"))
-    assert f"mail: to 3 recipients through localhost:{port} (STARTTLS), login accepted" in words
+    assert f"mail: 3 recipients through localhost:{port} (STARTTLS), login accepted" in words
     assert code == 0, words
     code, words = told(enrollment(three_days, "run", "--date", "2024-09-10", "--email"))
     assert code == 0, words
@@ -654,7 +654,7 @@ def test_a_command_that_fails_tells_the_alert_addresses_and_nobody_else(
         service.works = False
         code, words = told(command("run", "--date", "2024-09-12", "--email"))
         assert code == 1
-        assert "Alert: An alert was not delivered: 1 of 1 addresses" in words
+        assert "Alert: An alert was not delivered to 1 of 1 addresses" in words
         code, words = told(command("status"))
         assert "2 alerts have not been delivered since" in words
     assert server.sessions == 0
