@@ -44,17 +44,6 @@ COMMAND = re.compile(BEFORE + r"enrollment ((?!\.)[a-z].*)$", re.MULTILINE)
 TARGETS = re.compile(r"^(?:[A-Z_]+=\S+ )*make((?: [a-z-]+| [A-Z]+=\S+)+)", re.MULTILINE)
 PLACEHOLDERS = {"D": "2026-01-01", "A": "2026-01-01", "B": "2026-01-02", "N": "8000"}
 
-# Words that nobody stumbles over take their place; docs/architecture.md lists them.
-RIDDLES = (
-    r"stands?|stood|told|tak(?:e|es|en|ing) in|throw(?:s|n)? out|thrown|whom|let one expect"
-    r"|the doubt falls|stays out|made good"
-)
-BRITISH = (
-    r"enrolments?|colours?|licences?|catalogues?|recognis\w+|organis\w+|behaviou\w+|neighbou\w+"
-    r"|analys(?:e|ed|ing)|centres?|favou\w+|programmes?"
-)
-LEFT_BEHIND = re.compile(rf"\b(?:{RIDDLES}|{BRITISH})\b|\d %", re.IGNORECASE)
-
 
 def blocks(page: Path, *languages: str) -> Iterator[str]:
     """The code blocks of a page in these languages; "" is a block of a terminal."""
@@ -207,11 +196,6 @@ def test_tables_are_documented():
     assert table_pages.with_tables(page, settings) == page, (
         "run `python -m enrollment_assets_tests.support.table_pages`"
     )
-
-
-@every_page
-def test_pages_use_plain_american_words(page):
-    assert [match[0] for match in LEFT_BEHIND.finditer(prose(page))] == []
 
 
 def test_the_readme_is_short_and_has_the_two_commands():
