@@ -1,4 +1,4 @@
-"""The code location that Dagster loads: the definitions of the configuration that is found."""
+"""The code location that Dagster loads: the definitions of the current configuration."""
 
 from enrollment_assets.orchestration.assembly import build_defs
 

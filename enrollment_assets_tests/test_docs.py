@@ -38,15 +38,6 @@ COMMAND = re.compile(BEFORE + r"enrollment ((?!\.)[a-z].*)$", re.MULTILINE)
 TARGETS = re.compile(r"^(?:[A-Z_]+=\S+ )*make((?: [a-z-]+| [A-Z]+=\S+)+)", re.MULTILINE)
 PLACEHOLDERS = {"D": "2026-01-01", "A": "2026-01-01", "B": "2026-01-02", "N": "8000"}
 
-# Words that are left behind, and British spellings; see docs/architecture.md, Words.
-RIDDLES = re.compile(
-    r"\b(?:stood|told|tak(?:e|es|en|ing) in|throw(?:s|n)? out|thrown|whom|let one expect"
-    r"|the doubt falls|stays out|made good|enrolments?|colours?|licences?|catalogues?"
-    r"|recognis\w+|organis\w+|behaviou\w+|neighbou\w+|analyse[ds]?|centre|favou\w+|programmes?)\b"
-    r"|\d %",
-    re.IGNORECASE,
-)
-
 
 def blocks(page: Path, *languages: str) -> Iterator[str]:
     """The code blocks of a page in these languages; "" is a block of a terminal."""
@@ -183,11 +174,6 @@ def test_tables_are_documented():
     assert table_pages.with_tables(page, settings) == page, (
         "run `python -m enrollment_assets_tests.support.table_pages`"
     )
-
-
-@every_page
-def test_pages_use_plain_american_words(page):
-    assert [match[0] for match in RIDDLES.finditer(prose(page))] == []
 
 
 def test_the_readme_is_short_and_has_the_two_commands():

@@ -40,8 +40,8 @@ _OPENING_DAYS = 7
 class Curve:
     """A term's headcount by relative day (days from the anchor, negative before it).
 
-    `values[i]` stands on relative day `first + i`; days without a snapshot lie on the line between
-    their neighbours and are not `observed`. Before `first` it is 0 if `is_opened`, and unknown
+    `values[i]` is that of relative day `first + i`; days without a snapshot lie on the line between
+    their neighbors and are not `observed`. Before `first` it is 0 if `is_opened`, and unknown
     otherwise; after the last value it stays if the term `is_ended`.
     """
 

@@ -156,7 +156,7 @@ def generate(
 def _episodes(
     settings: Settings, random: np.random.RandomState, first: dt.date
 ) -> tuple[npt.NDArray[np.object_], Days, Days]:
-    """Rows with the days they stand in the list: text, first day, day after the last."""
+    """Rows with the days they are in the list: text, first day, day after the last."""
     people = _People(random)
     lines: list[bytes] = []
     begins: list[int] = []

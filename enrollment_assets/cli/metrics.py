@@ -20,7 +20,7 @@ _MOST_ROWS = 50
 def metric(name: str, day: dt.date) -> None:
     """Compute a custom metric for one day and show its rows.
 
-    Nothing is stored. An error is shown as it is, with its place in your file: it may quote a
+    Nothing is stored. Errors are shown in full, with their place in your file, and may quote a
     student's data.
     """
     settings = load_settings()
@@ -29,7 +29,7 @@ def metric(name: str, day: dt.date) -> None:
         rows = preview(settings, name, day)
     except EnrollmentError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever somebody's code does
+    except Exception as error:  # noqa: BLE001 - custom code may raise anything
         console.print(plain("".join(traceback.format_exception(error)).rstrip()))
         raise SystemExit(1) from None
     console.print(plain(rows.to_string(max_rows=_MOST_ROWS, index=False)))

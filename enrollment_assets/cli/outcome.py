@@ -37,9 +37,8 @@ def send_alerts(settings: Settings, day: dt.date, ended: "Outcome | str") -> Non
         if alerts.deliver(settings, news):
             console.print("Alert sent.")
         alerts.record_deliveries(settings)
-    except (
-        EnrollmentError
-    ) as error:  # the run's own result comes next, and decides on the exit code
+    except EnrollmentError as error:
+        # The run's own result comes next, and decides on the exit code.
         console.print(f"[bold red]Alert:[/] {plain(str(error))}")
 
 

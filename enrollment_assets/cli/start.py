@@ -22,7 +22,7 @@ _SCHEMA_LINE = "# yaml-language-server: $schema={}\n"
 def init(folder: Path) -> None:
     """Make a folder to run in: configuration, Dagster's files, your own SQL.
 
-    The configuration is that of a made-up university, for `enrollment demo`; then edit it.
+    The configuration is that of the example university, for `enrollment demo`; edit it for your own.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigurationError(f"{folder} is not empty; nothing was changed. Name a new folder.")
@@ -33,7 +33,7 @@ def init(folder: Path) -> None:
     for name in written:
         console.print(f"  {plain(str(folder / name))}")
     console.print(
-        f"Next: [bold]cd {plain(str(folder))}[/], then [bold]enrollment demo[/] to see the made-up "
+        f"Next: [bold]cd {plain(str(folder))}[/], then [bold]enrollment demo[/] to see the example "
         "university, or edit enrollment.yaml and run [bold]enrollment doctor[/]."
     )
 
@@ -46,7 +46,7 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
 
 def write_starter(folder: Path) -> list[str]:
-    """Copy the starter files into a folder; their names come back."""
+    """Copy the starter files into a folder; returns their names."""
     starter = Path(str(files("enrollment_assets") / _STARTER))
     written = []
     for source in sorted(_files_in(starter)):

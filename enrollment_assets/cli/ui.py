@@ -20,17 +20,23 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=3000,
+    show_default=True,
+    help="Port to listen on.",
+)
 def ui(host: str, port: int) -> None:
     """Open Dagster's interface, with the daemon that runs the schedule.
 
-    Until Ctrl-C. It shows what the commands did, and runs in the same folder.
+    It shows the runs of the commands, too. Press Ctrl-C to stop.
     """
     settings = load_settings()
     home = prepare_home(settings)
     workspace = file_for(settings.base, WORKSPACE)
     if host not in _LOOPBACK:
-        console.print(f"Dagster has no login: whoever reaches {host} can start runs.")
+        console.print(f"Dagster has no login: anybody who reaches {host} can start runs.")
     console.print(f"Dagster: http://{host}:{port}/  History: {home}  Press Ctrl-C to stop.")
     os.environ[CONFIG_VARIABLE] = str(settings.path)
     # Where a dagster.yaml lies that is not the instance's, Dagster warns of it.

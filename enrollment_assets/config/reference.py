@@ -42,7 +42,7 @@ _DEFAULTS = {"dimensions": "`division`, `program`, `level`", "columns": "`studen
 
 
 def described(model: type[BaseModel] = Settings) -> None:
-    """Give each key the text that stands under it in the source as its description.
+    """Give each key the text that follows it in the source as its description.
 
     pydantic would do that itself, at each import, which takes as long as all other classes together.
     """

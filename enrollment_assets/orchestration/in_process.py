@@ -30,7 +30,7 @@ def run_in_process(
     run_config: Mapping[str, Any],
     groups: Sequence[str] = (),
 ) -> dg.JobExecutionResult:
-    """Run a job of these definitions to its end, or the part of it that some asset groups are.
+    """Run a job of these definitions to its end, or only some asset groups of it.
 
     An error is in the result, and not raised.
     """
@@ -46,8 +46,8 @@ def run_in_process(
     )
     result = execute_run(InMemoryJob(definition), run, instance)
     if not result.success:
-        # Whoever gave the command hears of it. Dagster takes Ctrl-C for a process that was killed,
-        # and its daemon would begin the run again.
+        # The command reports the failure. Dagster would take Ctrl-C for a killed process, and its
+        # daemon would start the run again.
         instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
     return result
 

@@ -1,4 +1,4 @@
-"""The jobs, as few as people tell apart in the UI.
+"""The jobs, few enough to distinguish in the UI.
 
 - `daily_enrollment_job`: a morning, from the snapshot to the mail. The schedule and files that land
   start it.

@@ -1,8 +1,8 @@
-"""Writes what a SQL file computes into a table, days whole or not at all, and knows what is stale.
+"""Writes the result of a SQL file into a table, each day whole or not at all, and knows what is stale.
 
 Long ranges go through in chunks of days, so that memory depends on the chunk and not on the range.
 With its rows each day gets a fingerprint of all that they depend on: when a late, corrected or
-thrown out day changes that, the day is stale until it is computed again.
+rejected day changes that, the day is stale until it is restated.
 """
 
 import datetime as dt
@@ -70,7 +70,7 @@ def write_statement(
     snapshots were pruned. `advance` hears how many days each chunk had, once it is committed.
 
     Raises:
-        WarehouseError: if a chunk cannot be written; earlier chunks stand, this one is as it was.
+        WarehouseError: if a chunk cannot be written; earlier chunks are stored, this one is unchanged.
     """
     table = tables(settings)[source.name]
     query = statement(source.name, settings)
@@ -102,7 +102,7 @@ def write_computed(
     """Replace consecutive days of a table by what Python computes for them, some months at a time.
 
     Raises:
-        WarehouseError: if a chunk cannot be written; earlier chunks stand, this one is as it was.
+        WarehouseError: if a chunk cannot be written; earlier chunks are stored, this one is unchanged.
     """
     table = tables(settings)[source.name]
     keeps_frozen = table.reads_snapshots and any_frozen(connection)
@@ -234,19 +234,18 @@ def _not_frozen(table: Table, alias: str) -> str:
 def stale_days(
     connection: duckdb.DuckDBPyConnection, settings: Settings, *, insight: bool = False
 ) -> dict[dt.date, list[str]]:
-    """The days with derived rows that must be computed again, and the terms on each, in order.
+    """The stale days, and the terms on each, in order: of the core figures, or of `insight`.
 
-    Those of the core, or those of `insight` that was computed from what stood before.
-    Days before `start_date`, if it was moved later, have no partition any more and stay as they are.
+    Days before `start_date`, if it was moved later, no longer have a partition and stay as they are.
     """
-    found: dict[dt.date, list[str]] = {}
+    terms_by_day: dict[dt.date, list[str]] = {}
     with plain_errors("Looking for stale days"):
         name = "stale_insight" if insight else "stale_days"
         rows = connection.execute(statement(name, settings)).fetchall()
     for term, date, _ in rows:
         if date >= settings.start_date:
-            found.setdefault(date, []).append(term)
-    return found
+            terms_by_day.setdefault(date, []).append(term)
+    return terms_by_day
 
 
 def chunks(

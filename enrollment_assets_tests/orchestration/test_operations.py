@@ -2,9 +2,6 @@
 
 import datetime as dt
 import json
-import os
-import subprocess
-import sys
 
 import dagster as dg
 import pytest
@@ -251,18 +248,11 @@ def test_both_instance_files_differ_in_nothing_but_the_storage():
     assert embedded == server
 
 
-def test_the_prune_command_lists_first(filled):
+def test_the_prune_command_lists_first(filled, command):
     filled.change(retention={"snapshots_days": 5, "runs_days": None})
 
     def prune_command(*arguments):
-        code = "from enrollment_assets.cli.main import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", code, "prune", *arguments],
-            env={**os.environ, "ENROLLMENT_CONFIG": str(filled.config)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = command("prune", *arguments)
         assert done.returncode == 0, done.stderr
         return " ".join(done.stdout.split())
 

@@ -32,7 +32,7 @@ class AcknowledgeConfig(dg.Config):
 
 
 class CohortConfig(dg.Config):
-    """A term whose frozen census is thrown away and frozen anew, after its dates were edited."""
+    """A term whose census is frozen again, after its dates were edited."""
 
     refreeze: str | None = None
 

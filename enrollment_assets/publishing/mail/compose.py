@@ -1,7 +1,7 @@
 """Composes the daily mail: the texts of the page as HTML (made with MJML) and plain text, with charts.
 
 It has no List-Unsubscribe header: recipients are in the configuration, and no address removes them
-automatically. The footer says whom to ask.
+automatically. The footer says who to ask.
 """
 
 from __future__ import annotations

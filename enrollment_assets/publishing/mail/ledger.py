@@ -85,7 +85,7 @@ def note_handover(
     run_id: str,
     kind: str = REPORT,
 ) -> None:
-    """Record who has the mail, and whom the server refused."""
+    """Record which recipients have the mail, and which the server refused."""
     with plain_errors("Writing the ledger of mails"), transaction(connection):
         _forget_sending(connection, batch)
         if handover.accepted:

@@ -68,21 +68,21 @@ class OpenTable:
             f'{self._value(column)} AS "{column.name}"' for column in self._view.columns
         )
         (total,) = self._all(f"SELECT count(*) FROM read_parquet(?) {where}", binds)[0]
-        found = self._all(
+        rows = self._all(
             f"SELECT {shown} FROM read_parquet(?) {where} ORDER BY {order} LIMIT ? OFFSET ?",
             [*binds, limit, offset],
         )
         names = [column.name for column in self._view.columns]
         published = dt.datetime.fromtimestamp(os.fstat(self._file).st_mtime, dt.UTC)
-        return Rows([dict(zip(names, row, strict=True)) for row in found], total, published)
+        return Rows([dict(zip(names, row, strict=True)) for row in rows], total, published)
 
     def values(self, column: str) -> list[Any]:
         """The distinct values of a column, in order."""
         name = self._name(column)
-        found = self._all(
+        rows = self._all(
             f"SELECT DISTINCT {name} FROM read_parquet(?) WHERE {name} IS NOT NULL ORDER BY 1", []
         )
-        return [value for (value,) in found]
+        return [value for (value,) in rows]
 
     def newest(self, column: str, conditions: Sequence[Condition]) -> Any:
         """The largest value of a column among the rows that meet all conditions, or None."""

@@ -1,5 +1,5 @@
 -- Days whose derived rows are not what the accepted snapshots give today: never computed, computed
--- from other snapshots, or left over from a snapshot that was thrown out.
+-- from other snapshots, or left over from a snapshot that was rejected.
 -- Grain: one row per term and day. No binds.
 WITH lineage AS (
     {% include "lineage.sql" %}

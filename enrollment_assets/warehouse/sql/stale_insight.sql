@@ -1,4 +1,4 @@
--- Days with insight that was computed from other snapshots than those that stand now.
+-- Days with insight that was computed from other snapshots than the current ones.
 -- Grain: one row per term and day. No binds. What was never asked for is not stale: a backfill of the core
 -- leaves insight out.
 WITH lineage AS (

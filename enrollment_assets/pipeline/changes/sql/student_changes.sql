@@ -35,7 +35,7 @@ WITH accepted AS (
     WHERE status = 'accepted'
 ),
 
--- Days whose snapshots were pruned cannot be compared any more: what was found of them stands.
+-- Days whose snapshots were pruned can no longer be compared: their changes are kept.
 pairs AS (
     SELECT accepted.* FROM accepted
     LEFT JOIN frozen USING (term)

@@ -1,5 +1,5 @@
--- What is unusual on a day, as everybody may be told: alerts carry it. Grain: one row per day, term and
--- series. Binds: $first, $last (days, both inclusive). A person's word about a day stands beside it.
+-- The anomalies of a day as they may be published: alerts quote them. Grain: one row per day, term and
+-- series. Binds: $first, $last (days, both inclusive). With each comes its acknowledgment, if there is one.
 WITH published AS (
     {% include "published_anomalies.sql" %}
 )

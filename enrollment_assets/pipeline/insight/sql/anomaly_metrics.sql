@@ -1,4 +1,4 @@
--- Daily figures that unusual days are told from. Grain: one row per day and term. Binds: $terms (codes),
+-- Daily figures in which unusual days are detected. Grain: one row per day and term. Binds: $terms (codes),
 -- $last (day, inclusive).
 SELECT *
 FROM enrollment.enrollment_metrics

@@ -1,4 +1,4 @@
--- Daily figures of segments that unusual days are told from. Grain: one row per day, term, dimension and segment. Binds: $terms (codes),
+-- Daily figures of segments in which unusual days are detected. Grain: one row per day, term, dimension and segment. Binds: $terms (codes),
 -- $last (day, inclusive).
 SELECT *
 FROM enrollment.segment_metrics

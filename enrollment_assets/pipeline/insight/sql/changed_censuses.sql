@@ -1,4 +1,4 @@
--- Frozen censuses that are not what the snapshots that stand now would give.
+-- Frozen censuses that differ from what the current snapshots would give.
 -- Grain: one row per term. No binds.
 WITH censuses AS (
     {% include "current_censuses.sql" %}

@@ -1,4 +1,4 @@
-{# the snapshot that is each term's census by what stands now: one row per term whose census is behind #}
+{# each term's census snapshot by the current log: one row per term whose census has passed #}
 SELECT
     log.term,
     any_value(terms.census) AS census_date,

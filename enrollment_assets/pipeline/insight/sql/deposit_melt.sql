@@ -13,7 +13,7 @@
 --   melted: BIGINT - The others
 --   melt_rate: DOUBLE - Percent of deposited
 
--- Who stood in a term's list with a deposit-like status before its census, and is not enrolled at it.
+-- Who was on a term's list with a deposit-like status before its census, and is not enrolled at it.
 -- Grain: one row per term, dimension and segment (both NULL for the whole term). Binds: $deposited (status
 -- codes), $blank_segment, $terms (codes of the terms that were frozen just now).
 WITH promises AS (

@@ -26,7 +26,7 @@
 -- Grain: one row per day and term with an accepted snapshot. Binds: $first, $last (days, both inclusive).
 -- The counterpart is the day with the same distance to `{{ anchor }}`; if that day has no snapshot, the
 -- latest earlier one. Nothing from after the row's own date is shown. Example: 10 days before the start of
--- 2026FA stands beside 10 days before the start of 2025FA.
+-- 2026FA is compared with 10 days before the start of 2025FA.
 WITH asked AS (
     SELECT
         metrics.date,

@@ -27,7 +27,7 @@
 
 -- Each segment of a term beside itself on the same relative day of the comparison term.
 -- Grain: one row per day, term, dimension and segment with students in either. Binds: $first, $last (days,
--- both inclusive). Reads `point_in_time`, which says which snapshots stand beside each other.
+-- both inclusive). Reads `point_in_time`, which says which snapshots are compared.
 WITH days AS (
     SELECT * FROM enrollment.point_in_time WHERE date BETWEEN $first AND $last
 ),

@@ -27,7 +27,7 @@ WITH days AS (
     GROUP BY term
 ),
 
--- Without those who came and went on no day, who stand in no change.
+-- Students with a change. Those who are enrolled from the first day to the last have none.
 students AS (
     SELECT
         term,
