@@ -3,10 +3,12 @@
 import datetime as dt
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -253,6 +255,27 @@ def filled_by(
 def dagster_instance(dagster_home: Path) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.get() as instance:
         yield instance
+
+
+@pytest.fixture
+def command(
+    university: University, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., SimpleNamespace]:
+    """Calls `enrollment` as a shell would, but in this process: a new one first imports for seconds."""
+    from enrollment_assets.cli import main
+
+    def call(*arguments: str, **environment: str) -> SimpleNamespace:
+        with monkeypatch.context() as patch:
+            patch.chdir(university.folder)
+            patch.setattr(sys, "argv", ["enrollment", *arguments])
+            for name, value in {"ENROLLMENT_CONFIG": str(university.config), **environment}.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        done = capsys.readouterr()
+        return SimpleNamespace(returncode=ended.value.code or 0, stdout=done.out, stderr=done.err)
+
+    return call
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from enrollment_assets.orchestration import dagster_internals
 from enrollment_assets.pipeline import names
 from enrollment_assets.schema import sql_files
 from enrollment_assets.schema.custom import tables_read
-from enrollment_assets.schema.platform import platform_tables, platform_views
+from enrollment_assets.schema.platform import declared_exports, platform_tables, platform_views
 from enrollment_assets.sources.configured import KINDS
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets_tests.conftest import CHECKOUT
@@ -202,7 +202,7 @@ COMPUTED = {
     name: table
     for name, table in {**platform_tables(SETTINGS), **platform_views(SETTINGS)}.items()
     if table.has_statement and (table.date_column or table.is_view)
-}
+} | declared_exports(SETTINGS)
 
 
 @pytest.mark.parametrize("name", COMPUTED)

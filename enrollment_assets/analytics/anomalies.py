@@ -116,7 +116,7 @@ def _judge(
             )
             takes_back = now * then < 0 and abs(now) / 2 <= abs(then) <= abs(now) * 2
     explain = explainer(tested, row, usual, unusual, takes_back, settings)
-    plain = "within what is usual" + (f" at: {usual.event}" if usual.event else "")
+    plain = "within the normal range" + (f" for {usual.event}" if usual.event else "")
     rows = []
     for series, column in chosen:
         at = (series, column)

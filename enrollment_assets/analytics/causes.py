@@ -1,4 +1,4 @@
-"""Says in words why a day may be unusual: one sentence, without a count of a segment."""
+"""Explains why a day may be unusual, in one sentence without a count of a segment."""
 
 from __future__ import annotations
 
@@ -31,25 +31,26 @@ def explainer(
     takes_back: bool,
     settings: Settings,
 ) -> Callable[[int, int], str]:
-    """Words for series and column: one sentence, without a count of a segment."""
-    gap, words = int(tested.gap[row]), settings.vocabulary
+    """A function from series and column to the explanation."""
+    gap, vocabulary = int(tested.gap[row]), settings.vocabulary
     apart = (tested.rates[:, row] - usual.expected) * gap
     where = ""
     if gap > 1:
-        where += f", covers {gap} days since {date_of(int(tested.day[row]) - gap)}"
+        where += f", over {gap} days since {date_of(int(tested.day[row]) - gap)}"
     if usual.event:
-        where += f", beyond what is expected at: {usual.event}"
+        where += f", beyond what is expected at {usual.event}"
     shared = ""
     if takes_back:
         shared = (
-            "the snapshot before was as unusual in the other direction: likely the correction of a "
-            "faulty extract"
+            "the previous snapshot was just as unusual in the opposite direction: probably the "
+            "correction of a faulty extract"
         )
     elif not tested.rates[:2, row, 0].any():
-        shared = f"no {words.student} came or went in the whole term: the extract may be an old one"
+        who = vocabulary.student
+        shared = f"no {who} was added or dropped in the whole term: the extract may be an old one"
     returned = (
-        f"most of the added {words.students} had been enrolled before: they may have been missing from "
-        "an earlier extract"
+        f"most of the added {vocabulary.students} had been in the term before: they may have been "
+        "missing from an earlier extract"
         if tested.returning[row] > tested.rates[ADDED, row, 0] * gap / 2
         else ""
     )
@@ -59,7 +60,7 @@ def explainer(
             text = f"the net change is {'higher' if apart[NET, column] > 0 else 'lower'} than usual"
         else:
             much = "more" if apart[series, column] > 0 else "fewer"
-            text = f"{much} {words.students} {('added', 'dropped')[series]} than usual"
+            text = f"{much} {vocabulary.students} {('added', 'dropped')[series]} than usual"
         reason = shared
         if series != DROPPED and apart[series, column] > 0:
             reason = reason or returned
@@ -73,7 +74,7 @@ def explainer(
             reason = reason or "the whole term is unusual in the same way"
         else:
             reason = reason or _moves(apart[:, column], series)
-        return f"{text}{where}: {reason or 'no cause stands out in the figures'}"
+        return f"{text}{where}: {reason or 'the figures show no clear cause'}"
 
     return explain
 
@@ -90,7 +91,7 @@ def _one_segment(tested: TermDays, row: int, apart: Numbers, settings: Settings)
     name = tested.names[there[best]]
     if name is None or share[best] < MOST_OF_IT or more[best] < MOST_OF_IT / 2:
         return ""
-    return f"{name[0]} {name[1]} accounts for {100 * min(share[best], 1):.0f} % of it"
+    return f"{name[0]} {name[1]} accounts for {100 * min(share[best], 1):.0f}% of it"
 
 
 def _everywhere(tested: TermDays, row: int, apart: Numbers) -> str:
@@ -106,8 +107,8 @@ def _everywhere(tested: TermDays, row: int, apart: Numbers) -> str:
         shares = lost[large] / tested.before[row, large]
         if len(shares) > 1 and shares.min() > rate / 3 and shares.max() < rate * 3:
             return (
-                f"about {100 * rate:.0f} % of every {dimension} is missing at once: an incomplete "
-                "extract, or a deadline that the calendar does not name"
+                f"about {100 * rate:.0f}% of every {dimension} is missing at once: an incomplete "
+                "extract, or a deadline that is not in the calendar"
             )
     return ""
 

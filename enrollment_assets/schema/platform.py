@@ -1,7 +1,9 @@
 """The platform's own tables, from the headers of its SQL files.
 
 A header's columns may stand for several: `<dimension>` for each configured dimension, `<level>` for
-each level of the forecast's intervals, `<side>` for lower and upper.
+each level of the forecast's intervals, `<side>` for lower and upper. `<enrollment_metrics>`, or another
+table that is declared in a room before it, stands for that table's columns, but for those that
+`without` names.
 """
 
 import graphlib
@@ -18,10 +20,11 @@ from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.schema.sql_files import headers
 from enrollment_assets.schema.table import OPERATIONS, SCHEMA, Column, Table
 
-STAGES = ("ingest", "changes", "metrics", "insight")
+STAGES = ("ingest", "changes", "metrics", "insight", "exports")
+EXPORTS = "exports"
 _KEYS = (
     *("name", "stage", "schema", "grain", "description", "kind", "date"),
-    *("depends_on", "binds", "lineage", "columns"),
+    *("depends_on", "binds", "lineage", "without", "columns"),
 )
 _REQUIRED = ("name", "grain", "columns")
 _ALLOWED = {
@@ -39,12 +42,22 @@ def platform_tables(settings: Settings) -> Mapping[str, Table]:
     Raises:
         ConfigurationError: if a header is not as it must be, with the file and the key.
     """
-    return {name: table for name, table in _declared(settings).items() if not table.is_view}
+    return {
+        name: table
+        for name, table in _declared(settings).items()
+        if not table.is_view and table.stage != EXPORTS
+    }
 
 
 def platform_views(settings: Settings) -> Mapping[str, Table]:
     """The views over them."""
     return {name: table for name, table in _declared(settings).items() if table.is_view}
+
+
+def declared_exports(settings: Settings) -> Mapping[str, Table]:
+    """The tables of the star schema, dimensions first; they are files, not tables of the warehouse."""
+    exports = [table for table in _declared(settings).values() if table.stage == EXPORTS]
+    return {table.name: table for table in sorted(exports, key=lambda table: table.name)}
 
 
 def of_stage(settings: Settings, stage: str) -> list[Table]:
@@ -65,7 +78,7 @@ def _tables(dimensions: tuple[str, ...], levels: tuple[int, ...]) -> Mapping[str
     places = {"dimension": dimensions, "level": tuple(map(str, levels)), **_PLACES}
     tables: dict[str, Table] = {}
     for path, header in headers().items():
-        table = _table(path, header, places)
+        table = _table(path, header, places, tables)
         if table.name in tables:
             raise ConfigurationError(
                 f"{path}: name: {table.name} is declared in {tables[table.name].file} already."
@@ -88,22 +101,27 @@ def _tables(dimensions: tuple[str, ...], levels: tuple[int, ...]) -> Mapping[str
         ) from None
 
 
-def _table(path: Path, header: dict[str, Any], places: Mapping[str, tuple[str, ...]]) -> Table:
+def _table(
+    path: Path,
+    header: dict[str, Any],
+    places: Mapping[str, tuple[str, ...]],
+    others: Mapping[str, Table],
+) -> Table:
     _check(path, header)
-    columns = tuple(
-        column
-        for name, text in header["columns"].items()
-        for column in _columns(path, str(name), str(text), places)
-    )
+    columns: dict[str, Column] = {}
+    for name, text in header["columns"].items():
+        other = others.get(str(name).strip("<>"))
+        listed = other.columns if other else _columns(path, str(name), str(text), places)
+        for column in listed:
+            if column.name not in _names(header.get("without")):
+                columns.setdefault(column.name, column)
     date = header.get("date")
-    if date is not None and (date, "DATE") not in [
-        (column.name, column.type) for column in columns
-    ]:
+    if date is not None and (date not in columns or columns[date].type != "DATE"):
         raise ConfigurationError(f"{path}: date: {date} is not a column of type DATE.")
     return Table(
         name=header["name"],
         grain=header["grain"],
-        columns=columns,
+        columns=tuple(columns.values()),
         date_column=date,
         schema=header.get("schema", SCHEMA),
         stage=header.get("stage", ""),

@@ -249,7 +249,7 @@ def test_a_fault_that_a_gap_covers_is_found_and_the_gap_named(old, new):
     new.miss(WEDNESDAY, 0.05)
     row = totals(detect([old, new], [WEDNESDAY])).loc["dropped_students"]
     assert row["is_anomaly"]
-    assert "covers 3 days since 2025-07-13" in row["explanation"]
+    assert "over 3 days since 2025-07-13" in row["explanation"]
 
 
 def test_without_weekend_snapshots_every_monday_covers_three_days_and_none_alarms(old, new):
@@ -555,9 +555,9 @@ def explanation(lives, day, series="net_change"):
 
 def test_an_incomplete_extract_its_correction_and_a_stale_one_are_told_apart(old, new):
     new.miss(WEDNESDAY, 0.1)
-    assert "10 % of every program is missing at once" in explanation([old, new], WEDNESDAY)
+    assert "10% of every program is missing at once" in explanation([old, new], WEDNESDAY)
     after = WEDNESDAY + dt.timedelta(1)
-    assert "likely the correction of a faulty extract" in explanation([old, new], after)
+    assert "probably the correction of a faulty extract" in explanation([old, new], after)
     stale = Life(NEW, seed=2, adds=300)
     for name in PROGRAMS:
         stale.adds[WEDNESDAY, name] = stale.drops[WEDNESDAY, name] = 0
@@ -570,7 +570,7 @@ def test_students_who_return_after_longer_are_recognised(old, new):
     for name, count in gone.items():
         new.adds[back, name] += count
         new.returning[back] += count
-    assert "had been enrolled before" in explanation([old, new], back, "new_students")
+    assert "had been in the term before" in explanation([old, new], back, "new_students")
 
 
 def test_the_words_for_students_are_configured(old, new):

@@ -1,4 +1,4 @@
-"""The commands as people run them: processes of their own, exit codes, words."""
+"""The commands: exit codes, words, and some of them as processes of their own, as people run them."""
 
 import os
 import signal
@@ -12,30 +12,15 @@ import dagster as dg
 import pytest
 
 from enrollment_assets.errors import ConfigurationError
+from enrollment_assets.orchestration.in_process import CODE_LOCATION, run_in_process
 from enrollment_assets.orchestration.instance import prepare_home
 from enrollment_assets.orchestration.runs import close_dead_runs, process_tags
+from enrollment_assets.pipeline.names import WILL_RETRY_TAG
 from enrollment_assets.warehouse.lock import writer_lock
 from enrollment_assets_tests.conftest import CHECKOUT, student
+from enrollment_assets_tests.support.commands import enrollment, said
 
 D1, D2, D3 = "2024-09-03", "2024-09-04", "2024-09-05"
-
-
-def enrollment(university, *arguments, **environment):
-    code = "from enrollment_assets.cli.main import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env={**os.environ, "ENROLLMENT_CONFIG": str(university.config), **environment},
-        cwd=university.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def said(done):
-    """All words of a command on one line: a console breaks lines where it likes."""
-    assert "Traceback" not in done.stdout + done.stderr
-    return " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.fixture
@@ -71,9 +56,9 @@ def test_a_backfill_lists_the_days_it_could_not_take_and_succeeds(two_days):
     ]
 
 
-def test_a_backfill_in_which_no_day_can_be_read_fails(two_days):
+def test_a_backfill_in_which_no_day_can_be_read_fails(two_days, command):
     two_days.change(columns={"student_id": "Matrikel", "term": "term"}, dimensions=[])
-    done = enrollment(two_days, "backfill", "--from", D1, "--to", D2)
+    done = command("backfill", "--from", D1, "--to", D2)
     assert done.returncode == 1
     assert "has no column Matrikel" in said(done)
     assert "none of the days could be loaded" in said(done)
@@ -92,13 +77,13 @@ def test_a_backfill_in_which_no_day_can_be_read_fails(two_days):
         (["nonsense"], "No such command", 2),
     ],
 )
-def test_what_cannot_be_done_is_said_in_words(two_days, arguments, expected, code):
-    done = enrollment(two_days, *arguments)
+def test_what_cannot_be_done_is_said_in_words(two_days, command, arguments, expected, code):
+    done = command(*arguments)
     assert expected in said(done)
     assert done.returncode == code
 
 
-@pytest.mark.parametrize("command", [["run"], ["backfill", "--from", D1, "--to", D2], ["status"]])
+@pytest.mark.parametrize("arguments", [["run"], ["backfill", "--from", D1, "--to", D2], ["status"]])
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -108,27 +93,27 @@ def test_what_cannot_be_done_is_said_in_words(two_days, arguments, expected, cod
         ("foo: 1\n", "foo: unknown key"),
     ],
 )
-def test_a_bad_configuration_changes_nothing(two_days, command, content, expected):
+def test_a_bad_configuration_changes_nothing(two_days, command, arguments, content, expected):
     two_days.config.unlink()
     if content is not None:
         two_days.config.write_text(content)
-    done = enrollment(two_days, *command)
+    done = command(*arguments)
     assert done.returncode == 2
     assert expected in said(done)
     assert str(two_days.config) in said(done)
     assert not (two_days.folder / "data").exists()
 
 
-def test_a_missing_folder_fails_the_run_and_marks_no_day(two_days):
+def test_a_missing_folder_fails_the_run_and_marks_no_day(two_days, command):
     two_days.snapshots.rename(two_days.folder / "elsewhere")
-    done = enrollment(two_days, "backfill", "--from", D1, "--to", D2)
+    done = command("backfill", "--from", D1, "--to", D2)
     assert done.returncode == 1
     assert "source.url: the folder" in said(done)
     assert two_days.query("SELECT count(*) FROM enrollment.snapshot_log") == [(0,)]
 
 
-def test_a_backfill_of_one_missing_day_lists_it_and_succeeds(two_days):
-    done = enrollment(two_days, "backfill", "--from", D3, "--to", D3)
+def test_a_backfill_of_one_missing_day_lists_it_and_succeeds(two_days, command):
+    done = command("backfill", "--from", D3, "--to", D3)
     assert "enrollment_snapshot_20240905.csv is not in" in said(done)
     assert done.returncode == 0
 
@@ -144,10 +129,10 @@ def test_a_backfill_of_one_missing_day_lists_it_and_succeeds(two_days):
         ),
     ],
 )
-@pytest.mark.parametrize("command", [["run", "--date", D1], ["doctor"]])
-def test_a_broken_place_is_told_in_words(two_days, prepare, expected, command):
+@pytest.mark.parametrize("arguments", [["run", "--date", D1], ["doctor"]])
+def test_a_broken_place_is_told_in_words(two_days, prepare, expected, arguments, command):
     prepare(two_days)
-    done = enrollment(two_days, *command)
+    done = command(*arguments)
     assert done.returncode in (1, 2)
     assert expected in said(done)
 
@@ -173,10 +158,10 @@ def test_reading_the_status_does_not_disturb_a_run(two_days):
     assert set(looks) == {0}
 
 
-def test_a_new_try_that_is_rejected_is_listed_although_older_rows_are_kept(two_days):
-    enrollment(two_days, "backfill", "--from", D1, "--to", D2)
+def test_a_new_try_that_is_rejected_is_listed_although_older_rows_are_kept(two_days, command):
+    command("backfill", "--from", D1, "--to", D2)
     two_days.file(D2).write_bytes(b"")
-    done = enrollment(two_days, "backfill", "--from", D1, "--to", D2)
+    done = command("backfill", "--from", D1, "--to", D2)
     assert done.returncode == 0
     assert "enrollment_snapshot_20240904.csv is empty" in said(done)
 
@@ -192,31 +177,31 @@ def test_a_command_waits_for_a_writer_that_keeps_the_file_and_says_for_whom(two_
     assert enrollment(two_days, "status").returncode == 0
 
 
-def test_status_shows_missing_rejected_and_stale_days(two_days):
-    enrollment(two_days, "backfill", "--from", D1, "--to", D2)
+def test_status_shows_missing_rejected_and_stale_days(two_days, command):
+    command("backfill", "--from", D1, "--to", D2)
     two_days.file("2024-09-06").write_bytes(b"<html>")
-    enrollment(two_days, "backfill", "--from", D3, "--to", "2024-09-06")
+    command("backfill", "--from", D3, "--to", "2024-09-06")
     with two_days.warehouse().connect() as connection:
         connection.execute("DELETE FROM operations.derivations WHERE date = DATE '2024-09-04'")
-    words = said(enrollment(two_days, "status"))
+    words = said(command("status"))
     assert "Fall 2024, missing: 2024-09-05" in words
     assert "Fall 2024, rejected: 2024-09-06" in words
     assert "Fall 2024, stale: 2024-09-04" in words
 
 
-def test_the_doctor_finds_all_well(two_days):
-    done = enrollment(two_days, "doctor")
+def test_the_doctor_finds_all_well(two_days, command):
+    done = command("doctor")
     assert done.returncode == 0, said(done)
     assert "2 days from 2024-09-03 to 2024-09-04" in said(done)
 
 
-def test_the_doctor_says_what_to_do(two_days):
+def test_the_doctor_says_what_to_do(two_days, command):
     two_days.change(
         email={"enabled": True},
         alerts={"urls": ["nonsense"]},
         source={"kind": "files", "url": "nowhere"},
     )
-    done = enrollment(two_days, "doctor", SMTP_URL="smtp://localhost")
+    done = command("doctor", SMTP_URL="smtp://localhost")
     assert done.returncode == 1
     words = said(done)
     assert "does not exist; correct the path" in words
@@ -237,11 +222,11 @@ def test_the_doctor_warns_of_secrets_that_others_can_read(two_days):
     assert "alerts: 1 addresses" in said(done)
 
 
-def test_the_doctor_names_the_terms_of_a_warehouse_that_is_another_populations(two_days):
+def test_the_doctor_names_the_terms_of_a_warehouse_that_is_another_populations(two_days, command):
     assert two_days.run(D1).success
     text = two_days.config.read_text()
     two_days.config.write_text(text.replace("2024FA", "F24").replace("2025SP", "S25"))
-    done = enrollment(two_days, "doctor")
+    done = command("doctor")
     assert (
         "these rows belong to terms that are not configured (2024FA); if they are the example's"
         in said(done)
@@ -251,7 +236,7 @@ def test_the_doctor_names_the_terms_of_a_warehouse_that_is_another_populations(t
 def test_a_home_that_is_no_folder_is_refused(monkeypatch, university):
     monkeypatch.setenv("DAGSTER_HOME", str(university.folder / "nowhere"))
     with pytest.raises(
-        ConfigurationError, match=r"DAGSTER_HOME is .* no absolute path of a folder"
+        ConfigurationError, match=r"DAGSTER_HOME is .* not the absolute path of a folder"
     ):
         prepare_home(university.settings)
 
@@ -359,6 +344,22 @@ def test_a_run_that_is_begun_again_is_not_taken_for_the_one_that_died(dagster_in
     assert close_dead_runs(dagster_instance) == []
     dagster_instance.add_run_tags(again.run_id, other)
     assert close_dead_runs(dagster_instance) == [again.run_id]
+
+
+def test_a_run_that_a_person_stops_is_not_begun_again_by_a_daemon(dagster_instance):
+    @dg.op
+    def stopped():
+        raise KeyboardInterrupt
+
+    @dg.job
+    def small():
+        stopped()
+
+    definitions = dg.Definitions(jobs=[small])
+    result = run_in_process(definitions, "small", dagster_instance, tags={}, run_config={})
+    run = dagster_instance.get_run_by_id(result.run_id)
+    assert (run.status, run.tags[WILL_RETRY_TAG]) == (dg.DagsterRunStatus.FAILURE, "false")
+    assert run.remote_job_origin.location_name == CODE_LOCATION
 
 
 def _job():

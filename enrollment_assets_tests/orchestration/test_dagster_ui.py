@@ -64,11 +64,15 @@ def webserver(folder, *options):
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             process.wait(10)
-        for child in psutil.process_iter(["pid"]):
-            with suppress(psutil.Error, ProcessLookupError):
-                if os.getsid(child.pid) == process.pid:
-                    child.kill()
-        process.wait()
+        end_session(process)
+
+
+def end_session(process):
+    for child in psutil.process_iter(["pid"]):
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(child.pid) == process.pid:
+                child.kill()
+    process.wait()
 
 
 def answers(address):
@@ -181,3 +185,35 @@ def test_a_run_of_a_command_is_begun_again_from_the_ui(two_days, dagster_home):
         assert run.status == dg.DagsterRunStatus.SUCCESS, instance.all_logs(run.run_id)[-3:]
         assert run.parent_run_id == newest.run_id
         assert run.tags["dagster/partition"] == ODD
+
+
+def test_the_command_ui_starts_without_warnings_and_stops(university, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME")
+    log = university.folder / "ui.log"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    code = "from enrollment_assets.cli.main import main; main()"
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, "ui", "--port", port],
+            cwd=university.folder,  # where enrollment.yaml lies
+            stdout=written,
+            stderr=written,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 4 * PATIENCE
+        while "Sensor" not in log.read_text() or not answers(f"http://127.0.0.1:{port}"):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE)
+    finally:
+        end_session(process)
+    lines = log.read_text().splitlines()
+    # said once in the life of an instance, when its daemon first starts
+    first = "ignoring older events"
+    assert [line for line in lines if "warning" in line.lower() and first not in line] == []
+    assert (university.folder / ".dagster" / "storage").is_dir()

@@ -2,9 +2,6 @@
 
 import datetime as dt
 import json
-import os
-import subprocess
-import sys
 
 import dagster as dg
 import pytest
@@ -212,6 +209,34 @@ def test_the_daemon_restates_late_days_once_nobody_else_writes(university, dagst
     assert "All figures are current" in tick.skip_message
 
 
+def test_a_backfill_leaves_no_day_missing_on_the_daily_jobs_page_and_writes_no_report(
+    university, dagster_instance
+):
+    dates = days(FIRST, "2024-08-28")
+    for number, date in enumerate(dates):
+        university.write(date, [student(str(n)) for n in range(3 + number)])
+    assert university.run(dates[0], job=DAILY).success
+    pages = university.settings.data_path / "reports"
+    page = pages / dates[0] / "report.html"
+    before = page.stat().st_mtime_ns
+    assert university.run(dates[0], dates[-1], job=BACKFILL).success
+    assert [path.name for path in pages.glob("20*")] == [dates[0]]
+    assert page.stat().st_mtime_ns == before
+    graph = build_defs(settings=university.settings).resolve_asset_graph()
+    daily = [key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def]
+    for key in daily:
+        assert dagster_instance.get_materialized_partitions(key) >= set(dates), key
+    newest = {
+        record.partition_key: set(record.asset_materialization.metadata)
+        for record in reversed(
+            dagster_instance.fetch_materializations(
+                dg.AssetKey("enrollment_report"), limit=50
+            ).records
+        )
+    }
+    assert newest == {date: {"report" if date == dates[0] else "no_report"} for date in dates}
+
+
 def test_both_instance_files_differ_in_nothing_but_the_storage():
     import yaml
 
@@ -223,18 +248,11 @@ def test_both_instance_files_differ_in_nothing_but_the_storage():
     assert embedded == server
 
 
-def test_the_prune_command_lists_first(filled):
+def test_the_prune_command_lists_first(filled, command):
     filled.change(retention={"snapshots_days": 5, "runs_days": None})
 
     def prune_command(*arguments):
-        code = "from enrollment_assets.cli.main import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", code, "prune", *arguments],
-            env={**os.environ, "ENROLLMENT_CONFIG": str(filled.config)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = command("prune", *arguments)
         assert done.returncode == 0, done.stderr
         return " ".join(done.stdout.split())
 

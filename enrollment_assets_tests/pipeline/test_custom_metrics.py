@@ -661,7 +661,8 @@ EXAMPLES = ("headcount_by_program", "programs_at_risk")
 
 def weeks(university, days=50, gaps=(3, 17, 18, 47)):
     """Art loses students week by week, History a few at once, Music none; a day is missing here and
-    there."""
+    there. The metrics are those that the checkout ships."""
+    university.change(metrics_dir=str(CHECKOUT / "sql" / "metrics"))
     start = dt.date(2024, 9, 1)
     found = []
     for n in range(days):

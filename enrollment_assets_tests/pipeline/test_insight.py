@@ -9,7 +9,7 @@ from enrollment_assets.cli.running import acknowledge, execute_and_restate, rebu
 from enrollment_assets.pipeline.days import stale_ranges
 from enrollment_assets.pipeline.insight import cohorts
 from enrollment_assets.pipeline.names import BACKFILL, CORE, INSIGHT
-from enrollment_assets_tests.conftest import day, student
+from enrollment_assets_tests.conftest import CHECKOUT, day, student
 from enrollment_assets_tests.support.moments import take_in
 
 # The starts of the two terms of the test university; the spring is compared with the autumn.
@@ -313,6 +313,7 @@ def test_insight_that_nobody_asked_for_is_not_stale(university):
 
 
 def test_a_backfill_that_is_not_of_the_core_alone_brings_insight(university):
+    university.change(metrics_dir=str(CHECKOUT / "sql" / "metrics"))
     for offset in range(-12, 0):
         university.write(autumn(offset), people(60 + offset))
     outcome = university.run(autumn(-12), autumn(-1), BACKFILL)

@@ -6,13 +6,11 @@ import sys
 import tempfile
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enrollment_assets.cli.main import main
 from enrollment_assets.errors import ConfigurationError, EnrollmentError
 from enrollment_assets.orchestration.retention import find_old, remove
 from enrollment_assets.pipeline.ingest.intake import decide, store_days
@@ -20,10 +18,10 @@ from enrollment_assets.pipeline.ingest.verdicts import Decision, DecisionKind
 from enrollment_assets.publishing.explanation import Bridge, People, Restatement, explain
 from enrollment_assets.publishing.reports.restatements import remember_reported
 from enrollment_assets.warehouse.connection import Warehouse
-from enrollment_assets_tests.cli.test_commands import enrollment, said
 from enrollment_assets_tests.conftest import day, student
 from enrollment_assets_tests.pipeline.test_any_order import DAYS, TERMS, Trial, content
 from enrollment_assets_tests.support import reference
+from enrollment_assets_tests.support.commands import enrollment, said
 from enrollment_assets_tests.support.moments import derive, restate, take_in
 
 # Monday to Wednesday; Thursday is a closure, Friday is missing, Saturday is refused
@@ -52,18 +50,13 @@ def explained(university, first, last, dimensions=None, term="2024FA"):
 
 
 @pytest.fixture
-def command(university, monkeypatch, capsys):
-    """Calls `enrollment explain` in this process."""
+def explaining(command):
+    """Calls `enrollment explain`."""
 
     def call(first, last, *options, term="2024FA"):
-        arguments = ["explain", "--term", term, "--from", first, "--to", last, *options]
-        monkeypatch.setattr(sys, "argv", ["enrollment", *arguments])
-        monkeypatch.setenv("ENROLLMENT_CONFIG", str(university.config))
-        monkeypatch.setenv("COLUMNS", "80")
-        with pytest.raises(SystemExit) as ended:
-            main()
-        done = capsys.readouterr()
-        return SimpleNamespace(returncode=ended.value.code, stdout=done.out, stderr=done.err)
+        return command(
+            "explain", "--term", term, "--from", first, "--to", last, *options, COLUMNS="80"
+        )
 
     return call
 
@@ -141,7 +134,7 @@ def test_weekends_and_days_that_nobody_ran_are_told_apart(university):
     }
 
 
-def test_students_with_several_programs_count_in_each_and_once_in_the_total(university, command):
+def test_students_with_several_programs_count_in_each_and_once_in_the_total(university, explaining):
     university.change(grain="registration")
     both = [student("A"), student("A", "Law")]
     university.write(D1, [*both, student("B"), student("C")])
@@ -161,12 +154,12 @@ def test_students_with_several_programs_count_in_each_and_once_in_the_total(univ
         "Music": Bridge(0, moved_in=1, moved_out=1, after=0),
     }
     assert found.segments["level"] == {"Junior": Bridge(3, new=2, dropped=1, after=4)}
-    words = said(command(D1, D3, "--dimension", "program"))
+    words = said(explaining(D1, D3, "--dimension", "program"))
     assert "sum 4 +3 -1 +1 -2 5 +1 +33.33" in words
     assert "By level" not in words
 
 
-def test_a_figure_that_changed_after_its_report_is_shown_with_both_values(university, command):
+def test_a_figure_that_changed_after_its_report_is_shown_with_both_values(university, explaining):
     university.write(D1, people(0, 60))
     university.write(D2, people(0, 61))
     university.write(D3, people(0, 62))
@@ -181,7 +174,7 @@ def test_a_figure_that_changed_after_its_report_is_shown_with_both_values(univer
         Restatement(day(D2), "new_students", 1, 2),
     ]
     assert found.restated_segments > 0
-    words = said(command(D1, D3))
+    words = said(explaining(D1, D3))
     assert "2024-11-26 dropped students 0 1 2024-11-26 added students 1 2" in words
     assert explained(university, D3, D3).restated == []
     assert explained(university, D1, D3, ["level"]).restated_segments < found.restated_segments
@@ -202,7 +195,7 @@ def test_a_figure_that_changed_after_its_report_is_shown_with_both_values(univer
     assert (found.restated, found.restated_segments) == ([], 0)
 
 
-def test_a_day_that_was_reported_and_rejected_is_shown(university, command):
+def test_a_day_that_was_reported_and_rejected_is_shown(university, explaining):
     university.write(D1, people(0, 60))
     university.write(D2, people(0, 61))
     take_in(university, D1, D2)
@@ -211,13 +204,13 @@ def test_a_day_that_was_reported_and_rejected_is_shown(university, command):
     found = explained(university, D1, D2)
     assert (found.last, found.total) == (day(D1), Bridge(60, after=60))
     assert Restatement(day(D2), "total_enrollment", 61, None) in found.restated
-    assert "total enrollment 61 none" in said(command(D1, D2))
+    assert "total enrollment 61 none" in said(explaining(D1, D2))
 
 
-def test_a_day_without_a_snapshot_takes_the_latest_earlier_one_and_says_so(week, command):
+def test_a_day_without_a_snapshot_takes_the_latest_earlier_one_and_says_so(week, explaining):
     found = explained(week, MISSING, REFUSED)
     assert (found.first, found.last, found.total) == (day(D3), day(D3), Bridge(5, after=5))
-    done = command(CLOSED, D4)
+    done = explaining(CLOSED, D4)
     assert done.returncode == 0
     assert f"{CLOSED} has no accepted snapshot, so the latest earlier one is used: {D3}." in said(
         done
@@ -225,16 +218,16 @@ def test_a_day_without_a_snapshot_takes_the_latest_earlier_one_and_says_so(week,
     assert explained(week, CLOSED, D4) == explained(week, D3, D4)
 
 
-def test_one_day_explains_itself(week, command):
+def test_one_day_explains_itself(week, explaining):
     found = explained(week, D2, D2)
     assert found.total == Bridge(5, after=5)
     assert found.people == People(5, 0, 5, 0, 5, 0, 0)
     assert found.segments["program"] == {"History": Bridge(5, after=5)}
     assert (found.gaps, found.not_accepted, found.moved) == ([], [], 0)
-    assert command(D2, D2).returncode == 0
+    assert explaining(D2, D2).returncode == 0
 
 
-def test_a_term_that_begins_with_nobody_has_no_percentages(university, command):
+def test_a_term_that_begins_with_nobody_has_no_percentages(university, explaining):
     university.write(D1, [])
     take_in(university, D1)
     decided(university, D1, "accept")
@@ -244,10 +237,10 @@ def test_a_term_that_begins_with_nobody_has_no_percentages(university, command):
     assert found.total == Bridge(0, new=3, after=3)
     assert found.people == People(0, 0, 0, 3, 3, 0, 0)
     assert found.segments["program"] == {"History": Bridge(0, new=3, after=3)}
-    assert "History 0 +3 0 0 0 0 3 +3 sum" in said(command(D1, D2))
+    assert "History 0 +3 0 0 0 0 3 +3 sum" in said(explaining(D1, D2))
 
 
-def test_a_configuration_without_dimensions_explains_the_total(university, command):
+def test_a_configuration_without_dimensions_explains_the_total(university, explaining):
     columns = {name: name for name in ("student_id", "term")}
     university.change(columns=columns, dimensions=[])
     university.write(D1, people(0, 3))
@@ -255,7 +248,7 @@ def test_a_configuration_without_dimensions_explains_the_total(university, comma
     take_in(university, D1, D2)
     found = explained(university, D1, D2)
     assert (found.total, found.segments) == (Bridge(3, new=2, dropped=1, after=4), {})
-    assert command(D1, D2).returncode == 0
+    assert explaining(D1, D2).returncode == 0
 
 
 def eight_days_of_which_six_are_gone(university):
@@ -278,7 +271,7 @@ def pruned(filled_by):
     return filled_by(eight_days_of_which_six_are_gone)
 
 
-def test_a_pruned_history_still_adds_up_by_its_flows(pruned, command):
+def test_a_pruned_history_still_adds_up_by_its_flows(pruned, explaining):
     found = explained(pruned, "2024-10-01", "2024-10-08")
     assert found.total == Bridge(60, new=7, dropped=7, after=60)
     assert found.segments["program"] == {
@@ -286,12 +279,12 @@ def test_a_pruned_history_still_adds_up_by_its_flows(pruned, command):
         "History": Bridge(0, new=5, dropped=4, moved_in=59, after=60),
     }
     assert (found.people, found.not_kept) == (None, [day("2024-10-01")])
-    words = said(command("2024-10-01", "2024-10-08"))
+    words = said(explaining("2024-10-01", "2024-10-08"))
     assert "The snapshot of 2024-10-01 was pruned, so students on both days can no longer" in words
     assert explained(pruned, "2024-10-07", "2024-10-08").people == People(60, 1, 59, 1, 60, 0, 0)
 
 
-def test_a_dimension_that_came_after_a_day_was_pruned_is_left_out_and_named(pruned, command):
+def test_a_dimension_that_came_after_a_day_was_pruned_is_left_out_and_named(pruned, explaining):
     columns = dict(pruned.settings.columns)
     pruned.change(columns={**columns, "level": "level"}, dimensions=["program", "level"])
     pruned.write("2024-10-09", people(9, 69, program="History"))
@@ -299,19 +292,19 @@ def test_a_dimension_that_came_after_a_day_was_pruned_is_left_out_and_named(prun
     found = explained(pruned, "2024-10-02", "2024-10-09")
     assert (list(found.segments), found.unknown_dimensions) == (["program"], ["level"])
     assert "By level: no figures for 2024-10-02, because its snapshot was pruned" in said(
-        command("2024-10-02", "2024-10-09")
+        explaining("2024-10-02", "2024-10-09")
     )
     later = explained(pruned, "2024-10-08", "2024-10-09")
     assert later.unknown_dimensions == []
 
 
-def test_stale_figures_are_refused_with_what_to_do(university, command):
+def test_stale_figures_are_refused_with_what_to_do(university, explaining):
     university.write(D1, people(0, 3))
     university.write(D2, people(0, 5))
     university.write(D3, people(0, 4))
     for date in (D1, D3, D2):
         take_in(university, date, restates=False)
-    done = command(D1, D3)
+    done = explaining(D1, D3)
     assert done.returncode == 1
     assert f"are stale for {D3}, because a snapshot they depend on has changed" in said(done)
     assert explained(university, D1, D2).total == Bridge(3, new=2, after=5)
@@ -387,8 +380,10 @@ def test_figures_that_do_not_add_up_are_an_error_and_never_a_residual(week, dama
         ((D1, D2), {"term": "2025SP"}, "Spring 2025 has no accepted snapshot on or before", 1),
     ],
 )
-def test_what_cannot_be_explained_is_said_in_words(week, arguments, options, words, code, command):
-    done = command(*arguments, **options)
+def test_what_cannot_be_explained_is_said_in_words(
+    week, arguments, options, words, code, explaining
+):
+    done = explaining(*arguments, **options)
     assert words in said(done)
     assert done.returncode == code
 
@@ -422,7 +417,7 @@ LONG = "[bold]Art[/bold] and more of a name than any line can hold, or any reade
 
 
 def test_what_is_not_shown_stands_there_as_a_sum_and_names_break_before_figures_do(
-    university, command
+    university, explaining
 ):
     names = [LONG, *"WXYZ"]
     sizes = {D1: (40, 50, 60, 70, 80), D2: (41, 50, 57, 75, 100)}
@@ -431,11 +426,11 @@ def test_what_is_not_shown_stands_there_as_a_sum_and_names_break_before_figures_
         university.write(date, [student(f"{n} {m}", n) for n, size in counted for m in range(size)])
     take_in(university, D1, D2)
     options = ("--dimension", "program")
-    shown = said(command(D1, D2, *options, "--top", "2")).split("By program")[1]
+    shown = said(explaining(D1, D2, *options, "--top", "2")).split("By program")[1]
     assert "Z 80 +20 0 0 0 0 100 +20 +6.67 Y 70 +5 0 0 0 0 75 +5 +1.67 and 3 more" in shown
     assert "and 3 more 150 +1 0 -3 0 0 148 -2 -0.67 sum 300 +26 0 -3 0 0 323 +23 +7.67" in shown
     assert "X 60" not in shown
-    everything = command(D1, D2, *options)
+    everything = explaining(D1, D2, *options)
     shown = said(everything).split("By program")[1]
     order = [
         shown.index(f" {start} ") for start in ("Z 80", "Y 70", "X 60", "[bold]Art[/bold] and")

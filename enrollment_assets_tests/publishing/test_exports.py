@@ -147,7 +147,7 @@ def test_a_withheld_segment_is_in_no_file(filled):
 
 
 def test_an_anomaly_of_a_withheld_segment_loses_name_and_figures(filled):
-    told = "more students added than usual, beyond what is expected at: census: program {} accounts for 80 % of it"
+    told = "more students added than usual, beyond what is expected at census: program {} accounts for 80% of it"
     rows = [
         ("new_students", None, None, told.format("Rare")),
         ("net_change", None, None, told.format("Law")),

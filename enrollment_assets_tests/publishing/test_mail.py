@@ -2,11 +2,8 @@
 
 import datetime as dt
 import mailbox
-import os
 import random
 import re
-import subprocess
-import sys
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -31,6 +28,7 @@ from enrollment_assets.publishing.reports.pictures import (
 from enrollment_assets.publishing.reports.texts import TermRow
 from enrollment_assets_tests.conftest import day, require, student
 from enrollment_assets_tests.support.channels import open_channel
+from enrollment_assets_tests.support.commands import enrollment, said
 from enrollment_assets_tests.support.mail_servers import (
     EXIM,
     POINTS,
@@ -585,16 +583,8 @@ def test_a_mail_server_that_is_down_fails_the_run_in_words(three_days, server, m
     assert len(server.taken) == 2
 
 
-def enrollment(university, *arguments):
-    """The command as a process; its words on one line."""
-    done = subprocess.run(
-        [sys.executable, "-m", "enrollment_assets.cli.main", *arguments],
-        env={**os.environ, "ENROLLMENT_CONFIG": str(university.config)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
+def told(done):
+    return done.returncode, said(done)
 
 
 @pytest.fixture
@@ -613,10 +603,10 @@ def test_a_command_mails_over_a_real_mail_server_into_mailboxes(
     monkeypatch.setenv("SMTP_URL", f"smtp+starttls://user:password@localhost:{port}")
     monkeypatch.setenv("SSL_CERT_FILE", str(folder / "certificate.pem"))
     three_days.change(email={**keys(three_days), "recipients": recipients})
-    code, words = enrollment(three_days, "doctor")
+    code, words = told(enrollment(three_days, "doctor"))
     assert f"mail: to 3 recipients through localhost:{port} (STARTTLS), login accepted" in words
     assert code == 0, words
-    code, words = enrollment(three_days, "run", "--date", "2024-09-10", "--email")
+    code, words = told(enrollment(three_days, "run", "--date", "2024-09-10", "--email"))
     assert code == 0, words
     assert (
         "mailed to 2 recipients; the mail server refused 1 recipient at example.edu (550)" in words
@@ -624,7 +614,7 @@ def test_a_command_mails_over_a_real_mail_server_into_mailboxes(
     wait_for(
         lambda: all(list((folder / "mail" / who / "new").glob("*")) for who in ("dean", "bursar"))
     )
-    code, words = enrollment(three_days, "run", "--date", "2024-09-10", "--email")
+    code, words = told(enrollment(three_days, "run", "--date", "2024-09-10", "--email"))
     assert "2 recipients had it already" in words
     boxes = [
         list(mailbox.Maildir(folder / "mail" / who, factory=parse)) for who in ("dean", "bursar")
@@ -650,19 +640,21 @@ def parse(file):
     return message_from_binary_file(file, policy=policy.default)
 
 
-def test_a_command_that_fails_tells_the_alert_addresses_and_nobody_else(three_days, server):
+def test_a_command_that_fails_tells_the_alert_addresses_and_nobody_else(
+    three_days, command, server
+):
     with open_channel() as service:
         three_days.change(alerts={"urls": [service.address]})
-        code, words = enrollment(three_days, "run", "--date", "2024-09-11", "--email")
+        code, words = told(command("run", "--date", "2024-09-11", "--email"))
         assert code == 1
         assert "Alert sent." in words
         (message,) = service.sent
         assert message.startswith("Test University: the report was not mailed, and 1 more\n")
         assert "daily_enrollment_job 2024-09-11 failed: 2024-09-11: missing" in message
         service.works = False
-        code, words = enrollment(three_days, "run", "--date", "2024-09-12", "--email")
+        code, words = told(command("run", "--date", "2024-09-12", "--email"))
         assert code == 1
         assert "Alert: An alert was not delivered: 1 of 1 addresses" in words
-        code, words = enrollment(three_days, "status")
+        code, words = told(command("status"))
         assert "2 alerts have not been delivered since" in words
     assert server.sessions == 0

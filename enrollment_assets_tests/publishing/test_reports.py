@@ -369,7 +369,7 @@ def test_without_insight_the_texts_say_what_is_missing(university):
 
 
 def test_an_anomaly_of_a_segment_that_is_not_shown_has_no_name(history):
-    told = "more students dropped than usual: {} accounts for 80 % of it"
+    told = "more students dropped than usual: {} accounts for 80% of it"
     rows = [
         ("dropped_students", None, None, told.format("program History")),
         ("net_change", None, None, told.format("division Arts")),
@@ -397,7 +397,7 @@ def test_an_anomaly_of_a_segment_that_is_not_shown_has_no_name(history):
         "Fall 2024: more students dropped than usual: most of it lies in one seg"
     )
     assert (
-        "division Arts accounts for 80 % of it. 77 per day; 3 expected, normal range 0 to 9."
+        "division Arts accounts for 80% of it. 77 per day; 3 expected, normal range 0 to 9."
         in second
     )
     assert third == "Fall 2024, division Arts: unusual."

@@ -103,6 +103,35 @@ def test_the_asset_comes_from_the_header(university, room):
     assert references[0].file_path == str(room / "ever_enrolled.sql")
 
 
+EXPORT = """\
+-- name: fact_largest
+-- stage: exports
+-- grain: One row per term
+-- depends_on: enrollment_metrics
+-- columns:
+--   term: VARCHAR - Code of the term
+--   most: BIGINT - Highest headcount of the term
+
+SELECT term, max(total_enrollment) AS most FROM enrollment.enrollment_metrics GROUP BY term
+"""
+
+
+def test_one_file_adds_an_export(university, room):
+    (room / "fact_largest.sql").write_text(EXPORT)
+    university.write("2024-09-03", people(1, 2))
+    university.write("2024-09-04", people(1, 2, 3))
+    assert university.run("2024-09-03", "2024-09-04", job=BACKFILL).success
+    exported = university.settings.data_path / "exports" / "csv" / "fact_largest.csv"
+    assert exported.read_text(encoding="utf-8-sig").split() == ["term,most", "2024FA,3"]
+    node = (
+        build_defs(settings=university.settings)
+        .resolve_asset_graph()
+        .get(dg.AssetKey("fact_largest"))
+    )
+    assert dg.AssetKey("enrollment_metrics") in node.parent_keys
+    assert node.group_name == "exports"
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

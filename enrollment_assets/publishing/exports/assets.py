@@ -13,16 +13,6 @@ from enrollment_assets.warehouse.connection import Warehouse
 
 GROUP = "exports"
 
-_SOURCES = {
-    "dim_date": ["enrollment_metrics", "enrollment_forecast"],
-    "dim_term": ["enrollment_metrics"],
-    "fact_enrollment_daily": ["enrollment_metrics", "point_in_time"],
-    "fact_forecast": ["enrollment_forecast"],
-    "fact_anomaly": ["enrollment_anomalies", "segment_disclosure", "segment_point_in_time"],
-    exports.STUDENT_CHANGES: ["student_changes"],
-}
-_OF_SEGMENTS = ["segment_disclosure", "segment_metrics", "segment_point_in_time"]
-
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """Everything of group `exports`, written together so that facts and dimensions agree."""
@@ -42,7 +32,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             dg.AssetSpec(
                 name,
                 # Restatements must be recorded before the new figures count as reported.
-                deps=[*_SOURCES.get(name, _OF_SEGMENTS), "metric_restatements"],
+                deps=[*table.depends_on, "metric_restatements"],
                 description=f"{table.grain}, as {_kinds(settings)}.",
                 group_name=GROUP,
                 owners=list(OWNERS),

@@ -11,7 +11,7 @@ import importlib.util
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError, WarehouseError
 from enrollment_assets.publishing.csv_files import quoted, write_csv
 from enrollment_assets.publishing.student_lists import record_access
-from enrollment_assets.schema.platform import platform_tables
-from enrollment_assets.schema.table import Column, Table
+from enrollment_assets.schema.platform import declared_exports
+from enrollment_assets.schema.table import Table
 from enrollment_assets.schema.vocabulary import originals, translated
 from enrollment_assets.support.files import PRIVATE_FILE, make_private_folder
 from enrollment_assets.warehouse.connection import plain_errors, transaction
@@ -58,123 +58,12 @@ class Exported:
 
 def export_tables(settings: Settings) -> dict[str, Table]:
     """The tables of the star schema under their internal names, dimensions first."""
-    stored = platform_tables(settings)
-    metrics = stored["enrollment_metrics"].columns
-    known = {column.name for column in metrics}
-    compared = [
-        Column("comparison_note", column.type, column.description)
-        if column.name == "note"
-        else column
-        for column in stored["point_in_time"].columns
-        if column.name not in known
-    ]
-    changes = [
-        Column("date", column.type, column.description)
-        if column.name == "snapshot_date"
-        else column
-        for column in stored["student_changes"].columns
-        if column.name != "student_name"
-    ]
-    segment_key = Column("segment_key", "VARCHAR", "Dimension and segment: key of dim_segment")
-    facts = [
-        Table(
-            "fact_enrollment_daily",
-            "One row per day and term with an accepted snapshot",
-            (*metrics, *compared),
-        ),
-        Table(
-            "fact_segment_daily",
-            "One row per day, term, dimension and segment with students in the term or its comparison",
-            (segment_key, *_segment_columns(stored)),
-        ),
-        Table(
-            "fact_forecast",
-            "One row per day, term and target date with a forecast",
-            stored["enrollment_forecast"].columns,
-        ),
-        Table(
-            "fact_anomaly",
-            "One row per day, term and series; withheld segments have no name and no figures",
-            (segment_key, *stored["enrollment_anomalies"].columns),
-        ),
-    ]
-    if settings.exports.student_changes:
-        grain = "One row per day, term and student who was added, dropped or moved"
-        facts.append(Table(STUDENT_CHANGES, grain, tuple(changes)))
-    return {table.name: table for table in (*_dimensions(segment_key), *facts)}
-
-
-def _segment_columns(stored: Mapping[str, Table]) -> Iterator[Column]:
-    """The columns of `published_segments.sql`."""
-    known = {column.name: column for column in stored["segment_point_in_time"].columns}
-    change = Column(
-        "net_change", "BIGINT", "Change since the baseline; empty if either total is withheld"
-    )
-    reason = (
-        "Why the figure is empty: small (few students), or complement (it would reveal a small one)"
-    )
-    plain = ("date", "term", "dimension", "segment")
-    yield from (known[name] for name in plain)
-    yield known["total_enrollment"]
-    yield Column("suppression", "VARCHAR", reason)
-    yield change
-    for name in ("comparison_term", "comparison_date", "comparison_total"):
-        yield known[name]
-    yield Column("comparison_suppression", "VARCHAR", reason)
-    for name in ("change", "change_pct", "contribution_pct"):
-        yield known[name]
-    for name in ("comparison_census", "comparison_final"):
-        yield known[name]
-        yield Column(f"{name}_suppression", "VARCHAR", reason)
-
-
-def _dimensions(segment_key: Column) -> tuple[Table, ...]:
-    def table(name: str, grain: str, *columns: tuple[str, str, str]) -> Table:
-        return Table(name, grain, tuple(Column(*column) for column in columns))
-
-    year = "Academic year, starting July 1, such as 2025/26"
-    dates = table(
-        "dim_date",
-        "One row per date, whole calendar years",
-        ("date", "DATE", "The date (key)"),
-        ("year", "INTEGER", "Calendar year"),
-        ("quarter", "INTEGER", "Quarter, 1 to 4"),
-        ("month", "INTEGER", "Month, 1 to 12"),
-        ("month_name", "VARCHAR", "Name of the month"),
-        ("YearMonth", "VARCHAR", "Year and month, such as 2025-09"),
-        ("DayOfWeek", "INTEGER", "Day of the week, 1 (Monday) to 7 (Sunday)"),
-        ("day_name", "VARCHAR", "Name of the day of the week"),
-        ("iso_year", "INTEGER", "Year of the ISO week"),
-        ("iso_week", "INTEGER", "ISO week, 1 to 53"),
-        ("academic_year", "VARCHAR", year),
-        ("is_business_day", "BOOLEAN", "Monday to Friday and not a closure"),
-        ("closure", "BOOLEAN", "Whether the institution is closed"),
-        ("event", "VARCHAR", "Events of the calendar on this day"),
-        ("term", "VARCHAR", "Code of the term in session; if several are, the last to start"),
-        ("term_day", "INTEGER", "Day of that term; 1 on its first day"),
-    )
-    terms = table(
-        "dim_term",
-        "One row per term",
-        ("code", "VARCHAR", "Code of the term (key)"),
-        ("name", "VARCHAR", "Name of the term"),
-        ("registration_opens", "DATE", "First day on which students can register"),
-        ("starts", "DATE", "First day of classes"),
-        ("census", "DATE", "Day of the official count"),
-        ("ends", "DATE", "Last day of the term"),
-        ("academic_year", "VARCHAR", year),
-        ("comparison", "VARCHAR", "Code of the term it is compared with"),
-    )
-    segments = Table(
-        "dim_segment",
-        "One row per dimension and segment",
-        (
-            Column(segment_key.name, segment_key.type, "Dimension and segment (key)"),
-            Column("dimension", "VARCHAR", "Name of the dimension"),
-            Column("segment", "VARCHAR", "Value of the dimension"),
-        ),
-    )
-    return dates, terms, segments
+    wanted = settings.exports.student_changes
+    return {
+        name: table
+        for name, table in declared_exports(settings).items()
+        if wanted or name != STUDENT_CHANGES
+    }
 
 
 def check_formats(settings: Settings) -> None:
@@ -255,7 +144,7 @@ def _write(
         with plain_errors(f"Exporting {name}"):
             connection.execute(
                 f"COPY ({query}) TO {quoted(parquet)} (FORMAT parquet, COMPRESSION zstd)",
-                _binds(settings, name),
+                _binds(settings, table),
             )
             counted = connection.execute(
                 "SELECT count(*) FROM read_parquet(?)", [str(parquet)]
@@ -389,18 +278,17 @@ def _write_manifest(
     path.replace(folder / MANIFEST)
 
 
-def _binds(settings: Settings, name: str) -> dict[str, Any] | None:
-    """What the statement of a table binds."""
-    if name in ("fact_segment_daily", "fact_anomaly", "dim_segment"):
-        return dict(_EVER)
-    if name == "dim_date":
-        events = settings.calendar.events
-        return {
-            "closures": sorted(settings.calendar.closures),
-            "event_dates": [event.date for event in events],
-            "event_names": [event.name for event in events],
-        }
-    return _pads(settings) if name == STUDENT_CHANGES else None
+def _binds(settings: Settings, table: Table) -> dict[str, Any] | None:
+    """The values that the statement of a table binds, by what its header names."""
+    events = settings.calendar.events
+    values = {
+        **_EVER,
+        "closures": sorted(settings.calendar.closures),
+        "event_dates": [event.date for event in events],
+        "event_names": [event.name for event in events],
+        **(_pads(settings) if "outer" in table.binds else {}),
+    }
+    return {name: values[name] for name in table.binds} or None
 
 
 def _pads(settings: Settings) -> dict[str, bytes | None]:

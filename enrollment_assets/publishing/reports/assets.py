@@ -2,13 +2,14 @@
 
 import base64
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
 from enrollment_assets.config import Settings
 from enrollment_assets.pipeline.assets import described, documented
-from enrollment_assets.pipeline.names import OWNERS, POOL
+from enrollment_assets.pipeline.names import BACKFILL, OWNERS, POOL
 from enrollment_assets.pipeline.partitions import daily_partitions, days_of, is_strict
 from enrollment_assets.publishing.reports.daily import mark_restated, publish_day
 from enrollment_assets.publishing.reports.restatements import append_restatements, outdated_pages
@@ -86,6 +87,13 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.MaterializeResult[None]]:
         """Draw the charts of each day and write its page; a day without figures has none."""
         days = days_of(context)
+        if context.run.job_name == BACKFILL:
+            # A page of a job in the UI counts a day as missing if one of its assets is: without this,
+            # the daily job's page would call all history missing.
+            for day in days:
+                _record(context, day, _metadata_without_report(settings, day))
+            yield from _results()
+            return
         if is_strict(context) and (why := why_not_reported(warehouse, days[0], context.run.run_id)):
             raise dg.Failure(f"No report of {days[0]}: {why}", allow_retries=False)
         with progress.task("reports", len(days)) as advance, warehouse.connect() as connection:
@@ -101,16 +109,33 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                         metadata["dashboard"] = dg.MetadataValue.md(
                             f"![{published.alt}](data:image/png;base64,{image})"
                         )
-                for key in ("enrollment_charts", "enrollment_report"):
-                    context.add_asset_metadata(
-                        metadata, asset_key=key, partition_key=day.isoformat()
-                    )
+                _record(context, day, metadata)
                 advance(1)
             refresh_site(connection, settings)  # once for the whole range
-        yield dg.MaterializeResult(asset_key="enrollment_charts")
-        yield dg.MaterializeResult(asset_key="enrollment_report")
+        yield from _results()
 
     return [publish_report, metric_restatements]
+
+
+_KEYS = ("enrollment_charts", "enrollment_report")
+
+
+def _record(context: dg.AssetExecutionContext, day: dt.date, metadata: Mapping[str, Any]) -> None:
+    for key in _KEYS:
+        context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())
+
+
+def _results() -> Iterator[dg.MaterializeResult[None]]:
+    for key in _KEYS:
+        yield dg.MaterializeResult(asset_key=key)
+
+
+def _metadata_without_report(settings: Settings, day: dt.date) -> dict[str, Any]:
+    """What a backfill records of a day: the page that an earlier run wrote, if there is one."""
+    page = settings.report_path(day) / "report.html"
+    if page.exists():
+        return {"report": dg.MetadataValue.path(page)}
+    return {"no_report": "a backfill writes none; `enrollment backfill --reports` does"}
 
 
 def why_not_reported(warehouse: Warehouse, day: dt.date, run_id: str) -> str | None:

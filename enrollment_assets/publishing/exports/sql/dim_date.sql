@@ -1,3 +1,27 @@
+-- name: dim_date
+-- stage: exports
+-- grain: One row per date, whole calendar years
+-- description: Whole calendar years that terms and figures lie in.
+-- depends_on: enrollment_forecast, enrollment_metrics
+-- binds: closures, event_dates, event_names
+-- columns:
+--   date: DATE - The date (key)
+--   year: INTEGER - Calendar year
+--   quarter: INTEGER - Quarter, 1 to 4
+--   month: INTEGER - Month, 1 to 12
+--   month_name: VARCHAR - Name of the month
+--   YearMonth: VARCHAR - Year and month, such as 2025-09
+--   DayOfWeek: INTEGER - Day of the week, 1 (Monday) to 7 (Sunday)
+--   day_name: VARCHAR - Name of the day of the week
+--   iso_year: INTEGER - Year of the ISO week
+--   iso_week: INTEGER - ISO week, 1 to 53
+--   academic_year: VARCHAR - Academic year, starting July 1, such as 2025/26
+--   is_business_day: BOOLEAN - Monday to Friday and not a closure
+--   closure: BOOLEAN - Whether the institution is closed
+--   event: VARCHAR - Events of the calendar on this day
+--   term: VARCHAR - Code of the term in session; if several are, the last to start
+--   term_day: INTEGER - Day of that term; 1 on its first day
+
 -- Export: every day of the calendar years that terms and figures lie in. Grain: one row per date.
 -- Binds: $closures (dates), $event_dates, $event_names (of the same length).
 -- The academic year begins on 1 July. `term` is the one that has started and not ended, the last to start

@@ -1,3 +1,17 @@
+-- name: dim_term
+-- stage: exports
+-- grain: One row per term
+-- description: The configured terms.
+-- columns:
+--   code: VARCHAR - Code of the term (key)
+--   name: VARCHAR - Name of the term
+--   registration_opens: DATE - First day on which students can register
+--   starts: DATE - First day of classes
+--   census: DATE - Day of the official count
+--   ends: DATE - Last day of the term
+--   academic_year: VARCHAR - Academic year, starting July 1, such as 2025/26
+--   comparison: VARCHAR - Code of the term it is compared with
+
 -- Export: the terms. Grain: one row per term. No binds. The academic year is that of the term's start, and
 -- begins on 1 July.
 SELECT
