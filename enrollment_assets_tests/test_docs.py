@@ -25,6 +25,12 @@ PAGES = [
     *sorted(DOCS.glob("*.md")),
     *sorted(CHECKOUT.glob("examples/*/README.md")),
 ]
+LANGUAGES = ("sh", "ini", "yaml", "sql", "python", "toml", "mermaid")
+# Names in examples of the pages, and options of file systems.
+EXAMPLES = {
+    *("fact_subscription_daily", "new_customers"),
+    *("client_keys", "known_hosts", "account_name", "account_key", "connection_string"),
+}
 every_page = pytest.mark.parametrize(
     "page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT))
 )
@@ -166,6 +172,22 @@ def test_paths_exist(name):
         if re.fullmatch(r"\w+\.sql", text) and text not in sql | {Path(m).name for m in made}:
             missing.append(text)
     assert missing == []
+
+
+@every_page
+def test_names_of_the_code_exist(page):
+    """A name such as `daily_enrollment_job` that was changed in the code is changed in the docs."""
+    if page.name == "CHANGELOG.md":  # which names what was
+        return
+    sources = [*PACKAGE.rglob("*"), *(CHECKOUT / "sql").rglob("*"), *(CHECKOUT / "bench").glob("*")]
+    kinds = (".py", ".sql", ".yaml", ".j2")
+    texts = [path.read_text() for path in sources if path.suffix in kinds]
+    texts += [(CHECKOUT / "pyproject.toml").read_text(), *blocks(page, "", *LANGUAGES)]
+    texts += [path.name for path in (CHECKOUT / "enrollment_assets_tests").rglob("*.py")]
+    known = set(re.findall(r"\w+", "\n".join(texts)))
+    name = re.compile(r"(?:[a-z]+\.)*([a-z]+(?:_[a-z0-9]+)+)")
+    named = {match[1] for text in INLINE.findall(prose(page)) if (match := name.fullmatch(text))}
+    assert named - known - EXAMPLES == set()
 
 
 def test_tables_are_documented():

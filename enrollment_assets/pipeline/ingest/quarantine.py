@@ -1,6 +1,6 @@
 """Keeps rows that were not stored: one folder a day, Parquet files with the reasons beside them.
 
-`rejected_<term>.parquet` holds the rows of a term's newest rejection; a person can still accept them.
+`refused_<term>.parquet` holds the rows of a term's newest rejection; a person can still accept them.
 Older ones carry the time of their rejection in their names. `rows.parquet` holds the rows without an id
 and those of terms that are not configured.
 """
@@ -33,7 +33,8 @@ def quarantine_folder(settings: Settings, date: dt.date) -> Path:
 
 def rejected_name(term: str) -> str:
     """The file of one term; codes are opaque text and may hold anything."""
-    return f"rejected_{quote(term, safe='')}.parquet"
+    # The word of earlier versions: rows that wait there must still be found.
+    return f"refused_{quote(term, safe='')}.parquet"
 
 
 def keep_rows(
