@@ -73,7 +73,7 @@ def test_a_backfill_in_which_no_day_can_be_read_fails(two_days, command):
         (["run", "--date", "yesterday"], "is not a date; write it as", 2),
         (["backfill", "--from", D2, "--to", D1], "is after --to", 2),
         (["backfill", "--from", D1], "Missing option '--to'", 2),
-        (["demo"], "is not the example's folder", 2),
+        (["demo"], "the demo would fill it with invented students", 2),
         (["nonsense"], "No such command", 2),
     ],
 )
@@ -205,7 +205,7 @@ def test_the_doctor_says_what_to_do(two_days, command):
     assert done.returncode == 1
     words = said(done)
     assert "does not exist; correct the path" in words
-    assert "email.from and email.recipients must be given" in words
+    assert "To send mail, set email.from and email.recipients" in words
     assert "is not an address that Apprise supports" in words
 
 
