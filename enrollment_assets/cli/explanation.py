@@ -111,7 +111,7 @@ def _explain_segments(
     if len(bridges) > top:
         rest = [bridge for _, bridge in bridges[top:]]
         add(f"and {len(rest):,} more", sum(rest, Bridge()))
-    add("total", sum(segments.values(), Bridge()), style="bold")
+    add("sum", sum(segments.values(), Bridge()), style="bold")
     console.print(table)
 
 

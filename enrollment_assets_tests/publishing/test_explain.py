@@ -112,11 +112,11 @@ def test_days_without_a_snapshot_are_named_with_their_reason(week):
     assert gap.why == {
         "closed": [day(CLOSED)],
         "missing": [day(MISSING)],
-        "refused": [day(REFUSED)],
+        "rejected": [day(REFUSED)],
     }
     assert [(date, verdict) for date, verdict, _ in found.not_accepted] == [
         (day(MISSING), "missing"),
-        (day(REFUSED), "refused"),
+        (day(REFUSED), "rejected"),
     ]
     assert "enrollment_snapshot_20241129.csv is not in" in found.not_accepted[0][2]
     assert found.restated == []
@@ -409,7 +409,7 @@ def test_the_command_shows_figures_and_no_student(week):
         "2024-11-27 to 2024-12-01: closed 2024-11-28; missing 2024-11-29; rejected 2024-11-30"
         in words
     )
-    assert "2024-11-30 refused: " in words
+    assert "2024-11-30 rejected: " in words
     assert "Name " not in words
 
 
