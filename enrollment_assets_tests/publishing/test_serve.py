@@ -430,7 +430,7 @@ def test_with_a_token_whoever_asks_must_show_it(filled):
     [
         (["--host", "0.0.0.0"], {}, "Other machines can reach"),
         (["--host", "::"], {}, "Other machines can reach"),
-        (["--host", "no.such.name.invalid"], {}, "is no address of this machine"),
+        (["--host", "no.such.name.invalid"], {}, "is not an address of this machine"),
         ([], {"ENROLLMENT_API_TOKEN": "short"}, "must have at least 16 ASCII characters"),
         ([], {"ENROLLMENT_API_TOKEN": ""}, "must have at least 16 ASCII characters"),
         (

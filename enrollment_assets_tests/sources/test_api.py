@@ -808,7 +808,7 @@ def test_a_column_that_no_row_has_is_told_with_those_that_there_are(university, 
     server.answer = by_page([row])
     words = error_of(source(university, server, paging=PAGE), SourceError)
     assert "no column student.levl, but student.level" in words
-    assert "(it has student.id, student.level, study.main.name)" in words
+    assert "(its columns: student.id, student.level, study.main.name)" in words
     assert "columns.level" in words
 
 
