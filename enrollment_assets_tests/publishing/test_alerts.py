@@ -1,5 +1,6 @@
 """Alerts: what is told and how, at least once and not twice, over a real channel that can fail."""
 
+import json
 from dataclasses import replace
 
 import dagster as dg
@@ -11,7 +12,12 @@ from enrollment_assets.definitions import build_defs
 from enrollment_assets.errors import AlertError, ConfigurationError
 from enrollment_assets.orchestration.schedules import check_tags
 from enrollment_assets.pipeline.names import CORE, DAILY, FRESHNESS, NOTIFY_TAG, REPORTS
-from enrollment_assets.publishing.alerts.delivery import check_addresses, deliver, undelivered
+from enrollment_assets.publishing.alerts.delivery import (
+    addresses,
+    check_addresses,
+    deliver,
+    undelivered,
+)
 from enrollment_assets.publishing.alerts.news import (
     BackfillFacts,
     CheckFacts,
@@ -236,6 +242,27 @@ def test_notes_that_are_damaged_are_told_of(told, dagster_instance):
     notes.write_text("{")
     with pytest.raises(AlertError, match=r"alerts.json is damaged; remove it"):
         tick(told, dagster_instance, None)
+
+
+def test_an_alert_that_waits_since_an_older_version_is_delivered_once(told, channels):
+    (address,) = addresses(told.settings)
+    old = {
+        "news": "run 1",
+        "address": address.name,
+        "title": "t",
+        "at": "2999-01-01",
+        "is_recorded": True,
+    }
+    pieces = [
+        {"id": "run 1", "kind": "failed", "words": "Run 1 failed."},
+        {"id": "day 2", "kind": "held", "words": "Day 2 was not mailed."},
+    ]
+    path = told.settings.data_path / "alerts.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"told": [old], "waiting": pieces, "waits_since": "2026-01-01"}))
+    assert deliver(told.settings, []) == 1
+    assert [text.partition("\n")[2] for text in channels[0].sent] == ["Day 2 was not mailed."]
+    assert deliver(told.settings, []) == 0
 
 
 def test_notes_are_for_their_owner_only(told, dagster_instance, channels):

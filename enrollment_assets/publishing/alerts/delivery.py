@@ -160,13 +160,21 @@ def record_deliveries(settings: Settings) -> None:
         ledger.save()
 
 
+def _renamed(piece: dict[str, str]) -> dict[str, str]:
+    if "words" not in piece:
+        return piece
+    kind = "not_mailed" if piece["kind"] == "held" else piece["kind"]
+    return {"id": piece["id"], "kind": kind, "text": piece["words"]}
+
+
 class _Ledger:
     """Which alerts each address got, and which are still waiting."""
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self._path = path
-        self.delivered: list[dict[str, Any]] = content.get("delivered", [])
-        self.waiting = [News(**piece) for piece in content.get("waiting", [])]
+        # Version 0.1.0 had other words: an alert that waits there must still be delivered, once.
+        self.delivered: list[dict[str, Any]] = content.get("delivered", content.get("told", []))
+        self.waiting = [News(**_renamed(piece)) for piece in content.get("waiting", [])]
         self.waits_since: str | None = content.get("waits_since")
 
     def has(self, piece: News, address: Address) -> bool:
