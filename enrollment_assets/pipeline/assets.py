@@ -37,7 +37,7 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 def described(table: Table) -> str:
     """What the catalog says of a table: the grain first."""
-    return f"{table.grain}.\n\n{table.description}".strip()
+    return f"{table.grain[:1].upper()}{table.grain[1:]}.\n\n{table.description}".strip()
 
 
 def documented(table: Table) -> dict[str, Any]:

@@ -318,7 +318,8 @@ class FilesSource:
             after = None
         if after != before.mark:
             raise SourceUnavailableError(
-                f"{Path(before.path).name} changed while it was read; try again."
+                f"{Path(before.path).name} changed while it was read; run the day again when it is "
+                "complete."
             )
 
     def arrivals(self) -> dict[dt.date, Arrival]:

@@ -26,7 +26,9 @@ PATIENCE = 30
 @pytest.fixture
 def two_days(university, monkeypatch):
     """The second day holds an id that is not of the expected form."""
-    university.change(quality={"student_id_pattern": "[0-9]{3}"})
+    university.change(
+        quality={"student_id_pattern": "[0-9]{3}"}, metrics_dir=str(CHECKOUT / "sql" / "metrics")
+    )
     everyone = [student(f"{n:03d}") for n in range(66)]
     university.write(FINE, everyone[:60])
     university.write(ODD, [*everyone, student("odd")])

@@ -188,7 +188,7 @@ def test_a_file_that_another_process_holds_is_waited_for_and_told_in_words(unive
         assert time.monotonic() - began < 20
         holder.stdin.close()
     assert not outcome.success
-    assert f"another process ({holder.pid}) holds the warehouse open" in outcome.failures[0]
+    assert f"another process ({holder.pid}) has the warehouse open" in outcome.failures[0]
     assert university.run(D1).success
 
 

@@ -108,7 +108,10 @@ def test_a_file_becomes_a_documented_asset_with_its_checks(university):
     graph = build_defs(settings=university.settings).resolve_asset_graph()
     node = graph.get(dg.AssetKey("small_programs"))
     assert node.group_name == "custom"
-    assert node.description == "Programs with fewer students than a bound, for the example's sake."
+    assert node.description == (
+        "One row per day, term and program.\n\n"
+        "Programs with fewer students than a bound, for the example's sake."
+    )
     assert node.kinds == {"duckdb", "sql"}
     assert node.owners
     assert node.tags["domain"] == "enrollment"
@@ -732,7 +735,9 @@ def test_a_young_term_has_no_headcount_of_four_weeks_ago_and_is_judged_by_its_dr
 
 def test_without_programs_the_examples_are_empty_and_succeed(university):
     university.change(
-        columns={"student_id": "student_id", "term": "term", "level": "level"}, dimensions=["level"]
+        columns={"student_id": "student_id", "term": "term", "level": "level"},
+        dimensions=["level"],
+        metrics_dir=str(CHECKOUT / "sql" / "metrics"),
     )
     university.write(D1, [student(str(n)) for n in range(20)])
     assert university.run(D1).success

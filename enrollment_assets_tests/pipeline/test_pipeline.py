@@ -168,7 +168,7 @@ def test_too_many_duplicates_are_refused(university):
     university.write(D1, [student("A"), student("A"), student("B")])
     outcome = university.run(D1)
     assert (
-        "1 of 3 rows (33.3%) are duplicates;  quality.max_duplicate_rate is 0.01"
+        "1 of 3 rows (33.3%) are duplicates; quality.max_duplicate_rate is 0.01"
         in (outcome.failures[0])
     )
     university.change(quality={"max_duplicate_rate": 0.5})

@@ -128,7 +128,7 @@ def test_terms_are_judged_one_by_one(university):
     university.write("2024-11-05", [*people(30), *spring, student("X", term="2025SP")])
     assert run(university, "2024-11-04").success
     outcome = run(university, "2024-11-05", job=DAILY)
-    assert "2024FA rejected: 30 students after 100" in outcome.failures[0]
+    assert "2024FA rejected: 30 students, 30.0% of the 100 on 2024-11-04" in outcome.failures[0]
     assert not (university.settings.data_path / "reports" / "2024-11-05").exists()
     assert [row[1] for row in totals(university)] == [100, 100, 101]
 

@@ -639,7 +639,7 @@ def test_the_documentation_is_all_at_hand_and_everybody_can_use_it(filled, brows
         page.wait_for_selector(".live-responses-table")
         assert '"total_enrollment": 100' in page.inner_text(".live-responses-table")
         assert watched.violations() == SWAGGERS_OWN
-        assert page.title() == "<img src=x onerror=alert(1)> & Søn: enrollment, interface"
+        assert page.title() == "<img src=x onerror=alert(1)> & Søn: enrollment: API"
         assert watched.outside(running.address) == []
         assert watched.complaints == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -303,7 +303,7 @@ def test_a_wrong_query_is_told_with_what_is_wrong_in_it(
         (None, "does not exist"),
         ("DELETE FROM students", "must be a single SELECT"),
         ("SELECT 1; DROP TABLE students", "must be a single SELECT"),
-        ("SELECT 1 WHERE :today = 1", "binds :today; there are only"),
+        ("SELECT 1 WHERE :today = 1", "binds :today; it may only bind"),
     ],
 )
 def test_a_file_that_is_no_query_is_refused_before_anybody_is_asked(

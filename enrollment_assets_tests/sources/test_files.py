@@ -139,7 +139,11 @@ def one_secret_row(**changes):
         (".csv", b"<!DOCTYPE html><p>Please log in</p>", "a web page"),
         (".csv", as_csv(one_secret_row()).decode().encode("utf-16"), "UTF-16"),
         (".csv", as_csv(one_secret_row(division="Línea")).decode().encode("latin-1"), "not UTF-8"),
-        (".csv", as_csv(one_secret_row()) + f"1,{SECRET}\n".encode(), "has 2 columns where"),
+        (
+            ".csv",
+            as_csv(one_secret_row()) + f"1,{SECRET}\n".encode(),
+            "a row has 2 columns, but the header has 7",
+        ),
         (
             ".csv",
             as_csv(one_secret_row()).replace(b"student_id", b"Student_ID"),

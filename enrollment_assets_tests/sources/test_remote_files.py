@@ -333,7 +333,7 @@ def test_a_remote_file_that_is_damaged_is_told_without_what_is_in_it(place):
 def test_an_option_that_nobody_knows_is_named(place):
     source = place.source(options={**place.options, "keyfile": "x"})
     words = refusal(SourceError, lambda: read(source, day(DATE)))
-    assert "source.options: keyfile is none" in words
+    assert "source.options: keyfile is not one" in words
 
 
 @remote
@@ -360,7 +360,9 @@ def test_a_file_that_changes_while_it_is_read_is_refused_for_now(place, becomes)
             list(extract.rows)
 
     words = refusal(SourceUnavailableError, read_slowly)
-    assert words == "s_20240903.csv changed while it was read."
+    assert (
+        words == "s_20240903.csv changed while it was read; run the day again when it is complete."
+    )
 
 
 # --- an SSH server
@@ -776,7 +778,7 @@ def test_a_file_that_goes_on_growing_is_not_read(place):
     source = place.source(settle_seconds=0.2, timeout_seconds=0.5)
     with writer(place.path(DATE), cut(CSV, *range(10_000, 60_000, 4_000)), 0.08):
         words = refusal(SourceUnavailableError, lambda: read(source, day(DATE)))
-    assert words == "s_20240903.csv is still being written."
+    assert words == "s_20240903.csv is still being written; run the day again when it is complete."
 
 
 def dated(path, seconds):
@@ -789,7 +791,7 @@ def dated(path, seconds):
 @pytest.mark.parametrize(
     ("ending", "content", "expected"),
     [
-        (".csv", b"", "is empty (0 bytes)"),
+        (".csv", b"", "is empty (0 bytes, not even a header)"),
         (".parquet", PARQUET[:-30], "cannot be read in the format of its extension"),
         (".xlsx", XLSX[:-3000], "cannot be read as an Excel workbook"),
     ],
@@ -852,7 +854,10 @@ def test_a_file_that_is_replaced_while_a_run_reads_it_is_stored_as_it_then_is(un
     with notes() as told:
         outcome = university.run(DATE)
     replacer.join()
-    assert any("changed while it was read. Trying again" in note for note in told)
+    assert any(
+        "changed while it was read; run the day again when it is complete. Trying again" in note
+        for note in told
+    )
     stored = university.query("SELECT student_id FROM enrollment.enrollment_snapshots ORDER BY 1")
     if becomes == "nothing":
         assert not outcome.success
@@ -868,7 +873,7 @@ def test_a_process_that_read_remote_files_ends_by_itself(university, sshd):
     served(university, sshd)
     code = (
         "from enrollment_assets.config import load_settings\n"
-        "from enrollment_assets.sources.base import source_for\n"
+        "from enrollment_assets.sources.configured import source_for\n"
         "print(source_for(load_settings()).dates())\n"
     )
     done = subprocess.run(

@@ -265,7 +265,7 @@ def test_a_file_that_another_process_holds_is_said_to_be_held(university, monkey
         assert holder.stdout.readline().strip() == "open"
         try:
             with pytest.raises(
-                WarehouseBusyError, match=r"another process \(\d+\) holds the warehouse"
+                WarehouseBusyError, match=r"another process \(\d+\) has the warehouse open"
             ):
                 with Warehouse(university.settings).connect():
                     pass

@@ -19,7 +19,10 @@ def baseline_is_current(
 
 
 def snapshot_on_time(status: str | None, *, is_awaited: bool) -> Finding:
-    """The day's snapshot was loaded; `status` is that of its newest run, None if there was no run."""
+    """The day's snapshot was loaded, if it is still awaited: a backfilled day is never late.
+
+    `status` is that of the day's newest run, None if there was no run.
+    """
     is_loaded = status in ("accepted", "nothing expected")
     figures = {"status": status or "no run has loaded it"}
-    return Finding("snapshot_on_time", is_loaded, is_error=is_awaited, figures=figures)
+    return Finding("snapshot_on_time", is_loaded or not is_awaited, is_error=True, figures=figures)
