@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 import enrollment_assets
+from enrollment_assets.cli.main import COMMANDS, cli
 from enrollment_assets.config import load_settings
 from enrollment_assets.orchestration import dagster_internals
 from enrollment_assets.pipeline import names
@@ -211,3 +213,10 @@ def test_a_table_depends_on_what_its_statement_reads(name):
     # its own earlier rows are no other table
     read = [found for found in tables_read(statement(name, SETTINGS)) if found != name]
     assert sorted(table.depends_on) == read
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_command_says_of_itself(name):
+    command = cli.get_command(click.Context(cli), name)
+    summary = " ".join(command.help.partition("\n\n")[0].split())
+    assert summary.startswith(COMMANDS[name][1])
