@@ -29,7 +29,7 @@ HORIZONS = (7, 14, 30, 60, 90)
 # Origins of a back-test: eight weeks, so that it speaks of the present phase of the term.
 _WINDOW = 56
 LEAST_ORIGINS = 7
-# The simplest method wins, unless another one is better by more than 5 %.
+# The simplest method wins, unless another one is better by more than 5%.
 MARGIN = 1.05
 # An earlier term with half as much error again as the simple methods misleads.
 _GUIDES_WITHIN = 1.5

@@ -162,7 +162,7 @@ def fit(
 
     `horizon` in days; `levels` are intervals in percent. The newest day of `history` should be one of
     the weekly grid, `fit_day`. With a `trial` the models take the place of the chosen method at the
-    horizons at which they were better by more than 5 %; the intervals stay those of the method that
+    horizons at which they were better by more than 5%; the intervals stay those of the method that
     they beat.
     """
     horizons = np.arange(1, horizon + 1)

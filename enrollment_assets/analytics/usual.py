@@ -22,12 +22,12 @@ LEAST_DAYS, OWN_DAYS, NEAR_DAYS = 5, 56, 2
 LATEST_DAYS = 10
 # What the same weekday reached in the last eight weeks counts from so many of them on.
 LEAST_WEEKS = 4
-# A day scatters by 1.5 times the root of its count, and by 0.3 % of the headcount, at the least.
+# A day scatters by 1.5 times the root of its count, and by 0.3% of the headcount, at the least.
 ROOT, SHARE = 1.5, 0.003
 # Few comparable days tell the scatter badly: the scale grows by this many days over their number.
 FEW_DAYS = 5.0
 # Around a calendar event whose size no earlier term shows, eight times the usual scale is usual: with
-# the threshold of 4 a purge of up to a tenth of all students. One whose size is known scatters by 30 %.
+# the threshold of 4 a purge of up to a tenth of all students. One whose size is known scatters by 30%.
 UNKNOWN_EVENT, EVENT_SHARE = 8.0, 0.3
 
 
