@@ -141,12 +141,12 @@ def _unusual(tested: TermDays, row: int, usual: Usual, settings: Settings) -> Fl
     observed, rules = tested.rates[:, row], settings.anomalies
     apart = np.abs(observed - usual.expected)
     outside = (observed < usual.lower) | (observed > usual.upper)
-    found: Flags = (
+    flags: Flags = (
         outside
         & (apart > rules.threshold * usual.scale)
         & (apart * tested.gap[row] >= rules.min_students)
     )
-    return found
+    return flags
 
 
 def _largest_segments(
@@ -167,9 +167,9 @@ def _largest_segments(
     ordered = np.sort(p[:, tested], axis=None)
     passes = ordered <= FALSE_DISCOVERIES * np.arange(1, len(ordered) + 1) / max(len(ordered), 1)
     limit = ordered[passes][-1] if passes.any() else -1.0
-    found = unusual & tested & (p <= limit)
-    best = np.where(found, np.abs(score), 0).argmax(axis=0)
-    columns = np.flatnonzero(found.any(axis=0))
+    significant = unusual & tested & (p <= limit)
+    best = np.where(significant, np.abs(score), 0).argmax(axis=0)
+    columns = np.flatnonzero(significant.any(axis=0))
     size = np.abs(score * scale)[best[columns], columns]
     order = np.lexsort((columns, -size))[:MOST_SEGMENTS]
     return [(int(best[column]), int(column)) for column in columns[order]]

@@ -59,10 +59,10 @@ def errors_at(
     index = targets - now.first
     seen = (index < len(now.values)) & now.observed[np.clip(index, 0, len(now.values) - 1)]
     observed = np.where(seen, now.at(targets), np.nan)
-    found = {
+    errors = {
         name: method(now, earlier, origins, horizons) - observed for name, method in methods.items()
     }
-    return BackTests(origins, observed, found)
+    return BackTests(origins, observed, errors)
 
 
 def back_tests(history: History, horizons: IntArray) -> BackTests:
@@ -118,7 +118,7 @@ def choose(
     """The method of each horizon; buckets that cannot be tested take that of the one before."""
     names = list(tests.errors)
     chosen = "curves" if "curves" in names else "drift"
-    found: list[str] = []
+    methods_by_horizon: list[str] = []
     for bucket in buckets(horizons):
         costs: dict[str, float] = {}
         for name in names:
@@ -133,8 +133,8 @@ def choose(
         if costs:
             best = min(costs.values())
             chosen = next(name for name, cost in costs.items() if cost <= best * MARGIN)
-        found += [chosen] * (bucket.stop - bucket.start)
-    return tuple(found)
+        methods_by_horizon += [chosen] * (bucket.stop - bucket.start)
+    return tuple(methods_by_horizon)
 
 
 def _guides(costs: Mapping[str, float]) -> bool:

@@ -61,9 +61,9 @@ class Curve:
     def at(self, days: IntArray) -> FloatArray:
         """The headcount on these relative days; NaN where it is not known."""
         index = days - self.first
-        found = self.values[np.clip(index, 0, len(self.values) - 1)]
-        found = np.where(index < 0, 0.0 if self.is_opened else np.nan, found)
-        return found if self.is_ended else np.where(index >= len(self.values), np.nan, found)
+        values = self.values[np.clip(index, 0, len(self.values) - 1)]
+        values = np.where(index < 0, 0.0 if self.is_opened else np.nan, values)
+        return values if self.is_ended else np.where(index >= len(self.values), np.nan, values)
 
     def until(self, day: int) -> Curve:
         """What was known on a relative day from `first` on: up to the last snapshot then.
@@ -82,14 +82,14 @@ def read_curves(
     settings: Settings, totals: Mapping[str, tuple[npt.NDArray[np.datetime64], FloatArray]]
 ) -> dict[str, Curve]:
     """The curve of each term from its days (`datetime64[D]`, in order) and their headcounts."""
-    found = {}
+    curves = {}
     for term in settings.terms:
         days, counts = totals.get(term.code, (None, None))
         if days is None or counts is None or not len(days):
             continue
         relative = (days - np.datetime64(_anchor(settings, term))).astype(np.int64)
         every = np.arange(relative[0], relative[-1] + 1)
-        found[term.code] = Curve(
+        curves[term.code] = Curve(
             first=int(relative[0]),
             values=np.interp(every, relative, counts),
             observed=np.isin(every, relative),
@@ -100,12 +100,12 @@ def read_curves(
             ),
             is_ended=False,
         )
-    return found
+    return curves
 
 
 def _anchor(settings: Settings, term: Term) -> dt.date:
-    found: dt.date = getattr(term, settings.point_in_time.anchor)
-    return found
+    anchor: dt.date = getattr(term, settings.point_in_time.anchor)
+    return anchor
 
 
 @dataclass(frozen=True)
@@ -167,10 +167,10 @@ def drift(
 ) -> FloatArray:
     """The last week goes on; what registers before a term stops registering when it starts."""
     slope = (now.at(origins) - now.at(origins - DRIFT_DAYS)) / DRIFT_DAYS
-    found: FloatArray = now.at(origins)[:, None] + slope[:, None] * _going_on(
+    forecast: FloatArray = now.at(origins)[:, None] + slope[:, None] * _going_on(
         now, origins, horizons
     )
-    return found
+    return forecast
 
 
 def _going_on(now: Curve, origins: IntArray, horizons: IntArray) -> IntArray:
@@ -197,9 +197,9 @@ def _over(
     shape = (len(origins), len(horizons))
     total, count = np.zeros(shape), np.zeros(shape)
     for past in earlier:
-        found = combine(past, past.at(origins)[:, None], past.at(origins[:, None] + horizons))
-        known = ~np.isnan(found)
-        total += np.where(known, found, 0.0)
+        predicted = combine(past, past.at(origins)[:, None], past.at(origins[:, None] + horizons))
+        known = ~np.isnan(predicted)
+        total += np.where(known, predicted, 0.0)
         count += known
     mean: FloatArray = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
     return mean
@@ -256,8 +256,8 @@ def curves(
     )
     going_on = drift(now, earlier, origins, horizons)
     share = _DRIFT_SHARE * 0.5 ** (horizons / _DRIFT_HALF_LIFE)
-    found: FloatArray = share * going_on + (1 - share) * mean
-    return found
+    forecast: FloatArray = share * going_on + (1 - share) * mean
+    return forecast
 
 
 # The simplest first.
@@ -291,7 +291,7 @@ def timing_scale(earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
         count = known.sum(axis=0)
         total = np.where(known, squares, 0.0).sum(axis=0)
         mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
-        found: FloatArray = np.sqrt(mean) + 0.003 * then + 1.0
-        return found
+        scale: FloatArray = np.sqrt(mean) + 0.003 * then + 1.0
+        return scale
 
     return _over(earlier, origins, horizons, spread)

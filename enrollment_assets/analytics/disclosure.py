@@ -87,7 +87,7 @@ def _equations(cells: tuple[Cell, ...], places: Iterable[Place]) -> tuple[_Equat
     dimensions: dict[str, list[int]] = defaultdict(list)
     for number, (dimension, _) in enumerate(cells):
         dimensions[dimension].append(number)
-    found: set[_Equation] = {(tuple(members), ()) for members in dimensions.values()}
+    equations: set[_Equation] = {(tuple(members), ()) for members in dimensions.values()}
     roots: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
     for cell, other, segments in places:
         root = roots[(cell[0], other)]
@@ -98,9 +98,9 @@ def _equations(cells: tuple[Cell, ...], places: Iterable[Place]) -> tuple[_Equat
         for number in sorted(root):
             groups[_root(root, number)][cells[number][0] != dimension].append(number)
         if len(groups) > 1:  # otherwise it is the sum of the whole term once more
-            found |= {(tuple(ones), tuple(others)) for ones, others in groups.values()}
+            equations |= {(tuple(ones), tuple(others)) for ones, others in groups.values()}
     return tuple(
-        sorted(found, key=lambda equation: (len(equation[0]) + len(equation[1]), equation))
+        sorted(equations, key=lambda equation: (len(equation[0]) + len(equation[1]), equation))
     )
 
 
@@ -265,9 +265,9 @@ class _Table:
             number: self.bounds(number) for ones, others in sums for number in (*ones, *others)
         }
         _narrow(sums, self.counts, bounds)
-        found = sorted(number for number, (low, high) in bounds.items() if low == high)
-        if found or _is_forest(sums):
-            return found
+        fixed = sorted(number for number, (low, high) in bounds.items() if low == high)
+        if fixed or _is_forest(sums):
+            return fixed
         return _fixed(sums, self.counts, {number: self.bounds(number) for number in bounds})
 
     def widen(self, exposed: Iterable[int]) -> bool:
@@ -381,9 +381,9 @@ class _Moves:
             return move
         towards = 1 if off[wrong] < 0 else -1
         for other, sign in self._sums[wrong].items():
-            found = self._extended(move, off, other, towards * sign)
-            if found:
-                return found
+            longer = self._extended(move, off, other, towards * sign)
+            if longer:
+                return longer
         return None
 
 
@@ -424,12 +424,12 @@ def _fixed_by_solver(
     for index in range(len(numbers)):
         for sign in (1.0, -1.0):
             if is_fixed[index]:
-                found = optimize.milp(
+                solution = optimize.milp(
                     sign * np.eye(len(numbers))[index],
                     constraints=same,
                     bounds=limits,
                     integrality=np.ones(len(numbers)),
                 )
-                if found.x is not None:
-                    is_fixed[np.rint(found.x) != truth] = False
+                if solution.x is not None:
+                    is_fixed[np.rint(solution.x) != truth] = False
     return [numbers[index] for index in np.flatnonzero(is_fixed)]

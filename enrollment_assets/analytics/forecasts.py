@@ -181,9 +181,9 @@ def fit(
 
 
 def _with_models(methods: Sequence[str], trial: Trial, horizons: IntArray) -> tuple[str, ...]:
-    found = list(methods)
+    mixed = list(methods)
     for bucket in buckets(horizons):
-        simple = np.abs(trial.errors[found[bucket.start]][:, bucket])
+        simple = np.abs(trial.errors[mixed[bucket.start]][:, bucket])
         models = np.abs(trial.errors[MODELS][:, bucket])
         known = ~np.isnan(models).all(axis=1)
         # Few origins prove little: the models must be better at every one of them.
@@ -191,16 +191,16 @@ def _with_models(methods: Sequence[str], trial: Trial, horizons: IntArray) -> tu
             np.nanmean(models[row]) * MARGIN < np.nanmean(simple[row])
             for row in np.flatnonzero(known)
         ):
-            found[bucket] = [MODELS] * (bucket.stop - bucket.start)
-    return tuple(found)
+            mixed[bucket] = [MODELS] * (bucket.stop - bucket.start)
+    return tuple(mixed)
 
 
-def _along(found: Fit, history: History, horizons: IntArray) -> FloatArray:
+def _along(fitted: Fit, history: History, horizons: IntArray) -> FloatArray:
     """The headcount of the day, and the changes that the week's models expect from it on."""
-    if found.path is None:
+    if fitted.path is None:
         return np.full(len(horizons), np.nan)
-    path = np.concatenate([[0.0], found.path])
-    since = history.today - found.today
+    path = np.concatenate([[0.0], fitted.path])
+    since = history.today - fitted.today
     values: FloatArray = history.now.values[-1] + path[since + horizons] - path[since]
     return values
 
@@ -266,10 +266,10 @@ def _smooth(widths: FloatArray) -> FloatArray:
     if len(widths) < _SMOOTH_DAYS:
         return widths
     ones = np.ones(_SMOOTH_DAYS)
-    found: FloatArray = np.convolve(widths, ones, mode="same") / np.convolve(
+    smooth: FloatArray = np.convolve(widths, ones, mode="same") / np.convolve(
         np.ones(len(widths)), ones, mode="same"
     )
-    return found
+    return smooth
 
 
 def _filled(widths: FloatArray, growth: npt.NDArray[Any]) -> FloatArray:
@@ -292,7 +292,7 @@ def _scores(
     ]
     if trial:
         tried.append((MODELS, trial.errors[MODELS], trial))
-    found = []
+    scores = []
     for horizon in HORIZONS:
         if horizon > len(methods):
             break
@@ -301,8 +301,8 @@ def _scores(
             naive = among.errors["last_value"][:, column]
             figures = score_of(errors[:, column], among.observed[:, column], naive, change)
             if figures[0]:
-                found.append(Score(name, horizon, *figures, is_chosen=name == methods[column]))
-    return tuple(found)
+                scores.append(Score(name, horizon, *figures, is_chosen=name == methods[column]))
+    return tuple(scores)
 
 
 @dataclass(frozen=True)
@@ -316,20 +316,20 @@ class Forecast:
     upper: Mapping[int, FloatArray]
 
 
-def predict(found: Fit, history: History) -> Forecast:
+def predict(fitted: Fit, history: History) -> Forecast:
     """The forecast of a day, by the fit of its week, to the horizon or the term's end.
 
     Headcounts and bounds are never below 0.
     """
     left = (history.term.ends - history.as_of).days
-    horizons = np.arange(1, min(len(found.methods), left) + 1)
+    horizons = np.arange(1, min(len(fitted.methods), left) + 1)
     origin = np.array([history.today])
     expected = np.full(len(horizons), np.nan)
-    names = list(found.methods[: len(horizons)])
+    names = list(fitted.methods[: len(horizons)])
     for name in dict.fromkeys(names):
         rows = np.array([method == name for method in names])
         if name == MODELS:
-            values = _along(found, history, horizons)
+            values = _along(fitted, history, horizons)
         else:
             method = methods_for(history.earlier)[name]
             values = method(history.now, history.earlier, origin, horizons)[0]
@@ -342,8 +342,8 @@ def predict(found: Fit, history: History) -> Forecast:
     expected = np.maximum(expected, 0.0)
     scale = timing_scale(history.earlier, origin, horizons)[0]
     lower, upper = {}, {}
-    for level, widths in found.plain.items():
-        by_scale = found.scaled[level][: len(horizons)] * scale
+    for level, widths in fitted.plain.items():
+        by_scale = fitted.scaled[level][: len(horizons)] * scale
         width = np.fmax(widths[: len(horizons)], by_scale)
         lower[level] = np.maximum(expected - width, 0.0)
         upper[level] = expected + width

@@ -56,8 +56,8 @@ class TermDays:
 
     def row(self, day: int) -> int | None:
         """The row of a day, if it has a snapshot."""
-        found = int(np.searchsorted(self.day, day))
-        return found if found < len(self.day) and self.day[found] == day else None
+        place = int(np.searchsorted(self.day, day))
+        return place if place < len(self.day) and self.day[place] == day else None
 
 
 @dataclass(frozen=True)
@@ -171,14 +171,14 @@ def _events(settings: Settings, term: Term) -> dict[int, dict[str, int]]:
     """
     standard = (term.registration_opens, term.starts, term.census, term.ends)
     named = [(e.name, e.date) for e in settings.calendar.events if term.is_open(e.date)]
-    found: dict[int, dict[str, int]] = {}
+    events: dict[int, dict[str, int]] = {}
     for name, date in [*zip(_STANDARD, standard, strict=True), *named]:
         for since in range(_MOST_CLOSED_DAYS):
             shows = date + dt.timedelta(since)
-            found.setdefault((shows - EPOCH).days, {})[name] = since
+            events.setdefault((shows - EPOCH).days, {})[name] = since
             if since and _is_business(shows, settings):
                 break
-    return found
+    return events
 
 
 def earlier_terms(
@@ -186,7 +186,7 @@ def earlier_terms(
 ) -> list[EarlierTerm]:
     """The earlier terms; days of an event that this term has too are compared by its name alone."""
     here = {name for names in _events(settings, tested.term).values() for name in names}
-    found = []
+    earlier = []
     for term in settings.earlier_terms(tested.term):
         days = terms.get(term.code)
         if days is None:
@@ -197,8 +197,8 @@ def earlier_terms(
         there = days.there[:, column] & (column >= 0)
         there[:, 0] = True
         before, rates = days.before[:, column], days.rates[:, :, column]
-        found.append(EarlierTerm(days, days.learnable & plain, before, rates, there))
-    return found
+        earlier.append(EarlierTerm(days, days.learnable & plain, before, rates, there))
+    return earlier
 
 
 def date_of(day: int) -> dt.date:

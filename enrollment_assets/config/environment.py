@@ -83,13 +83,13 @@ def expand(value: str, key: str) -> str:
     """
 
     def replace(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1])
-        if found is None:
+        value = os.environ.get(match[1])
+        if value is None:
             raise ConfigurationError(
                 f"{key} needs the environment variable {match[1]}, which is not set; set it, or write "
                 f"it into {ENV_FILE} beside the configuration."
             )
-        return found
+        return value
 
     return _VARIABLE.sub(replace, value)
 

@@ -27,30 +27,30 @@ def lines_of(path: Path, variable: str) -> dict[tuple[str | int, ...], int]:
     Raises:
         ConfigurationError: with the file, if it cannot be read.
     """
-    found: dict[tuple[str | int, ...], int] = {}
+    lines: dict[tuple[str | int, ...], int] = {}
     root = yaml.compose(_text(path, variable), Loader=yaml.SafeLoader)
     if root is not None:
-        _note_lines(root, (), found)
-    return found
+        _note_lines(root, (), lines)
+    return lines
 
 
 def _note_lines(
-    node: yaml.Node, key: tuple[str | int, ...], found: dict[tuple[str | int, ...], int]
+    node: yaml.Node, key: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]
 ) -> None:
     if isinstance(node, yaml.MappingNode):
         for key_node, value in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
                 for other in merged:
-                    _note_lines(other, key, found)
+                    _note_lines(other, key, lines)
             else:
                 below = (*key, str(key_node.value))
-                found[below] = key_node.start_mark.line + 1
-                _note_lines(value, below, found)
+                lines[below] = key_node.start_mark.line + 1
+                _note_lines(value, below, lines)
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
-            found[(*key, number)] = value.start_mark.line + 1
-            _note_lines(value, (*key, number), found)
+            lines[(*key, number)] = value.start_mark.line + 1
+            _note_lines(value, (*key, number), lines)
 
 
 def _text(path: Path, variable: str) -> str:

@@ -71,8 +71,8 @@ def described(model: type[BaseModel] = Settings) -> None:
 def schema() -> str:
     """The JSON schema of `enrollment.yaml`."""
     described()
-    found = _in_one_line(Settings.model_json_schema())
-    content = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    model = _in_one_line(Settings.model_json_schema())
+    content = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 

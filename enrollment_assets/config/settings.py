@@ -280,12 +280,12 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: if there is no such term.
         """
-        found = self.terms_by_code.get(code)
-        if found is None:
+        term = self.terms_by_code.get(code)
+        if term is None:
             raise ConfigurationError(
                 f"{code} is none of the terms in {self.path}: {', '.join(self.terms_by_code)}."
             )
-        return found
+        return term
 
     def open_terms(self, date: dt.date) -> list[Term]:
         """The terms in which students can be enrolled on this day."""
@@ -293,13 +293,13 @@ class Settings(BaseSettings):
 
     def earlier_terms(self, term: Term, most: int = 5) -> list[Term]:
         """The term's comparison, that one's comparison, and so on: the newest first."""
-        found: list[Term] = []
-        while term.comparison and len(found) < most:
+        earlier: list[Term] = []
+        while term.comparison and len(earlier) < most:
             term = self.terms_by_code[term.comparison]
-            if term in found:
+            if term in earlier:
                 break
-            found.append(term)
-        return found
+            earlier.append(term)
+        return earlier
 
     def why_no_snapshot(self, date: dt.date) -> str | None:
         """Why no snapshot is expected on this day, or None where one is."""

@@ -37,15 +37,15 @@ def secrets_in(source: Any) -> list[str]:
     """The keys under `source` whose value, as the file has it, is a secret in the open."""
     if not isinstance(source, dict):
         return []
-    found = []
+    keys = []
     if re.search(r"://[^/@$]*:[^/@$]+@", str(source.get("url"))):
-        found.append("source.url")
+        keys.append("source.url")
     for section in ("auth", "options", "headers"):
         values = source.get(section)
         for name, value in values.items() if isinstance(values, dict) else ():
             if names_secret(str(name)) and isinstance(value, str) and "${" not in value:
-                found.append(f"source.{section}.{name}")
-    return found
+                keys.append(f"source.{section}.{name}")
+    return keys
 
 
 class _Patient(Section):

@@ -135,10 +135,10 @@ class Metric(Section, ABC):
     def _conditions(cls, checks: dict[str, str]) -> dict[str, str]:
         for name, condition in checks.items():
             try:
-                found = duckdb.extract_statements(f"SELECT (\n{condition}\n) FROM rows")
+                statements = duckdb.extract_statements(f"SELECT (\n{condition}\n) FROM rows")
             except duckdb.Error as error:
                 raise ValueError(f"{name}: {_first_line(error)}") from None
-            if len(found) != 1 or found[0].named_parameters:
+            if len(statements) != 1 or statements[0].named_parameters:
                 raise ValueError(f"{name}: give one condition on a row, such as headcount >= 0")
         return checks
 
@@ -275,43 +275,43 @@ def custom_metrics(settings: Settings) -> Mapping[str, Metric]:
         raise ConfigurationError(
             f"{settings.path}: metrics_dir: {folder} is not a folder; make it, or leave the key out."
         )
-    found = _load(folder)
+    loaded = _load(folder)
     platform = platform_tables(settings)
     taken = {*platform, *platform_views(settings)}
     readable = {name for name in taken if name not in platform or platform[name].schema == SCHEMA}
-    for name, (where, metric) in found.items():
+    for name, (where, metric) in loaded.items():
         if name in taken:
             raise ConfigurationError(
                 f"{where}: name: {name} is a table of the platform; choose another name."
             )
         for table in metric.depends_on:
-            others = (readable | set(found)) - {name}
+            others = (readable | set(loaded)) - {name}
             if table not in others:
                 raise ConfigurationError(
                     f"{where}: {SCHEMA}.{table} is no table that it could read"
                     f"{did_you_mean(table, others)}."
                 )
-    return {name: metric for name, (_, metric) in found.items()}
+    return {name: metric for name, (_, metric) in loaded.items()}
 
 
 @lru_cache(maxsize=8)
 def _load(folder: Path) -> dict[str, tuple[str, Metric]]:
     """Each metric with the words for where it comes from, those it is computed from before it."""
-    found: dict[str, tuple[str, Metric]] = {}
+    loaded: dict[str, tuple[str, Metric]] = {}
     for where, metric in (*_from_folder(folder), *_from_packages()):
-        if metric.name in found:
+        if metric.name in loaded:
             raise ConfigurationError(
-                f"{where}: name: {metric.name} is the metric of {found[metric.name][0]} already."
+                f"{where}: name: {metric.name} is the metric of {loaded[metric.name][0]} already."
             )
-        found[metric.name] = (where, metric)
+        loaded[metric.name] = (where, metric)
     sorter = graphlib.TopologicalSorter(
         {
-            name: [table for table in metric.depends_on if table in found and table != name]
-            for name, (_, metric) in found.items()
+            name: [table for table in metric.depends_on if table in loaded and table != name]
+            for name, (_, metric) in loaded.items()
         }
     )
     try:
-        return {name: found[name] for name in sorter.static_order()}
+        return {name: loaded[name] for name in sorter.static_order()}
     except graphlib.CycleError as error:
         raise ConfigurationError(
             f"{folder}: metrics depend on each other in a circle: {' -> '.join(error.args[1])}."
@@ -370,8 +370,8 @@ def _check_select(path: Path, text: str) -> None:
         statements = duckdb.extract_statements(text)
     except duckdb.Error as error:
         raise ConfigurationError(f"{path}: {error}") from None
-    if [found.type for found in statements] != [duckdb.StatementType.SELECT]:
-        kinds = ", ".join(found.type.name for found in statements) or "nothing"
+    if [part.type for part in statements] != [duckdb.StatementType.SELECT]:
+        kinds = ", ".join(part.type.name for part in statements) or "nothing"
         raise ConfigurationError(
             f"{path}: must hold one SELECT statement under its header (found {kinds})."
         )
@@ -415,13 +415,13 @@ def _read_python(path: Path) -> CustomMetric:
     sys.modules[spec.name] = module
     with _importing(str(path)):
         spec.loader.exec_module(module)
-    found = [value for value in vars(module).values() if isinstance(value, CustomMetric)]
-    if len(found) != 1:
+    metrics = [value for value in vars(module).values() if isinstance(value, CustomMetric)]
+    if len(metrics) != 1:
         raise ConfigurationError(
             f"{path}: must hold one CustomMetric, such as METRIC = CustomMetric(...) (found "
-            f"{len(found)})."
+            f"{len(metrics)})."
         )
-    return found[0]
+    return metrics[0]
 
 
 def _from_packages() -> Iterator[tuple[str, Metric]]:

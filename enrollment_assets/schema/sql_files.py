@@ -54,16 +54,16 @@ def headers() -> Mapping[Path, dict[str, Any]]:
     Raises:
         ConfigurationError: if a header is no YAML; with the file and the line.
     """
-    found = {}
+    declared = {}
     for folder in folders():
         for path in sorted(folder.glob("*.sql")):
             text = path.read_text(encoding="utf-8")
             if not text.startswith(_FIRST_KEY):
                 continue
             lines = header_lines(text)
-            found[path] = _parsed("\n".join(lines), path)
-            found[path]["has_statement"] = len(text.splitlines()) > len(lines)
-    return found
+            declared[path] = _parsed("\n".join(lines), path)
+            declared[path]["has_statement"] = len(text.splitlines()) > len(lines)
+    return declared
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:

@@ -11,21 +11,21 @@ from enrollment_assets.schema.table import OPERATIONS, SCHEMA
 def _columns_there(
     connection: duckdb.DuckDBPyConnection,
 ) -> dict[tuple[str, str], dict[str, str]]:
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    columns: dict[tuple[str, str], dict[str, str]] = {}
     for schema, table, column, kind in connection.execute(
         "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns "
         "WHERE table_schema IN (?, ?)",
         [SCHEMA, OPERATIONS],
     ).fetchall():
-        found.setdefault((schema, table), {})[column] = kind
-    return found
+        columns.setdefault((schema, table), {})[column] = kind
+    return columns
 
 
 def has_all_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
     """Whether every declared table and column is there."""
-    found = _columns_there(connection)
+    existing = _columns_there(connection)
     return all(
-        set(spec.column_names) <= set(found.get((spec.schema, spec.name), ()))
+        set(spec.column_names) <= set(existing.get((spec.schema, spec.name), ()))
         for spec in tables(settings).values()
     )
 
@@ -39,9 +39,9 @@ def ensure_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
     Raises:
         WarehouseError: if a column of another table has another type than it should.
     """
-    found = _columns_there(connection)
+    existing = _columns_there(connection)
     for spec in tables(settings).values():
-        there = found.get((spec.schema, spec.name))
+        there = existing.get((spec.schema, spec.name))
         if there is None:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {spec.schema}")
             connection.execute(spec.create_statement())
