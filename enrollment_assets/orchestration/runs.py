@@ -93,7 +93,9 @@ def failures(events: Iterable[dg.DagsterEvent]) -> list[str]:
             else:
                 messages.append(_message(data.error, event.step_key))
         elif event.event_type == dg.DagsterEventType.RUN_FAILURE and not messages:
-            error = event.job_failure_data.error
+            # Empty for a run that was closed from outside, such as one whose process was killed.
+            ended = event.job_failure_data
+            error = ended.error if ended else None
             messages.append(_message(error, None) if error else str(event.message))
     return messages
 

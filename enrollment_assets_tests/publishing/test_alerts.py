@@ -10,8 +10,15 @@ from enrollment_assets.cli.doctor import diagnose
 from enrollment_assets.cli.running import execute, execute_and_restate
 from enrollment_assets.definitions import build_defs
 from enrollment_assets.errors import AlertError, ConfigurationError
+from enrollment_assets.orchestration.history import run_facts
 from enrollment_assets.orchestration.schedules import check_tags
-from enrollment_assets.pipeline.names import CORE, DAILY, FRESHNESS, NOTIFY_TAG, REPORTS
+from enrollment_assets.pipeline.names import (
+    CORE,
+    DAILY,
+    FRESHNESS,
+    NOTIFY_TAG,
+    REPORTS,
+)
 from enrollment_assets.publishing.alerts.delivery import (
     addresses,
     check_addresses,
@@ -263,6 +270,17 @@ def test_an_alert_that_waits_since_an_older_version_is_delivered_once(told, chan
     assert deliver(told.settings, []) == 1
     assert [text.partition("\n")[2] for text in channels[0].sent] == ["Day 2 was not mailed."]
     assert deliver(told.settings, []) == 0
+
+
+def test_a_run_that_was_closed_from_outside_has_its_reason(university, dagster_instance):
+    repository = build_defs(settings=university.settings).get_repository_def()
+    killed = dagster_instance.create_run_for_job(
+        repository.get_job(DAILY), status=dg.DagsterRunStatus.STARTED
+    )
+    dagster_instance.report_run_failed(killed, "The process of this run ended.")
+    ended = dagster_instance.get_run_by_id(killed.run_id)
+    facts = run_facts(dagster_instance, ended, mail_is_on=True)
+    assert facts.failures == ("The process of this run ended.",)
 
 
 def test_notes_are_for_their_owner_only(told, dagster_instance, channels):
