@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if index:
         os.environ.setdefault("UV_DEFAULT_INDEX", index)
     lock = CHECKOUT / "requirements.lock"
-    run(uv, "pip", "install", "-q", "--python", python, wheel, "-c", lock, cwd=folder)
+    # Dagster's own command for projects is asked, too; nobody needs it to run.
+    wanted = (wheel, f"dagster-dg-cli=={version('dagster')}")
+    run(uv, "pip", "install", "-q", "--python", python, *wanted, "-c", lock, cwd=folder)
     return python.parent
 
 
@@ -85,6 +88,7 @@ def test_the_wheel_makes_a_folder_and_runs_in_it(installed, tmp_path):
     assert "OK" in run(enrollment, "doctor", cwd=office)
     run(enrollment, "run", "--date", "2025-05-08", cwd=office)
     run(installed / "dagster", "definitions", "validate", cwd=office)
+    run(installed / "dg", "check", "defs", cwd=office)
 
 
 def test_a_folder_that_is_not_empty_is_refused(installed, tmp_path):
