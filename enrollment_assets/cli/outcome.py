@@ -54,7 +54,7 @@ def print_run(settings: Settings, outcome: "Outcome", first: dt.date, last: dt.d
                 f"{term}: snapshots before {until} were pruned. Figures up to that day are final, so "
                 "these days were not loaded."
             )
-    any_rejected = any(status == "rejected" for status, _ in not_accepted.values())
+    any_rejected = any(status in ("held", "rejected") for status, _ in not_accepted.values())
     none_loaded = any_rejected and not accepted_between(settings, first, last)
     if none_loaded:
         console.print("[bold red]Failed:[/] none of the days could be loaded.")

@@ -131,6 +131,11 @@ class CalendarEvent(Section):
     """What happens, such as `payment due`. Events with one name are compared with each other
     across terms.
     """
+    expected_share: Share | None = None
+    """Share of a term's students that the event is expected to remove, such as 0.12 for a payment
+    purge. A loss of up to a quarter more does not hold the day. Left out, the losses at events of
+    this name in earlier terms say what to expect.
+    """
 
 
 class Calendar(Section):
@@ -151,6 +156,13 @@ class Schedule(Section):
     """
     skip_weekends: bool = False
     """Whether no snapshot is expected on Saturdays and Sundays."""
+
+
+class OnDoubt(StrEnum):
+    """What happens to a snapshot that looks like a fault."""
+
+    hold = "hold"
+    warn = "warn"
 
 
 class Quality(Section):
@@ -188,8 +200,36 @@ class Quality(Section):
     Outside of the first days no ordinary day doubles it; a doubled extract does.
     """
     reject_floor: int = Field(default=50, ge=0)
-    """Terms with fewer students than this at their last accepted snapshot are not judged by
-    shares: among so few a share says nothing.
+    """Terms with fewer students than this are neither rejected nor held by shares and rates: among
+    so few a share says nothing.
+    """
+    on_doubt: OnDoubt = OnDoubt.hold
+    """What happens to a snapshot that can be read but looks like a fault. `hold` sets it aside:
+    nothing of it enters history and nothing is published until a person accepts or rejects it.
+    `warn` accepts it, and a check raises a warning.
+    """
+    hold_below_share: Share = 0.9
+    """A term is in doubt if fewer than this share of the students of its last accepted snapshot are
+    still in it. Ordinary days lose some in a hundred; other systems that take in rosters stop at a
+    tenth, too. A week's gap or less counts as one day.
+    """
+    hold_above_share: float = Field(default=1.1, ge=1)
+    """Once it has started, a term is in doubt if its headcount is more than this many times the last
+    accepted one: a query that also reads other people does that. Before the start, registration may
+    bring any number.
+    """
+    hold_segment: int = Field(default=20, ge=1)
+    """A term is in doubt if a segment of at least this many students is gone and its students with
+    it. One school that sent no file is too small a share of the whole to be noticed otherwise.
+    """
+    hold_other_ids_share: Share = 0.02
+    """A term is in doubt if more than this share of its students were dropped, and added again under
+    the same ID in another form (zeros, capitals, marks), or under another ID with the same name
+    and segments. People do not change their IDs by the dozen; exports lose zeros.
+    """
+    hold_changed_share: Share = 0.1
+    """A term is in doubt if a column became empty, unknown or spelled otherwise for more than this
+    share of its students. Such a day would report them all as moved.
     """
     student_id_pattern: Pattern | None = None
     """What a whole student id looks like, such as `[0-9]{9}`. Rows with other ids are counted,

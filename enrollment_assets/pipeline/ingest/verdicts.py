@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-ACCEPTED, REJECTED, MISSING = "accepted", "rejected", "missing"
+ACCEPTED, HELD, REJECTED, MISSING = "accepted", "held", "rejected", "missing"
 # Rows of a known term on a day outside its dates: counted in the attempts, and left out.
 OUTSIDE = "outside"
 
@@ -25,8 +25,8 @@ FACTS = (
 class DecisionKind(StrEnum):
     """What a person may decide about a day's snapshot.
 
-    accept: store rows that were rejected. reject: remove accepted rows. trim: remove days on which
-    a term is no longer open after its dates were edited.
+    accept: store rows that were held or rejected. reject: remove accepted rows, or discard held ones.
+    trim: remove days on which a term is no longer open after its dates were edited.
     """
 
     accept = "accept"
@@ -36,7 +36,7 @@ class DecisionKind(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """A person accepts a rejected snapshot or rejects an accepted one; all terms, or one."""
+    """A person accepts a held or rejected snapshot, or rejects one; all terms, or one."""
 
     kind: DecisionKind
     by: str
@@ -46,7 +46,11 @@ class Decision:
 
 @dataclass
 class TermResult:
-    """The result of one term on one day."""
+    """The result of one term on one day.
+
+    `held_since` is set where a day was held or rejected by a rule and its rows are kept: the first of
+    the days in a row that agree with it.
+    """
 
     term: str | None
     status: str
@@ -54,6 +58,7 @@ class TermResult:
     facts: dict[str, int] = field(default_factory=dict)
     decided_by: str | None = None
     content_hash: str | None = None
+    held_since: dt.date | None = None
 
     @property
     def students(self) -> int:
@@ -75,7 +80,7 @@ class DayResult:
     def status(self) -> str:
         """The worst status of the day's known terms."""
         statuses = {result.status for result in self.terms if result.term}
-        for status in (REJECTED, MISSING, ACCEPTED):
+        for status in (REJECTED, HELD, MISSING, ACCEPTED):
             if status in statuses:
                 return status
         return MISSING if self.problem else "nothing expected"

@@ -5,7 +5,7 @@
 -- columns:
 --   snapshot_date: DATE - Day of the snapshot
 --   term: VARCHAR - Code of the term; empty for rows of terms that are not configured
---   status: VARCHAR - accepted, rejected, missing, or outside the term's dates
+--   status: VARCHAR - accepted, held, rejected, missing, or outside the term's dates
 --   reasons: VARCHAR - Why it was not accepted
 --   row_count: BIGINT - Rows of the term in the extract
 --   student_count: BIGINT - Distinct students among them
@@ -18,5 +18,6 @@
 --   unknown_status_count: 'BIGINT - Excluded rows: neither counted nor ignored status'
 --   content_hash: VARCHAR - Fingerprint of the rows, where they were accepted
 --   decided_by: VARCHAR - Who accepted or rejected it on purpose; empty for a rule
+--   held_since: DATE - First of the held or rejected days in a row that agree with this one
 --   run_id: VARCHAR - Dagster run of the attempt
 --   attempted_at: TIMESTAMPTZ - When

@@ -1,19 +1,19 @@
 -- name: snapshot_log
 -- stage: ingest
 -- grain: "One row per snapshot day and term: the current snapshot"
--- description: The current snapshot of each day; days that are missing or rejected are listed with
---   reasons.
+-- description: The current snapshot of each day; days that are missing, held or rejected are
+--   listed with reasons.
 -- date: snapshot_date
 -- depends_on: enrollment_snapshots
 -- columns:
 --   snapshot_date: DATE - Day of the snapshot
 --   term: VARCHAR - Code of the term
---   status: VARCHAR - accepted, rejected or missing
+--   status: VARCHAR - accepted, held, rejected or missing
 --   row_count: BIGINT - Rows of the term in the extract, duplicates included
 --   student_count: BIGINT - Distinct students that were stored
 --   duplicate_count: 'BIGINT - Duplicate rows: one of each key was kept'
 --   missing_count: BIGINT - Rows without an id
---   reasons: VARCHAR - Why the day was rejected or has no rows
+--   reasons: VARCHAR - Why the day was held or rejected, or has no rows; for an accepted one, who accepted it, or what is in doubt
 --   source: VARCHAR - Where the rows came from
 --   content_hash: VARCHAR - Fingerprint of the stored rows, whatever their order
 --   extracted_at: TIMESTAMPTZ - When they were read
