@@ -20,23 +20,27 @@ from enrollment_assets.warehouse.writing import writing
 
 @click.command()
 def status() -> None:
-    """Show which dates are accepted, missing, rejected or stale."""
+    """Show which dates are accepted, missing, held, rejected or stale."""
     settings = load_settings()
     with bars():
         terms = days_status(settings)
-    columns = ("term", "first", "last", "accepted", "missing", "rejected", "stale")
+    columns = ("term", "first", "last", "accepted", "missing", "held", "rejected", "stale")
     table = table_of(f"{settings.institution.name}: snapshots", columns)
     for term in terms:
         table.add_row(
             term.label,
             str(term.first or ""),
             str(term.last or ""),
-            *(str(len(days)) for days in (term.accepted, term.missing, term.rejected, term.stale)),
+            *(
+                str(len(days))
+                for days in (term.accepted, term.missing, term.held, term.rejected, term.stale)
+            ),
         )
     console.print(table)
     for term in terms:
         for what, days in (
             ("missing", term.missing),
+            ("held", term.held),
             ("rejected", term.rejected),
             ("stale", term.stale),
         ):

@@ -213,7 +213,7 @@ class Quality(Section):
     still in it. Ordinary days lose some in a hundred; other systems that take in rosters stop at a
     tenth, too. A week's gap or less counts as one day.
     """
-    hold_above_share: float = Field(default=1.1, ge=1)
+    hold_above_share: float = Field(default=1.25, ge=1)
     """Once it has started, a term is in doubt if its headcount is more than this many times the last
     accepted one: a query that also reads other people does that. Before the start, registration may
     bring any number.

@@ -185,6 +185,11 @@ class Settings(BaseSettings):
         """
         return ("term", "student_id", "student_name", *self.dimensions, "status")
 
+    @property
+    def compared_columns(self) -> tuple[str, ...]:
+        """The columns whose values are compared with the day before, to find faults of an extract."""
+        return (*self.dimensions, "status")
+
     def _check_columns(self) -> None:
         columns = self.columns
         if "student_id" not in columns:

@@ -26,7 +26,7 @@ from enrollment_assets.errors import WarehouseError
 from enrollment_assets.orchestration.dagster_internals import DbIOManager, DbTypeHandler, TableSlice
 from enrollment_assets.pipeline.custom.compute import write_metric
 from enrollment_assets.pipeline.ingest.intake import SnapshotIntake, decide, store_days
-from enrollment_assets.pipeline.ingest.verdicts import MISSING, REJECTED
+from enrollment_assets.pipeline.ingest.verdicts import HELD, MISSING, REJECTED
 from enrollment_assets.schema.catalog import tables
 from enrollment_assets.schema.custom import CustomMetric, Metric, SqlMetric
 from enrollment_assets.schema.table import SCHEMA, Table
@@ -50,12 +50,6 @@ else:
 
 
 Metadata = dict[str, Any]
-
-
-_TO_DO = (
-    ". If the extract is wrong, extract it again and run the day; if it is right, accept it: "
-    "enrollment accept --date {day} --reason …"
-)
 
 
 class WarehouseClient(DuckDbClient):
@@ -228,13 +222,11 @@ class IntakeHandler(_Handler):
         # Accepted terms go on to their figures; the report then says which terms are missing.
         if (
             obj.strict
-            and last.status in (REJECTED, MISSING)
+            and last.status in (HELD, REJECTED, MISSING)
             and not any(result.students for result in last.terms)
         ):
-            advice = "" if last.status == MISSING else _TO_DO.format(day=last.date)
-            raise dg.Failure(
-                f"{last.date}: {last.status}. {last.reasons}{advice}", allow_retries=False
-            )
+            text = f"{last.date}: {last.status}. {last.reasons}".rstrip(".")
+            raise dg.Failure(f"{text}. {last.advice}".rstrip(), allow_retries=False)
         summaries = {result.date: result.summary() for result in obj.results}
         return self.report(context, table, days, connection, summaries)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from enrollment_assets.config import Settings, Term
+from enrollment_assets.pipeline.ingest.verdicts import MISSING
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.ranges import as_ranges
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors
@@ -19,6 +20,7 @@ class TermStatus:
     label: str
     accepted: list[dt.date] = field(default_factory=list)
     missing: list[dt.date] = field(default_factory=list)
+    held: list[dt.date] = field(default_factory=list)
     rejected: list[dt.date] = field(default_factory=list)
     stale: list[dt.date] = field(default_factory=list)
 
@@ -82,7 +84,7 @@ def days_not_accepted(
     for day, term, verdict, reasons in _rows(
         settings, "not_accepted", first=first, last=last, run_id=run_id
     ):
-        why = f"rejected: {reasons} ({term})" if verdict == "rejected" else str(reasons)
+        why = str(reasons) if verdict == MISSING else f"{verdict}: {reasons} ({term})"
         not_accepted.setdefault(day, (verdict, why))
     return not_accepted
 
@@ -145,7 +147,7 @@ def last_read(settings: Settings, day: dt.date) -> float | None:
         with plain_errors("Reading the attempts"):
             row = connection.execute(
                 "SELECT max(epoch(attempted_at)) FROM operations.snapshot_attempts "
-                "WHERE snapshot_date = ? AND status IN ('accepted', 'rejected') "
+                "WHERE snapshot_date = ? AND status IN ('accepted', 'held', 'rejected') "
                 "AND decided_by IS NULL",
                 [day],
             ).fetchone()

@@ -38,6 +38,7 @@ def statement(name: str, settings: Settings, *, dedupe: bool = False) -> str:
         name,
         dimensions=settings.dimensions,
         row_columns=settings.row_columns,
+        compared_columns=settings.compared_columns,
         by_program=settings.grain is Grain.registration,
         excluded=tuple(rule.column for rule in settings.exclude),
         dedupe=dedupe,

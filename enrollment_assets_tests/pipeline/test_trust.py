@@ -117,7 +117,7 @@ def test_bounds_are_settings_and_small_terms_are_not_judged_by_shares(university
     university.write(D2, people(10))
     university.write(D3, people(60))
     university.write(D4, people(130))
-    university.change(quality={"reject_above_share": 3})
+    university.change(quality={"reject_above_share": 3, "hold_above_share": 3})
     assert run(university, D1, D4).success
     assert [row[1] for row in totals(university)] == [49, 10, 60, 130]
 
@@ -333,10 +333,13 @@ def test_one_term_of_a_day_is_thrown_out(university):
 def test_nothing_to_decide_about_is_said_in_words(university):
     university.write(D1, people(5))
     run(university, D1)
-    assert "has no rejected rows for 2024-09-03" in take_in(university, D1).failures[0]
-    assert "2024-09-04 has no accepted snapshot to reject" in throw_out(university, D2).failures[0]
+    assert "has no held or rejected rows for 2024-09-03" in take_in(university, D1).failures[0]
     assert (
-        "has no accepted snapshot of 2025SP to reject"
+        "2024-09-04 has no accepted or held snapshot to reject"
+        in throw_out(university, D2).failures[0]
+    )
+    assert (
+        "has no accepted or held snapshot of 2025SP to reject"
         in throw_out(university, D1, "2025SP").failures[0]
     )
     assert totals(university) == [(D1, 5, None)]
@@ -444,7 +447,7 @@ def test_older_refused_rows_are_kept_beside_newer_ones(university):
 
 
 def test_a_rerun_of_a_day_that_a_person_accepted_keeps_the_decision(university):
-    university.write(D1, [*people(20), *people(5)])
+    university.write(D1, [*people(60), *people(5)])
     run(university, D1)
     assert take_in(university, D1).success
     outcome = run(university, D1, job=DAILY)

@@ -26,12 +26,19 @@ class Baseline:
 
 
 def why_rejected(
-    facts: Mapping[str, int], baseline: Baseline | None, quality: Quality, *, is_empty: bool
+    facts: Mapping[str, int],
+    baseline: Baseline | None,
+    quality: Quality,
+    *,
+    is_empty: bool,
+    expected_loss: float = 0.0,
+    on_the_day: int = 0,
 ) -> str | None:
     """The reason why an open term's rows must be rejected, or None.
 
     Until its first student registers, an open term may have no rows while others have some; `is_empty`
-    says that the whole snapshot would be empty.
+    says that the whole snapshot would be empty. `expected_loss` is the share of students that an event
+    of the calendar takes, `on_the_day` the headcount of the day's earlier accepted snapshot.
     """
     if not facts["student_count"]:
         if facts["row_count"]:
@@ -40,9 +47,13 @@ def why_rejected(
         if had_students or (is_empty and baseline is None):
             return "the term is open, but the snapshot has no rows for it"
         return None
-    reason = _rejected_by_rates(facts, quality)
-    if reason is None and baseline and baseline.student_count >= max(quality.reject_floor, 1):
-        reason = _rejected_by_headcount(facts["student_count"], baseline, quality)
+    before = baseline.student_count if baseline else 0
+    reason = None
+    if max(before, on_the_day, facts["row_count"]) >= quality.reject_floor:
+        reason = _rejected_by_rates(facts, quality)
+    if reason is None and baseline and before >= max(quality.reject_floor, 1):
+        least = min(quality.reject_below_share, 1 - expected_loss)
+        reason = _rejected_by_headcount(facts["student_count"], baseline, quality, least)
     return reason
 
 
@@ -58,14 +69,16 @@ def _rejected_by_rates(facts: Mapping[str, int], quality: Quality) -> str | None
     return None
 
 
-def _rejected_by_headcount(students: int, baseline: Baseline, quality: Quality) -> str | None:
+def _rejected_by_headcount(
+    students: int, baseline: Baseline, quality: Quality, least: float
+) -> str | None:
     before = baseline.student_count
     change = f"{students:,} students, {students / before:.1%} of the {before:,} on {baseline.date}"
-    if students / before < quality.reject_below_share:
+    if students / before < least:
         return f"{change}; quality.reject_below_share is {quality.reject_below_share}"
     if students / before > quality.reject_above_share:
         return f"{change}; quality.reject_above_share is {quality.reject_above_share}"
-    if baseline.retained is not None and baseline.retained / before < quality.reject_below_share:
+    if baseline.retained is not None and baseline.retained / before < least:
         return (
             f"only {baseline.retained:,} of the {before:,} students of {baseline.date} "
             f"({baseline.retained / before:.1%}) are in it, so the student IDs may have changed; "

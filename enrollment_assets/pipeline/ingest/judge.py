@@ -6,8 +6,19 @@ from typing import Any, NamedTuple
 import duckdb
 
 from enrollment_assets.config import Settings
+from enrollment_assets.config.sections import OnDoubt
+from enrollment_assets.pipeline.ingest.comparison import Comparer, Rows
+from enrollment_assets.pipeline.ingest.doubts import Doubts
+from enrollment_assets.pipeline.ingest.expected import ExpectedChange
 from enrollment_assets.pipeline.ingest.findings import Baseline, why_rejected
-from enrollment_assets.pipeline.ingest.verdicts import ACCEPTED, REJECTED, DayResult, TermResult
+from enrollment_assets.pipeline.ingest.quarantine import kept_file
+from enrollment_assets.pipeline.ingest.verdicts import (
+    ACCEPTED,
+    HELD,
+    REJECTED,
+    DayResult,
+    TermResult,
+)
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
 
@@ -23,8 +34,20 @@ class _Accepted(NamedTuple):
     decided_by: str | None
 
 
+class _Waiting(NamedTuple):
+    """The newest snapshot of a term that waits for a person, and how many in a row agree with it."""
+
+    rows: Rows
+    since: dt.date
+    days: int
+
+
 class Judge:
-    """Judges the staged terms of one batch, day after day: each accepted one is the next's baseline."""
+    """Judges the staged terms of one batch, day after day: each accepted one is the next's baseline.
+
+    A snapshot in doubt is also compared with the one that waits already: if they agree, it is one more
+    day in a row.
+    """
 
     def __init__(
         self,
@@ -35,78 +58,146 @@ class Judge:
         self._connection = connection
         self._settings = settings
         binds = {"first": batch[0].date, "last": batch[-1].date}
-
-        def rows(name: str, **binds: object) -> list[tuple[Any, ...]]:
-            with plain_errors(f"Reading {name}"):
-                return connection.execute(statement(name, settings), binds or None).fetchall()
-
-        # term: day, headcount, and whether its rows are staged or stored
-        self._last: dict[str, tuple[dt.date, int, bool]] = {}
+        self._last: dict[str, Rows] = {}
         self._accepted: dict[Key, _Accepted] = {}
-        for term, date, *about in rows("accepted_snapshots", **binds):
+        for term, date, *about in self._fetch("accepted_snapshots", **binds):
             accepted = _Accepted(*about)
             if date < batch[0].date:
-                self._last[term] = (date, accepted.student_count, False)
+                self._last[term] = Rows(date, term, accepted.student_count)
             self._accepted[date, term] = accepted
         self._rejected = {
             (date, term): (content_hash, reasons)
-            for date, term, content_hash, reasons in rows("rejected_by_person", **binds)
+            for date, term, content_hash, reasons in self._fetch("rejected_by_person", **binds)
         }
-        self._retained = {
-            (date, term): (baseline, count)
-            for date, term, baseline, count in rows("staged_retained")
-        }
+        self._waiting: dict[str, _Waiting] = {}
+        for term, date, count, since in self._fetch("waiting_snapshots", first=batch[0].date):
+            kept = kept_file(settings, date, term)
+            if kept.exists():
+                self._wait(Rows(date, term, count, kept=kept), since)
+        # The accepted days of earlier terms, where they are asked for, and those of this batch.
+        self._days: dict[str, dict[dt.date, Rows]] = {}
+        self._of_batch: dict[str, dict[dt.date, Rows]] = {}
+        self._comparer = Comparer(connection, settings)
+        self._expected = ExpectedChange(self._comparer, settings, self._accepted_days)
+        self._doubts = Doubts(self._comparer, settings, self._expected)
+
+    def _fetch(self, name: str, **binds: object) -> list[tuple[Any, ...]]:
+        with plain_errors(f"Reading {name}"):
+            return self._connection.execute(
+                statement(name, self._settings), binds or None
+            ).fetchall()
 
     def verdict(
         self, date: dt.date, term: str, facts: dict[str, int], *, is_empty: bool
     ) -> TermResult | None:
         """The verdict on one term of the next day, or None where the term needs none."""
-        baseline = self._baseline(date, term, facts)
-        reason = why_rejected(facts, baseline, self._settings.quality, is_empty=is_empty)
-        accepted = self._accepted.get((date, term))
-        if reason:
-            # The same rows, accepted before by a person or an older rule, are not rejected again.
-            if accepted and accepted.content_hash == self._hash(date, term):
-                return TermResult(term, ACCEPTED, accepted.reasons, facts, accepted.decided_by)
-        elif rejected := self._rejected.get((date, term)):
-            content_hash, reasons = rejected
-            if content_hash == self._hash(date, term):
-                reason = f"the same rows were {reasons}; `enrollment accept` accepts them"
-        if not (reason or facts["student_count"] or baseline):
+        new = Rows(date, term, facts["student_count"], is_staged=True)
+        last = self._last.get(term)
+        rejection = self._why_rejected(new, last, facts, is_empty=is_empty)
+        doubt = None if rejection else self._why_held(new, last, facts)
+        if not (rejection or facts["student_count"] or last):
             return None
-        return TermResult(term, REJECTED if reason else ACCEPTED, reason, facts)
+        if by_person := self._decided(date, term, facts, is_bad=bool(rejection or doubt)):
+            return by_person
+        if not (rejection or doubt):
+            return TermResult(term, ACCEPTED, None, facts)
+        if doubt and self._settings.quality.on_doubt is OnDoubt.warn:
+            return TermResult(term, ACCEPTED, doubt, facts)
+        result = TermResult(term, REJECTED if rejection else HELD, rejection or doubt, facts)
+        result.content_hash = self._hash(date, term)
+        result.held_since = date
+        waiting = self._waiting.get(term)
+        if waiting and self._agrees(new, waiting.rows, facts):
+            result.held_since = waiting.since
+            result.reasons = (
+                f"{result.reasons} This is the {_ordinal(waiting.days + 1)} day in a row: it agrees "
+                f"with what came since {waiting.since}."
+            )
+        return result
 
     def close(self, day: DayResult) -> None:
         """Make the accepted rows of a day, new or from before, the baseline of the next."""
         for (date, term), accepted in self._accepted.items():
             if date == day.date:
-                self._last[term] = (date, accepted.student_count, False)
+                self._accept(Rows(date, term, accepted.student_count))
         for result in day.terms:
-            if result.term and result.status == ACCEPTED:
-                self._last[result.term] = (day.date, result.students, True)
+            if not result.term:
+                continue
+            rows = Rows(day.date, result.term, result.facts.get("student_count", 0), is_staged=True)
+            if result.status == ACCEPTED:
+                self._accept(rows)
+            elif result.held_since:
+                self._wait(rows, result.held_since)
 
-    def _baseline(self, date: dt.date, term: str, facts: dict[str, int]) -> Baseline | None:
-        if term not in self._last:
+    def _accept(self, rows: Rows) -> None:
+        self._last[rows.term] = rows
+        self._of_batch.setdefault(rows.term, {})[rows.date] = rows
+        self._waiting.pop(rows.term, None)
+
+    def _wait(self, rows: Rows, since: dt.date) -> None:
+        before = self._waiting.get(rows.term)
+        days = before.days + 1 if before and before.since == since else 1
+        self._waiting[rows.term] = _Waiting(rows, since, days)
+
+    def _why_rejected(
+        self, new: Rows, old: Rows | None, facts: dict[str, int], *, is_empty: bool
+    ) -> str | None:
+        baseline, expected = None, 0.0
+        if old:
+            retained = None
+            if new.student_count and old.student_count >= self._settings.quality.reject_floor:
+                retained = self._comparer.compare(new, old).retained
+            baseline = Baseline(old.date, old.student_count, retained)
+            expected = self._expected.named_loss(new, old)
+        accepted = self._accepted.get((new.date, new.term))
+        return why_rejected(
+            facts,
+            baseline,
+            self._settings.quality,
+            is_empty=is_empty,
+            expected_loss=expected,
+            on_the_day=accepted.student_count if accepted else 0,
+        )
+
+    def _why_held(self, new: Rows, old: Rows | None, facts: dict[str, int]) -> str | None:
+        floor = max(self._settings.quality.reject_floor, 1)
+        if old is None or old.student_count < floor or not new.student_count:
             return None
-        before, count, is_staged = self._last[term]
-        retained = None
-        if facts["student_count"] and count >= self._settings.quality.reject_floor:
-            counted_from, retained = self._retained.get((date, term), (None, 0))
-            if counted_from != before or not is_staged:
-                retained = self._count_retained(date, term, before, is_staged=is_staged)
-        return Baseline(before, count, retained)
+        return self._doubts.about(new, old, facts)
 
-    def _count_retained(self, date: dt.date, term: str, before: dt.date, *, is_staged: bool) -> int:
-        rows = "staged" if is_staged else "enrollment.enrollment_snapshots"
-        counted = "AND standing = 'counted'" if is_staged else ""
-        with plain_errors("Comparing with the baseline"):
-            row = self._connection.execute(
-                "SELECT count(DISTINCT student_id) FROM staged WHERE snapshot_date = $date "
-                "AND term = $term AND standing = 'counted' AND student_id IN (SELECT student_id "
-                f"FROM {rows} WHERE snapshot_date = $before AND term = $term {counted})",
-                {"date": date, "term": term, "before": before},
-            ).fetchone()
-        return int(row[0]) if row else 0
+    def _agrees(self, new: Rows, waiting: Rows, facts: dict[str, int]) -> bool:
+        """Whether a snapshot would be accepted if the one that waits had been."""
+        if not new.student_count:
+            return not waiting.student_count
+        return not (
+            self._why_rejected(new, waiting, facts, is_empty=False)
+            or self._why_held(new, waiting, facts)
+        )
+
+    def _decided(
+        self, date: dt.date, term: str, facts: dict[str, int], *, is_bad: bool
+    ) -> TermResult | None:
+        """What holds since a person decided about the same rows, or an older rule accepted them."""
+        accepted = self._accepted.get((date, term))
+        if is_bad and accepted and accepted.content_hash == self._hash(date, term):
+            return TermResult(term, ACCEPTED, accepted.reasons, facts, accepted.decided_by)
+        content_hash, reasons = self._rejected.get((date, term), (None, None))
+        if content_hash and content_hash == self._hash(date, term):
+            reason = f"the same rows were {reasons}; `enrollment accept` accepts them"
+            return TermResult(term, REJECTED, reason, facts)
+        return None
+
+    def _accepted_days(self, term: str) -> dict[dt.date, Rows]:
+        """The accepted snapshots of a term, stored or in this batch."""
+        if term not in self._days:
+            with plain_errors("Reading the log"):
+                rows = self._connection.execute(
+                    "SELECT snapshot_date, student_count FROM enrollment.snapshot_log "
+                    "WHERE term = ? AND status = 'accepted'",
+                    [term],
+                ).fetchall()
+            self._days[term] = {date: Rows(date, term, count) for date, count in rows}
+        return {**self._days[term], **self._of_batch.get(term, {})}
 
     def _hash(self, date: dt.date, term: str) -> str | None:
         with plain_errors("Hashing the rows"):
@@ -114,3 +205,11 @@ class Judge:
                 statement("staged_hash", self._settings), {"day": date, "term": term}
             ).fetchone()
         return row[0] if row else None
+
+
+def _ordinal(number: int) -> str:
+    words = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
+    if number <= len(words):
+        return words[number - 1]
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 // 10 != 1 else "th"
+    return f"{number}{ending}"

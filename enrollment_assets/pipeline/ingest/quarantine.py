@@ -1,13 +1,13 @@
 """Keeps rows that were not stored: one folder a day, Parquet files with the reasons beside them.
 
-`refused_<term>.parquet` holds the rows of a term's newest rejection; a person can still accept them.
-Older ones carry the time of their rejection in their names. `rows.parquet` holds the rows without an id
-and those of terms that are not configured.
+`refused_<term>.parquet` holds the rows of a term's newest snapshot that was held or rejected; a person
+can still accept them. Older ones carry the time of their rejection in their names. `rows.parquet` holds
+the rows without an id and those of terms that are not configured.
 """
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from urllib.parse import quote
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.errors import SnapshotMissingError, WarehouseError
+from enrollment_assets.errors import WarehouseError
 from enrollment_assets.sources.base import Extract
 from enrollment_assets.support.files import make_private_folder, replace, written_aside
 from enrollment_assets.warehouse.connection import plain_errors
@@ -35,6 +35,11 @@ def rejected_name(term: str) -> str:
     """The file of one term; codes are opaque text and may hold anything."""
     # The word of earlier versions: rows that wait there must still be found.
     return f"refused_{quote(term, safe='')}.parquet"
+
+
+def kept_file(settings: Settings, date: dt.date, term: str) -> Path:
+    """Where the newest rows of a term are that were not accepted, if there are any."""
+    return quarantine_folder(settings, date) / rejected_name(term)
 
 
 def keep_rows(
@@ -82,25 +87,31 @@ def read_reasons(settings: Settings, date: dt.date) -> dict[str, dict[str, Any]]
     return reasons
 
 
-def rejected_terms(settings: Settings, date: dt.date) -> list[str]:
-    """The terms of a day whose rejected rows are kept, in order."""
-    return sorted(
-        about["term"]
-        for name, about in read_reasons(settings, date).items()
-        if about.get("term")
-        and name == rejected_name(about["term"])
-        and (quarantine_folder(settings, date) / name).exists()
-    )
+def kept_by(settings: Settings, date: dt.date) -> dict[str, str]:
+    """The terms of a day whose held or rejected rows are kept, and the run that kept them, in order."""
+    return {
+        about["term"]: str(about.get("run_id"))
+        for about in sorted(
+            (
+                about
+                for name, about in read_reasons(settings, date).items()
+                if about.get("term")
+                and name == rejected_name(about["term"])
+                and (quarantine_folder(settings, date) / name).exists()
+            ),
+            key=lambda about: str(about["term"]),
+        )
+    }
 
 
 class QuarantineSource:
-    """The rejected rows of a day as a source, so that they are loaded like any other rows."""
+    """The kept rows of terms of a day as a source, so that they are loaded like any other rows."""
 
     is_live = False
 
-    def __init__(self, settings: Settings, term: str | None) -> None:
+    def __init__(self, settings: Settings, terms: Sequence[str]) -> None:
         self._settings = settings
-        self._term = term
+        self._terms = terms
 
     def check(self) -> None:
         """Nothing to reach."""
@@ -109,30 +120,12 @@ class QuarantineSource:
         """Unknown, and not needed: a person names the day."""
         return None
 
-    def terms(self, date: dt.date) -> list[str]:
-        """The terms that can be accepted.
-
-        Raises:
-            SnapshotMissingError: if no rejected rows of the day, or the term, are kept.
-        """
-        kept = rejected_terms(self._settings, date)
-        chosen = [term for term in kept if self._term in (None, term)]
-        if not chosen:
-            what = f"of {self._term} " if self._term else ""
-            others = f" (there are rows of {', '.join(kept)})" if kept else ""
-            raise SnapshotMissingError(
-                f"{quarantine_folder(self._settings, date)} has no rejected rows {what}for "
-                f"{date}{others}; correct the extract and run the day again."
-            )
-        return chosen
-
     @contextmanager
     def read(self, date: dt.date) -> Iterator[Extract]:
-        """Open the rejected rows of one day."""
+        """Open the kept rows of one day."""
         from pyarrow import parquet
 
-        folder = quarantine_folder(self._settings, date)
-        paths = [folder / rejected_name(term) for term in self.terms(date)]
+        paths = [kept_file(self._settings, date, term) for term in self._terms]
         wanted = set(self._settings.row_columns)
 
         def rows() -> Iterator[Any]:
@@ -141,4 +134,4 @@ class QuarantineSource:
                 names = [name for name in content.schema_arrow.names if name in wanted]
                 yield from content.iter_batches(_BATCH_ROWS, columns=names)
 
-        yield Extract(date, str(folder), rows())
+        yield Extract(date, str(quarantine_folder(self._settings, date)), rows())

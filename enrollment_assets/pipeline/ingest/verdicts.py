@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 ACCEPTED, HELD, REJECTED, MISSING = "accepted", "held", "rejected", "missing"
+LOGGED = (ACCEPTED, HELD, REJECTED, MISSING)
 # Rows of a known term on a day outside its dates: counted in the attempts, and left out.
 OUTSIDE = "outside"
 
@@ -20,6 +21,26 @@ FACTS = (
     "uncounted_count",
     "unknown_status_count",
 )
+
+
+def advice(date: dt.date, term: str | None, status: str, held_since: dt.date | None) -> str:
+    """What a person can do about a snapshot that was not accepted.
+
+    `term` is None if it goes for all terms; `held_since` is set if the rows are kept.
+    """
+    if status not in (HELD, REJECTED):
+        return ""
+    if held_since is None:
+        return f"Correct the extract and run the day again: enrollment run --date {date}."
+    of_term = f" --term {term}" if term else ""
+    day = f"--date {date}" if held_since == date else f"--from {held_since}"
+    right = f"If the extract is right: enrollment accept {day}{of_term} --reason …"
+    if status == REJECTED:
+        return f"{right} If it is wrong, extract it again and run the day."
+    return (
+        f"{right} If it is wrong, extract it again and run the day, or discard it: "
+        f"enrollment reject --date {date}{of_term} --reason …"
+    )
 
 
 class DecisionKind(StrEnum):
@@ -77,6 +98,11 @@ class DayResult:
     terms: list[TermResult] = field(default_factory=list)
 
     @property
+    def is_read(self) -> bool:
+        """Whether an extract of the day was read to its end."""
+        return self.origin is not None and self.problem is None
+
+    @property
     def status(self) -> str:
         """The worst status of the day's known terms."""
         statuses = {result.status for result in self.terms if result.term}
@@ -95,6 +121,17 @@ class DayResult:
             if result.reasons and result.reasons != self.problem
         ]
         return "; ".join(reasons) or None
+
+    @property
+    def advice(self) -> str:
+        """What a person can do about what was not accepted."""
+        bad = [result for result in self.terms if result.term and result.status in (HELD, REJECTED)]
+        if not bad:
+            return ""
+        # One command resolves the day, if all of its terms can be accepted.
+        one = bad[0].term if len(bad) < len([r for r in self.terms if r.term]) else None
+        since = [result.held_since for result in bad if result.held_since]
+        return advice(self.date, one, self.status, min(since) if len(since) == len(bad) else None)
 
     def summary(self) -> dict[str, Any]:
         """What to show about the day; it holds no value of a student."""

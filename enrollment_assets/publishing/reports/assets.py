@@ -9,6 +9,7 @@ import dagster as dg
 
 from enrollment_assets.config import Settings
 from enrollment_assets.pipeline.assets import described, documented
+from enrollment_assets.pipeline.ingest.verdicts import advice
 from enrollment_assets.pipeline.names import BACKFILL, OWNERS, POOL
 from enrollment_assets.pipeline.partitions import daily_partitions, days_of, is_strict
 from enrollment_assets.publishing.reports.daily import mark_restated, publish_day
@@ -17,6 +18,7 @@ from enrollment_assets.publishing.reports.site import refresh_site
 from enrollment_assets.schema.catalog import tables
 from enrollment_assets.support import progress
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors
+from enrollment_assets.warehouse.statements import statement
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -139,17 +141,14 @@ def _metadata_without_report(settings: Settings, day: dt.date) -> dict[str, Any]
 
 
 def why_not_reported(warehouse: Warehouse, day: dt.date, run_id: str) -> str | None:
-    """Why a day is not reported: a term is missing, or this run rejected its snapshot.
+    """Why a day is not reported: a term is missing, or its snapshot was held or rejected.
 
-    Rows of an earlier snapshot are kept when a new one is rejected, but they are not reported again.
+    Rows of an earlier snapshot are kept if a new one is not accepted, but they are not reported again.
     """
     with warehouse.connect() as connection, plain_errors("Reading the snapshot log"):
         rows = connection.execute(
-            "SELECT term, status, reasons FROM enrollment.snapshot_log "
-            "WHERE snapshot_date = $day AND status <> 'accepted' "
-            "UNION SELECT term, status, reasons FROM operations.snapshot_attempts "
-            "WHERE snapshot_date = $day AND run_id = $run_id AND term IS NOT NULL "
-            "AND status IN ('rejected', 'missing') ORDER BY term",
-            {"day": day, "run_id": run_id},
+            statement("why_not_reported", warehouse.settings), {"day": day, "run_id": run_id}
         ).fetchall()
-    return "; ".join(f"{term} {status}: {reasons}" for term, status, reasons in rows) or None
+    reasons = [f"{term} {status}: {reasons}".rstrip(".") for term, status, reasons, _ in rows]
+    to_do = dict.fromkeys(advice(day, term, status, since) for term, status, _, since in rows)
+    return ". ".join([*reasons, *filter(None, to_do)]) or None

@@ -18,6 +18,7 @@ else:
 
 _PROBLEMS = {
     "missing": "has no snapshot for this day",
+    "held": "has a held snapshot for this day, which waits for a decision",
     "rejected": "has a rejected snapshot for this day",
 }
 

@@ -1,6 +1,6 @@
--- The days of the list of reports. Grain: one row per day and term whose snapshot is accepted, missing or
--- rejected. Binds: $first, $last (days, both inclusive).
--- `problem`: missing or rejected; also if an earlier snapshot is accepted and the newest one was rejected.
+-- The days of the list of reports. Grain: one row per day and term in the log.
+-- Binds: $first, $last (days, both inclusive).
+-- `problem`: missing, held or rejected; also if an earlier snapshot is accepted and the newest one is not.
 -- `is_restated`: a figure of the day changed after it was reported.
 WITH newest AS (
     SELECT snapshot_date, term, max_by(status, attempted_at) AS status
@@ -24,7 +24,7 @@ SELECT
     CASE WHEN metrics.baseline_date IS NOT NULL THEN metrics.net_change END AS net_change,
     CASE
         WHEN log.status <> 'accepted' THEN log.status
-        WHEN newest.status = 'rejected' THEN newest.status
+        WHEN newest.status IN ('held', 'rejected') THEN newest.status
     END AS problem,
     restated.date IS NOT NULL AS is_restated
 FROM enrollment.snapshot_log AS log
