@@ -41,15 +41,26 @@ def check_days(settings: Settings, *days: dt.date) -> None:
             )
 
 
-def decision_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Which snapshot, why, and who decides."""
-    for option in (
+def decision_options(*, several_days: bool = False) -> Callable[[Callable[..., None]], Any]:
+    """Which snapshot, why, and who decides; with `several_days` also a day from which on."""
+    of_day = "Day of the snapshot."
+    options = [
         click.option("--by", default=getpass.getuser, help="Who decides; default: your login."),
         click.option("--reason", required=True, help="Why; kept in operations.snapshot_attempts."),
         click.option(
             "--term", default=None, help="Code of the term; default: all terms of the day."
         ),
-        click.option("--date", "day", type=Day(), required=True, help="Day of the snapshot."),
-    ):
-        function = option(function)
-    return function
+    ]
+    if several_days:
+        help_text = "First of the days in a row that wait; all of them are accepted."
+        options.append(click.option("--from", "since", type=Day(), default=None, help=help_text))
+    options.append(
+        click.option("--date", "day", type=Day(), required=not several_days, help=of_day)
+    )
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        for option in options:
+            function = option(function)
+        return function
+
+    return decorate

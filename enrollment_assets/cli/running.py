@@ -4,7 +4,7 @@ No daemon is needed. An `Outcome` says what a run did.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,14 @@ from enrollment_assets.orchestration.assembly import build_defs
 from enrollment_assets.orchestration.in_process import run_in_process
 from enrollment_assets.orchestration.instance import instance, plain_state_errors, prepare_home
 from enrollment_assets.orchestration.runs import failures, process_tags
-from enrollment_assets.pipeline.days import days_to_load, logged_days, stale_ranges
+from enrollment_assets.pipeline.days import (
+    days_to_load,
+    last_accepted,
+    logged_days,
+    others_waiting,
+    stale_ranges,
+)
+from enrollment_assets.pipeline.ingest.quarantine import kept_by
 from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
 from enrollment_assets.pipeline.names import (
     BACKFILL,
@@ -25,6 +32,7 @@ from enrollment_assets.pipeline.names import (
     INSIGHT,
     LENIENT_TAG,
     MAX_RUNTIME_TAG,
+    NOTIFY_TAG,
     PART_TAG,
     PARTITION_TAG,
     PARTS,
@@ -167,8 +175,46 @@ def _restate(settings: Settings, job: str, until: dt.date | None = None) -> list
 def decide(
     settings: Settings, day: dt.date, kind: DecisionKind, term: str | None, reason: str, by: str
 ) -> Outcome:
-    """Accept a rejected snapshot or reject an accepted one, and restate what depends on it."""
+    """Accept a snapshot that waits or reject one, and restate what depends on it."""
     return execute_and_restate(settings, CORE, day, day, ops=_decision(kind, term, reason, by))
+
+
+def accept(
+    settings: Settings, days: Sequence[dt.date], term: str | None, reason: str, by: str
+) -> tuple[Outcome, bool]:
+    """Accept snapshots that wait, and publish their days; says also whether the run mails.
+
+    A day that has another term without an accepted snapshot is not reported. Only the newest day of
+    all is mailed.
+    """
+    ops = _decision(DecisionKind.accept, term, reason, by)
+    *earlier, last = days
+    newest = last_accepted(settings)
+    outcomes = [
+        execute(settings, CORE, first, end, ops=ops) for first, end in as_ranges(earlier, 1)
+    ]
+    if any(not outcome.success for outcome in outcomes):
+        return _together(outcomes), False
+    accepted = [term] if term else list(kept_by(settings, last))
+    is_reported = not others_waiting(settings, [last], accepted)
+    is_mailed = is_reported and settings.email.enabled and (newest is None or newest < last)
+    tags = {NOTIFY_TAG: "email"} if is_mailed else {}
+    job = DAILY if is_reported else CORE
+    outcomes.append(execute_and_restate(settings, job, last, last, ops=ops, tags=tags))
+    reported = [day for day in earlier if not others_waiting(settings, [day])]
+    if outcomes[-1].success:
+        outcomes += [execute(settings, REPORTS, *days) for days in as_ranges(reported, 1)]
+    return _together(outcomes), is_mailed
+
+
+def _together(outcomes: Sequence[Outcome]) -> Outcome:
+    """One outcome of several runs; the run is the last one."""
+    return Outcome(
+        outcomes[-1].run_id if outcomes else "",
+        all(done.success for done in outcomes),
+        [failure for done in outcomes for failure in done.failures],
+        [check for done in outcomes for check in done.checks if check.name != RESTATED_CHECK],
+    )
 
 
 def _decision(kind: DecisionKind, term: str | None, reason: str, by: str) -> dict[str, Any]:
@@ -208,13 +254,7 @@ def rebuild(settings: Settings, code: str, by: str) -> Outcome:
         again = {"follow_cohorts": {"refreeze": code}}
         outcomes.append(execute(settings, INSIGHT, days[-1], days[-1], ops=again))
     outcomes += restate(settings)
-    checks = [check for done in outcomes for check in done.checks if check.name != RESTATED_CHECK]
-    return Outcome(
-        outcomes[-1].run_id if outcomes else "",
-        all(done.success for done in outcomes),
-        [failure for done in outcomes for failure in done.failures],
-        checks,
-    )
+    return _together(outcomes)
 
 
 def _outcome(result: dg.JobExecutionResult) -> Outcome:

@@ -1,6 +1,7 @@
 """Questions about days: which are accepted, missing or stale, and what their figures are."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,6 +88,24 @@ def days_not_accepted(
         why = str(reasons) if verdict == MISSING else f"{verdict}: {reasons} ({term})"
         not_accepted.setdefault(day, (verdict, why))
     return not_accepted
+
+
+def waiting_since(settings: Settings, first: dt.date, term: str | None) -> list[dt.date]:
+    """The days that wait for a person and agree with what came on the first of them, in order."""
+    rows = _rows(settings, "waiting_since", first=first, term=term)
+    return sorted({day for day, _ in rows})
+
+
+def others_waiting(
+    settings: Settings, days: Sequence[dt.date], but: Sequence[str] = ()
+) -> dict[dt.date, str]:
+    """The days with a term, except some, that has no accepted snapshot: which, and its status."""
+    waiting: dict[dt.date, str] = {}
+    for day in days:
+        for _, term, verdict, _ in _rows(settings, "not_accepted", first=day, last=day, run_id=""):
+            if term not in but:
+                waiting[day] = f"{term} is {verdict}"
+    return waiting
 
 
 def final_until(settings: Settings) -> dict[str, dt.date]:

@@ -178,8 +178,8 @@ class SnapshotStore:
         if not accepted:
             of_term = f" of {decision.term}" if decision.term else ""
             raise SnapshotMissingError(
-                f"{date} has no accepted or held snapshot{of_term} to reject; `enrollment status` shows "
-                "the dates."
+                f"{date} has no accepted or held snapshot{of_term} to reject; `enrollment status` "
+                "shows the dates."
             )
         self.refuse_frozen(date, [result.term for result in accepted if result.term])
         return self._remove(date, accepted, REJECTED, reasons, decision.by)
