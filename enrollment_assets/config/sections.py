@@ -210,7 +210,7 @@ class Quality(Section):
     """
     hold_below_share: Share = 0.9
     """A term is in doubt if fewer than this share of the students of its last accepted snapshot are
-    still in it. Ordinary days lose some in a hundred; other systems that take in rosters stop at a
+    still in it. Ordinary days lose some in a hundred; other systems that read rosters stop at a
     tenth, too. A week's gap or less counts as one day.
     """
     hold_above_share: float = Field(default=1.25, ge=1)
