@@ -87,6 +87,7 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "enrollment_snapshots: invalid_data_formats",
             "enrollment_snapshots: missing_required_fields",
             "enrollment_snapshots: snapshot_differs",
+            "enrollment_snapshots: snapshot_not_in_doubt",
             "enrollment_snapshots: snapshot_on_time",
             "enrollment_snapshots: snapshot_present",
             "forecast_scorecard: forecast_beats_naive",

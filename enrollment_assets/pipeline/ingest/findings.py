@@ -178,6 +178,13 @@ def invalid_data_formats(facts: Sequence[Facts], quality: Quality) -> Finding:
     )
 
 
+def snapshot_not_in_doubt(facts: Sequence[Facts]) -> Finding:
+    """No snapshot looks like a fault; with `quality.on_doubt: warn` such ones are accepted."""
+    doubtful = [row for row in _undecided(facts) if row["status"] == "accepted" and row["reasons"]]
+    figures = {f"doubt_{row['term']}": row["reasons"] for row in doubtful}
+    return Finding("snapshot_not_in_doubt", not doubtful, figures=figures)
+
+
 def snapshot_differs(facts: Sequence[Facts]) -> Finding:
     """The extract differs from the last business day's, where business days usually differ."""
     accepted = [row for row in facts if row["status"] == "accepted"]
@@ -231,5 +238,6 @@ def snapshot_findings(
         missing_required_fields(facts, quality),
         invalid_data_formats(facts, quality),
         enrollment_count_validation(facts, quality, settings.terms_by_code),
+        snapshot_not_in_doubt(facts),
         snapshot_differs(facts),
     ]

@@ -20,23 +20,30 @@ _PROBLEMS = {
     "missing": "has no snapshot for this day",
     "held": "has a held snapshot for this day, which waits for a decision",
     "rejected": "has a rejected snapshot for this day",
+    "doubtful": "has a snapshot for this day that was accepted although it looks like a fault",
 }
 
 
 def status(figures: DayFigures, settings: Settings) -> tuple[str, str]:
     """Whether every expected term has an accepted snapshot, and which terms have none."""
-    missing = list(problems(figures, settings))
-    if not missing:
+    found = list(problems(figures, settings))
+    if not found:
         return OK, "Every expected term has an accepted snapshot for this day."
-    it = "it is" if len(missing) == 1 else "they are"
-    return PROVISIONAL, f"{'; '.join(missing)}. Figures will change once {it} accepted."
+    words = f"{'; '.join(found)}."
+    waiting = int((_of_day(figures)["problem"] != "doubtful").sum())
+    if waiting:
+        words += f" Figures will change once {'it is' if waiting == 1 else 'they are'} accepted."
+    return PROVISIONAL, words
 
 
 def problems(figures: DayFigures, settings: Settings) -> Iterator[str]:
-    """The terms whose snapshot of the day is missing or rejected."""
-    of_day = figures.log[figures.log["date"] == pd.Timestamp(figures.day)]
-    for term, problem in of_day[["term", "problem"]].to_numpy().tolist():
+    """The terms whose snapshot of the day is missing, held, rejected or in doubt."""
+    for term, problem in _of_day(figures)[["term", "problem"]].to_numpy().tolist():
         yield f"{label_of(term, settings)} {_PROBLEMS.get(problem, problem)}"
+
+
+def _of_day(figures: DayFigures) -> pd.DataFrame:
+    return figures.log[figures.log["date"] == pd.Timestamp(figures.day)]
 
 
 def facts(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:

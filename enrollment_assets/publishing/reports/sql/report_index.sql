@@ -1,9 +1,14 @@
 -- The days of the list of reports. Grain: one row per day and term in the log.
 -- Binds: $first, $last (days, both inclusive).
--- `problem`: missing, held or rejected; also if an earlier snapshot is accepted and the newest one is not.
+-- `problem`: missing, held or rejected, also if an earlier snapshot is accepted and the newest one is not;
+-- doubtful if a snapshot in doubt was accepted by `quality.on_doubt: warn`.
 -- `is_restated`: a figure of the day changed after it was reported.
 WITH newest AS (
-    SELECT snapshot_date, term, max_by(status, attempted_at) AS status
+    SELECT
+        snapshot_date,
+        term,
+        max_by(status, attempted_at) AS status,
+        max_by(status = 'accepted' AND reasons IS NOT NULL AND decided_by IS NULL, attempted_at) AS is_doubtful
     FROM operations.snapshot_attempts
     WHERE term IS NOT NULL AND snapshot_date BETWEEN $first AND $last
     GROUP BY ALL
@@ -25,6 +30,7 @@ SELECT
     CASE
         WHEN log.status <> 'accepted' THEN log.status
         WHEN newest.status IN ('held', 'rejected') THEN newest.status
+        WHEN newest.is_doubtful THEN 'doubtful'
     END AS problem,
     restated.date IS NOT NULL AS is_restated
 FROM enrollment.snapshot_log AS log
