@@ -62,7 +62,7 @@ demo: $(RUNTIME)         ## build the example, run everything over it, end with 
 ui: $(RUNTIME)           ## Dagster's UI on the same data, at http://127.0.0.1:3000
 	$(BIN)/enrollment ui
 
-# Coverage costs half of the tests' time again: CI asks for it, with COVERAGE=1.
+# Coverage costs half of the tests' time again; COVERAGE=1 asks for it.
 test: $(DEV)             ## all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
 		$(if $(COVERAGE),--cov --cov-report=term:skip-covered)
