@@ -70,7 +70,10 @@ def first_day(university):
 NO_ZEROS = {"student_id": lambda text: text.lstrip("0") or "0"}
 
 FAULTS = {
-    "cut off at 60%": (people()[: CLASS * 6 // 10], "160 of the 400 students of 2024-09-03 (40.0%)"),
+    "cut off at 60%": (
+        people()[: CLASS * 6 // 10],
+        "160 of the 400 students of 2024-09-03 (40.0%)",
+    ),
     "a tenth is missing": (without(people(), 0.1), "(10.0%) are gone; quality.hold_below_share"),
     "a program is gone": (
         [row for row in people() if row["program"] != "Law"],

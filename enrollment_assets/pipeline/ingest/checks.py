@@ -20,8 +20,8 @@ CHECKS = {
     "dimension, stay within quality.max_missing_rate.",
     "invalid_data_formats": "Student IDs, statuses and terms are as configured.",
     "enrollment_count_validation": "Headcounts change no more than the bounds under quality allow.",
-    "snapshot_not_in_doubt": "No accepted snapshot looks like a fault. quality.on_doubt: hold keeps them "
-    "out; with warn they are accepted, and this check warns.",
+    "snapshot_not_in_doubt": "No accepted snapshot looks like a fault; only quality.on_doubt: warn "
+    "accepts one that does.",
     "snapshot_differs": "The snapshot of a business day differs from the last one, if it usually does.",
 }
 
