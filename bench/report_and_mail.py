@@ -9,7 +9,6 @@ Usage: python bench/report_and_mail.py [--keep folder]
 
 import argparse
 import datetime as dt
-import importlib.util
 import json
 import socket
 import sys
@@ -19,11 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import yaml
 from common import make_home, measure
 
+from enrollment_assets.cli import example
 from enrollment_assets.config import Settings, load_settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -38,20 +37,8 @@ def build(folder: Path) -> Path:
     config = folder / "enrollment.yaml"
     config.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     if not (folder / "snapshots").exists():
-        example = load_example()
         example.generate(load_settings(config), folder / "snapshots", until=example.UNTIL)
     return config
-
-
-def load_example() -> Any:
-    """The module that makes the university up."""
-    path = CHECKOUT / "examples" / "university" / "generate.py"
-    spec = importlib.util.spec_from_file_location("university_example", path)
-    if spec is None or spec.loader is None:
-        sys.exit(f"{path} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def time_steps(settings: Settings, days: list[dt.date]) -> dict[str, float]:
@@ -109,7 +96,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=None, help="Folder to build in, and use again")
     parser.add_argument("--measure", type=Path, default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    until = load_example().UNTIL
+    until = example.UNTIL
     days = [until - dt.timedelta(1), until]
     if options.measure:
         print(json.dumps(time_steps(load_settings(options.measure), days)))
