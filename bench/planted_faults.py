@@ -74,11 +74,15 @@ FAULTS: dict[str, tuple[float, float, str, dict[str, str]]] = {
         "true",
         {"{dimension}": f'CASE WHEN {HIT} THEN NULL ELSE "{{dimension}}" END'},
     ),
-    "a dimension in capitals for 10% to 100%": (
+    "a dimension in other capitals for 10% to 100%": (
         0.10,
         1.00,
         "true",
-        {"{dimension}": f'CASE WHEN {HIT} THEN upper("{{dimension}}") ELSE "{{dimension}}" END'},
+        {
+            "{dimension}": f'CASE WHEN NOT {HIT} THEN "{{dimension}}" '
+            'WHEN upper("{dimension}") = "{dimension}" THEN lower("{dimension}") '
+            'ELSE upper("{dimension}") END'
+        },
     ),
     "a dimension in codes for 10% to 100%": (
         0.10,

@@ -1,5 +1,6 @@
 """`enrollment doctor`: tests everything that a run needs, and says what to do."""
 
+import datetime as dt
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,14 @@ from enrollment_assets.config.environment import ENV_FILE, open_to_others
 from enrollment_assets.config.instance_home import SETTINGS_FILE, file_for
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
-from enrollment_assets.publishing.alerts.delivery import addresses, check_addresses, undelivered
+from enrollment_assets.orchestration.ticks import failing_ticks
+from enrollment_assets.publishing.alerts.delivery import (
+    addresses,
+    check_addresses,
+    deliver,
+    undelivered,
+)
+from enrollment_assets.publishing.alerts.news import News
 from enrollment_assets.publishing.exports.files import check_formats
 from enrollment_assets.publishing.mail import delivery, smtp
 from enrollment_assets.publishing.reports.page import read_logo
@@ -30,8 +38,11 @@ class Diagnosis:
     message: str
 
 
-def diagnose() -> Iterator[Diagnosis]:
-    """Test everything a run needs, one after the other."""
+def diagnose(send_to: str | None = None, *, send: bool = False) -> Iterator[Diagnosis]:
+    """Test everything a run needs, one after the other.
+
+    With `send`, a mail goes to `send_to` (by default to `email.from`) and an alert to `alerts.urls`.
+    """
     try:
         settings = load_settings()
     except EnrollmentError as error:
@@ -52,7 +63,13 @@ def diagnose() -> Iterator[Diagnosis]:
         ("exports", _test_exports),
         ("mail", _test_mail),
         ("alerts", _test_alerts),
+        ("daemon", _test_daemon),
     )
+    if send:
+        tests += (
+            ("test mail", lambda settings: _send_mail(settings, send_to)),
+            ("test alert", _send_alert),
+        )
     for subject, test in tests:
         try:
             yield Diagnosis(subject, True, test(settings))
@@ -157,14 +174,42 @@ def _test_alerts(settings: Settings) -> str:
     return f"{number} addresses, no undelivered alerts"
 
 
+def _test_daemon(settings: Settings) -> str:
+    with instance(settings) as dagster_instance:
+        failing = failing_ticks(dagster_instance)
+    if failing:
+        raise EnrollmentError("; ".join(map(str, failing)))
+    return "no sensor or schedule fails"
+
+
+def _send_mail(settings: Settings, address: str | None) -> str:
+    if not settings.email.sender:
+        return "off (set email.from)"
+    recipient = address or settings.email.sender
+    delivery.send_test(settings, recipient)
+    return f"sent to {recipient}; it should arrive within a minute"
+
+
+def _send_alert(settings: Settings) -> str:
+    if not addresses(settings):
+        return "off (set ALERT_URL to be alerted to failures)"
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    number = deliver(settings, [News(f"test {at}", "test", "This is a test. Nothing is wrong.")])
+    return f"sent to {number} address{'es' if number != 1 else ''}"
+
+
 @click.command()
-def doctor() -> None:
+@click.option("--send", is_flag=True, help="Also send a test mail and a test alert.")
+@click.option("--to", "address", default=None, help="Who gets the test mail; default: email.from.")
+def doctor(send: bool, address: str | None) -> None:
     """Test configuration, source, warehouse, Dagster, mail and alerts.
 
     Each line says OK, or what to do.
     """
+    if address and not send:
+        raise click.UsageError("--to goes with --send.")
     healthy = True
-    for diagnosis in diagnose():
+    for diagnosis in diagnose(address, send=send):
         healthy = healthy and diagnosis.ok
         mark = "[green]OK[/]" if diagnosis.ok else "[bold red]!![/]"
         console.print(f"{mark}  [bold]{diagnosis.subject}[/]: {plain(diagnosis.message)}")

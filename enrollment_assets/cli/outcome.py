@@ -6,7 +6,7 @@ from enrollment_assets.cli.printing import console, listed, plain, table_of
 from enrollment_assets.cli.running import Outcome
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import EnrollmentError
-from enrollment_assets.orchestration.history import run_facts
+from enrollment_assets.orchestration.history import closed_runs, run_facts
 from enrollment_assets.orchestration.instance import instance
 from enrollment_assets.pipeline.days import (
     accepted_between,
@@ -32,8 +32,10 @@ def send_alerts(settings: Settings, day: dt.date, ended: "Outcome | str") -> Non
         else:
             with instance(settings) as dagster_instance:
                 run = dagster_instance.get_run_by_id(ended.run_id)
-                if run is not None:
-                    news = news_of_run(run_facts(dagster_instance, run, mail_is_on=mail_is_on))
+                # Without a daemon nobody else says that an earlier command was killed.
+                ended_runs = [*closed_runs(dagster_instance), *([run] if run else [])]
+                for ended_run in ended_runs:
+                    news += news_of_run(run_facts(dagster_instance, ended_run, settings))
         if alerts.deliver(settings, news):
             console.print("Alert sent.")
         alerts.record_deliveries(settings)

@@ -2,15 +2,20 @@
 
 import datetime as dt
 import getpass
+import sys
+from collections.abc import Sequence
 
 import click
 
 from enrollment_assets.cli.explanation import show
 from enrollment_assets.cli.options import Day, check_days
 from enrollment_assets.cli.printing import bars, console, plain, table_of
-from enrollment_assets.config import load_settings
+from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.errors import ConfigurationError
-from enrollment_assets.pipeline.days import days_status
+from enrollment_assets.orchestration.instance import instance
+from enrollment_assets.orchestration.schedules import is_due
+from enrollment_assets.orchestration.ticks import failing_ticks
+from enrollment_assets.pipeline.days import TermStatus, days_status
 from enrollment_assets.publishing import explanation as bridges
 from enrollment_assets.publishing.alerts.delivery import undelivered
 from enrollment_assets.publishing.student_lists import write_lists
@@ -20,7 +25,10 @@ from enrollment_assets.warehouse.writing import writing
 
 @click.command()
 def status() -> None:
-    """Show which dates are accepted, missing, held, rejected or stale."""
+    """Show which dates are accepted, missing, held, rejected or stale.
+
+    The exit code is 1 if today's snapshot is due and not accepted, or if the daemon's sensors fail.
+    """
     settings = load_settings()
     with bars():
         terms = days_status(settings)
@@ -53,6 +61,29 @@ def status() -> None:
         )
     if problem := undelivered(settings):
         console.print(f"[bold red]Alerts:[/] {plain(problem)}")
+    with instance(settings) as dagster_instance:
+        failing = failing_ticks(dagster_instance)
+    for ticks in failing:
+        console.print(f"[bold red]Daemon:[/] {plain(str(ticks))}")
+    absent = _absent_today(settings, terms)
+    if absent:
+        console.print(f"[bold red]Today:[/] {plain(absent)}")
+    sys.exit(1 if failing or absent else 0)
+
+
+def _absent_today(settings: Settings, terms: Sequence[TermStatus]) -> str | None:
+    """Which terms lack today's snapshot, once it is due."""
+    now = dt.datetime.now(settings.zone)
+    if not is_due(now, settings):
+        return None
+    today = now.date()
+    # Before its first snapshot a term may simply have nobody in it.
+    absent = [
+        f"{status.label} is {status.of(today)}"
+        for term, status in zip(settings.terms, terms, strict=True)
+        if term.is_open(today) and status.first and today not in status.accepted
+    ]
+    return f"{today}: {', '.join(absent)}." if absent else None
 
 
 @click.command()

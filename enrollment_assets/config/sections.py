@@ -363,6 +363,8 @@ class Alerts(Section):
     """Apprise addresses that hear of failures, such as `slack://…` or `mailto://…`. The default
     counts only where `ALERT_URL` is set.
     """
+    dagster_url: str = "http://127.0.0.1:3000"
+    """Where Dagster's interface is: alerts link to the run that they are about."""
 
 
 class Privacy(Section):

@@ -7,10 +7,13 @@ from typing import Any
 
 import dagster as dg
 
+from enrollment_assets.config import Settings
 from enrollment_assets.orchestration.dagster_internals import backfill as backfills
 from enrollment_assets.orchestration.runs import failures
 from enrollment_assets.pipeline.names import (
+    AUTO_RETRY_RUN_ID_TAG,
     BACKFILL_TAG,
+    CLOSED_TAG,
     DAILY,
     INSIGHT,
     NOTIFY_TAG,
@@ -19,12 +22,14 @@ from enrollment_assets.pipeline.names import (
     RANGE_END_TAG,
     RANGE_START_TAG,
     RESTATE,
+    WILL_RETRY_TAG,
 )
 from enrollment_assets.publishing.alerts.news import BackfillFacts, CheckFacts, RunFacts
 
 # How many materializations of an asset are searched for a run's own: the run has just ended.
 _RECENT = 50
 _MOST_FAILURES = 3
+_MOST_CLOSED = 10
 
 
 def _is_under_way(status: backfills.BulkActionStatus) -> bool:
@@ -34,13 +39,19 @@ def _is_under_way(status: backfills.BulkActionStatus) -> bool:
     )
 
 
-def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, *, mail_is_on: bool) -> RunFacts:
+def run_link(settings: Settings, run_id: str) -> str:
+    """The run's page in Dagster's interface."""
+    return f"{settings.alerts.dagster_url.rstrip('/')}/runs/{run_id}"
+
+
+def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> RunFacts:
     """What a run that ended left behind, as facts for alerts."""
     part = run.tags.get(PART_TAG)
     bounds = [run.tags[tag] for tag in (RANGE_START_TAG, RANGE_END_TAG) if tag in run.tags]
     restated = _metadata(instance, run, "metric_restatements")
     mail = _metadata(instance, run, "report_email")
     refused = str(mail.get("refused", "none"))
+    failed = list(_events(instance, run.run_id, _FAILURES))
     return RunFacts(
         run_id=run.run_id,
         job=f"{run.job_name} ({part})" if part else run.job_name,
@@ -49,11 +60,13 @@ def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, *, mail_is_on: b
         is_range=len(bounds) > 1,
         is_daily=part not in (RESTATE, INSIGHT) if bounds else run.job_name == DAILY,
         in_backfill=BACKFILL_TAG in run.tags,
-        mails=mail_is_on
+        mails=settings.email.enabled
         and run.tags.get(NOTIFY_TAG) == "email"
         and not bounds
         and "mailed" not in mail,
-        failures=tuple(failures(_events(instance, run.run_id, _FAILURES))),
+        is_held=any(map(_is_held, failed)),
+        link=run_link(settings, run.run_id),
+        failures=tuple(failures(failed)),
         checks=tuple(_checks(instance, run.run_id)),
         restated_figures=int(restated.get("restated_figures") or 0),
         restated_days=str(restated.get("restated_days") or ""),
@@ -69,12 +82,21 @@ def backfills_under_way(instance: dg.DagsterInstance) -> list[str]:
     return [backfill.backfill_id for backfill in instance.get_backfills(filters=filters)]
 
 
-def backfill_facts(instance: dg.DagsterInstance, backfill_id: str) -> BackfillFacts | None:
-    """How a backfill ended, or None while it is running or where Dagster no longer knows it."""
+def backfill_facts(
+    instance: dg.DagsterInstance, backfill_id: str, settings: Settings
+) -> BackfillFacts | None:
+    """How a backfill ended, or None while it is running or where Dagster no longer knows it.
+
+    For Dagster a backfill of a job is completed once its runs are launched: they must have ended, too.
+    """
     backfill = instance.get_backfill(backfill_id)
     if backfill is None or _is_under_way(backfill.status):
         return None
-    runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill_id}))
+    tries = instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill_id}))
+    if not all(run.is_finished and _has_no_try_to_come(run) for run in tries):
+        return None
+    # A failed run that was begun again counts as its last try.
+    runs = [run for run in tries if run.tags.get(WILL_RETRY_TAG) != "true"]
     counts: dict[str, int] = {}
     for run in runs:
         counts[run.status.value.lower()] = counts.get(run.status.value.lower(), 0) + 1
@@ -85,7 +107,27 @@ def backfill_facts(instance: dg.DagsterInstance, backfill_id: str) -> BackfillFa
         for failure in failures(_events(instance, run.run_id, _FAILURES))
     ]
     end = backfill.status.value.lower().removesuffix("_success")
-    return BackfillFacts(backfill_id, _span(backfill), end, counts, tuple(dict.fromkeys(why)))
+    link = f"{settings.alerts.dagster_url.rstrip('/')}/runs/b/{backfill_id}"
+    return BackfillFacts(backfill_id, _span(backfill), end, counts, tuple(dict.fromkeys(why)), link)
+
+
+def _has_no_try_to_come(run: dg.DagsterRun) -> bool:
+    return run.tags.get(WILL_RETRY_TAG) != "true" or AUTO_RETRY_RUN_ID_TAG in run.tags
+
+
+def closed_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """The newest runs whose process died, and which nobody has run again."""
+    filters = dg.RunsFilter(tags={CLOSED_TAG: "true"}, statuses=[dg.DagsterRunStatus.FAILURE])
+    runs = instance.get_runs(filters, limit=_MOST_CLOSED)
+    return [run for run in runs if AUTO_RETRY_RUN_ID_TAG not in run.tags]
+
+
+def _is_held(event: dg.DagsterEvent) -> bool:
+    """Whether a step failed because its day is held."""
+    if not event.is_step_failure:
+        return False
+    failure = event.step_failure_data.user_failure_data
+    return bool(failure and "held" in failure.metadata)
 
 
 _ENDS = {dg.DagsterRunStatus.SUCCESS: "success", dg.DagsterRunStatus.FAILURE: "failure"}

@@ -226,7 +226,9 @@ class IntakeHandler(_Handler):
             and not any(result.students for result in last.terms)
         ):
             text = f"{last.date}: {last.status}. {last.reasons}".rstrip(".")
-            raise dg.Failure(f"{text}. {last.advice}".rstrip(), allow_retries=False)
+            # Alerts know a held day by this key.
+            about = {"held": str(last.date)} if last.status == HELD else {}
+            raise dg.Failure(f"{text}. {last.advice}".rstrip(), about, allow_retries=False)
         summaries = {result.date: result.summary() for result in obj.results}
         return self.report(context, table, days, connection, summaries)
 

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import psutil
 
-from enrollment_assets.pipeline.names import BACKFILL, DAILY, REPORTS
+from enrollment_assets.pipeline.names import BACKFILL, CLOSED_TAG, DAILY, REPORTS
 
 _CLOCK_SECONDS = 60
 # A run tags itself with its process within moments; one that never did, for so long, is dead.
@@ -48,6 +48,7 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         run = record.dagster_run
         mark = _own_mark(instance, run)
         if _is_dead(mark) if mark else _is_unmarked(record):
+            instance.add_run_tags(run.run_id, {CLOSED_TAG: "true"})
             instance.report_run_failed(
                 run, "The process of this run died; no day was left half-written."
             )

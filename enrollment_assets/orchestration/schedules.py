@@ -51,6 +51,18 @@ def due(tick: dt.datetime, settings: Settings) -> dt.date | None:
     return decision if isinstance(decision, dt.date) else None
 
 
+def is_due(now: dt.datetime, settings: Settings) -> bool:
+    """Whether today's snapshot should be there by now: `FRESHNESS_DELAY` after its tick."""
+    before = now - FRESHNESS_DELAY
+    tick = next(
+        reverse_cron_string_iterator(
+            before.timestamp(), settings.schedule.cron, settings.institution.timezone
+        )
+    )
+    today = now.astimezone(settings.zone).date()
+    return decide(tick, settings) == today
+
+
 def check_tags(day: dt.date) -> dict[str, str]:
     """The partition of a run that has only checks: such a job accepts no partition key."""
     return {PARTITION_TAG: day.isoformat()}

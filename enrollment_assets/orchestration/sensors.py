@@ -17,7 +17,12 @@ from enrollment_assets.errors import (
     WarehouseBusyError,
 )
 from enrollment_assets.orchestration.dagster_internals import backfill
-from enrollment_assets.orchestration.history import backfill_facts, backfills_under_way, run_facts
+from enrollment_assets.orchestration.history import (
+    backfill_facts,
+    backfills_under_way,
+    run_facts,
+    run_link,
+)
 from enrollment_assets.orchestration.landing import Seen, find_landed
 from enrollment_assets.orchestration.runs import UNFINISHED, close_dead_runs
 from enrollment_assets.orchestration.schedules import late_tags
@@ -25,6 +30,7 @@ from enrollment_assets.pipeline.days import last_read, stale_ranges
 from enrollment_assets.pipeline.names import (
     BACKFILL,
     BACKFILL_TAG,
+    CLOSED_TAG,
     DAILY,
     INSIGHT,
     PART_TAG,
@@ -34,7 +40,13 @@ from enrollment_assets.pipeline.names import (
 )
 from enrollment_assets.pipeline.partitions import range_tags
 from enrollment_assets.publishing.alerts.delivery import deliver, record_deliveries
-from enrollment_assets.publishing.alerts.news import News, news_of_backfill, news_of_run
+from enrollment_assets.publishing.alerts.news import (
+    News,
+    news_of_backfill,
+    news_of_run,
+    restarted,
+    unreported,
+)
 from enrollment_assets.sources.configured import source_for
 
 if TYPE_CHECKING:
@@ -191,18 +203,36 @@ def _collect(
             seen[kind.value] = changes.cursor
         for record in changes.records:
             run = instance.get_run_by_id(record.run_id)
-            # A run that is retried makes news when its last try has ended.
-            if run is None or run.tags.get(WILL_RETRY_TAG) == "true":
+            if run is None:
                 continue
             if BACKFILL_TAG in run.tags:
                 backfills.add(run.tags[BACKFILL_TAG])
                 continue
-            news += news_of_run(run_facts(instance, run, mail_is_on=settings.email.enabled))
+            # A run that is retried makes news when its last try has ended; a killed one at once, too.
+            if run.tags.get(WILL_RETRY_TAG) == "true" and CLOSED_TAG not in run.tags:
+                continue
+            news += _of_run(instance, run, settings)
     backfills = {name for name in backfills if instance.get_backfill(name)}
-    ended = {name: facts for name in sorted(backfills) if (facts := backfill_facts(instance, name))}
+    ended = {
+        name: facts
+        for name in sorted(backfills)
+        if (facts := backfill_facts(instance, name, settings))
+    }
     news += [news_of_backfill(facts) for facts in ended.values()]
     seen[_BACKFILLS] = sorted(backfills - ended.keys())
     return seen, news
+
+
+def _of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> list[News]:
+    """The news of a run. One that cannot be read becomes news itself, and stops no other run's."""
+    try:
+        facts = run_facts(instance, run, settings)
+        if run.tags.get(WILL_RETRY_TAG) == "true":
+            return [restarted(facts)]
+        return news_of_run(facts)
+    except Exception as error:  # noqa: BLE001 - whatever Dagster stored of a run, the channel goes on
+        why = f"{type(error).__name__} while reading its events"
+        return [unreported(run.run_id, why, run_link(settings, run.run_id))]
 
 
 def _range_to_restate(

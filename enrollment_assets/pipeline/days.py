@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from enrollment_assets.config import Settings, Term
-from enrollment_assets.pipeline.ingest.verdicts import MISSING
+from enrollment_assets.pipeline.ingest.verdicts import ACCEPTED, HELD, MISSING, REJECTED
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.ranges import as_ranges
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors
@@ -24,6 +24,13 @@ class TermStatus:
     held: list[dt.date] = field(default_factory=list)
     rejected: list[dt.date] = field(default_factory=list)
     stale: list[dt.date] = field(default_factory=list)
+
+    def of(self, day: dt.date) -> str:
+        """What a day is: accepted, held, rejected or missing."""
+        for name in (ACCEPTED, HELD, REJECTED):
+            if day in getattr(self, name):
+                return name
+        return MISSING
 
     @property
     def first(self) -> dt.date | None:

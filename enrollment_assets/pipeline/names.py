@@ -44,3 +44,6 @@ PARTITION_TAG = "dagster/partition"
 BACKFILL_TAG = "dagster/backfill"
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 WILL_RETRY_TAG = "dagster/will_retry"
+AUTO_RETRY_RUN_ID_TAG = "dagster/auto_retry_run_id"
+# A run whose process died, and which a later one closed.
+CLOSED_TAG = "enrollment/closed"

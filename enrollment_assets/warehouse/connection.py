@@ -6,7 +6,9 @@ the lock in `lock` first.
 
 import os
 import re
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +38,11 @@ _OPTIONS = {
 
 # How long a writer waits for others to close the file: readers keep it open for moments.
 _WRITER_SECONDS = 30.0
+# Who would not wait for another process waits this long for a thread of its own.
+_MOMENT_SECONDS = 5.0
+
+# What DuckDB says where two threads of a process, such as two sensors, open the file in different ways.
+_OPEN_HERE = ("different configuration than existing connections", "Unique file handle conflict")
 
 # Errors about the statement or the file; all others may quote a value.
 _WITHOUT_VALUES = (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException)
@@ -61,6 +68,10 @@ def plain_errors(doing: str) -> Iterator[None]:
 def _without_values(doing: str, error: duckdb.Error) -> WarehouseError:
     """The error with only those parts of its text that are known to quote no value."""
     text = str(error)
+    if any(sign in text for sign in _OPEN_HERE):
+        return WarehouseBusyError(
+            f"{doing}: this process has the warehouse open for something else; try again."
+        )
     if "Could not set lock" in text or "Conflicting lock" in text:
         holder = re.search(r"PID (\d+)", text)
         which = f"another process ({holder[1]})" if holder else "another process"
@@ -86,6 +97,25 @@ def _without_values(doing: str, error: duckdb.Error) -> WarehouseError:
         f"{doing}: {type(error).__name__}; nothing was changed. The message may hold a student's "
         "data and is not shown."
     )
+
+
+_turns: defaultdict[Path, threading.RLock] = defaultdict(threading.RLock)
+
+
+@contextmanager
+def _taking_turns(path: Path, patience: float) -> Iterator[None]:
+    """One thread at a time opens a file: sensors share the process of the code server.
+
+    Raises:
+        WarehouseBusyError: if another thread kept it open for longer than `patience` and a moment.
+    """
+    turn = _turns[path.absolute()]
+    if not turn.acquire(timeout=patience + _MOMENT_SECONDS):
+        raise WarehouseBusyError(f"Opening {path}: another thread has it open; try again.")
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 class Warehouse:
@@ -173,12 +203,19 @@ class Warehouse:
     def _opened(self, patience: float, **options: Any) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file; short readers delay a writer but never fail it."""
         give_up = time.monotonic() + patience
+        with _taking_turns(self.path, patience):
+            connection = self._connection(give_up, **options)
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+    def _connection(self, give_up: float, **options: Any) -> duckdb.DuckDBPyConnection:
         has_noted = False
         while True:
             try:
                 with plain_errors(f"Opening {self.path}"):
-                    connection = self._open_or_restore(**options)
-                break
+                    return self._open_or_restore(**options)
             except WarehouseBusyError:
                 if time.monotonic() > give_up:
                     raise
@@ -186,10 +223,6 @@ class Warehouse:
                     progress.note(f"Waiting for {holder_of(self.path)}.")
                     has_noted = True
                 time.sleep(0.1)
-        try:
-            yield connection
-        finally:
-            connection.close()
 
     def _open_or_restore(self, **options: Any) -> duckdb.DuckDBPyConnection:
         try:

@@ -88,7 +88,7 @@ def place(university, home, monkeypatch, channel):
         date = term["registration_opens"] + dt.timedelta(offset)
         if offset != 17:  # one morning has no file
             rows = [
-                student(f"{n:04d}", term="NOW", program=f"P{(n + offset // 9) % 5}")
+                student(f"{n:04d}", term="NOW", program=f"P{(n + offset // 9 * (n % 5 == 0)) % 5}")
                 for n in range(offset * 3, 300 + offset * 5)
                 if (n + offset) % 37
             ]

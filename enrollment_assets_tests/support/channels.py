@@ -12,6 +12,7 @@ class Channel(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Take)
         self.sent = []
+        self.severities = []
         self.works = True
 
     @property
@@ -24,6 +25,7 @@ class Take(BaseHTTPRequestHandler):
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.server.works:
             self.server.sent.append(f"{message['title']}\n{message['message']}")
+            self.server.severities.append(message["type"])
         self.send_response(200 if self.server.works else 503)
         self.end_headers()
 

@@ -23,6 +23,9 @@ from dagster._core.execution.api import execute_run
 # Which code location a run belongs to: the UI finds runs by it, and begins them again there.
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
+# How a tick of a sensor or schedule ended: `doctor` and `status` look at them.
+from dagster._core.scheduler.instigation import TickStatus
+
 # Base classes of the IO manager: dagster-duckdb offers no hook for a transaction.
 from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, TableSlice
 
@@ -48,6 +51,7 @@ __all__ = [
     "RegisteredCodeLocationOrigin",
     "RemoteRepositoryOrigin",
     "TableSlice",
+    "TickStatus",
     "UnresolvedAssetJobDefinition",
     "backfill",
     "execute_run",

@@ -21,7 +21,7 @@ import filelock
 from enrollment_assets.config import Settings
 from enrollment_assets.config.environment import expand
 from enrollment_assets.errors import AlertError, ConfigurationError, WarehouseBusyError
-from enrollment_assets.publishing.alerts.news import News, message_about
+from enrollment_assets.publishing.alerts.news import News, message_about, severity_of
 from enrollment_assets.support.files import PRIVATE_FILE, make_private_folder, replace
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
 from enrollment_assets.warehouse.lock import writer_lock
@@ -99,7 +99,8 @@ def deliver(settings: Settings, news: Sequence[News]) -> int:
             if not new:
                 continue
             title, lines = message_about(new)
-            if _notify(address, f"{_one_line(settings.institution.name)}: {title}", lines):
+            subject = f"{_one_line(settings.institution.name)}: {title}"
+            if _notify(address, subject, lines, severity_of(new)):
                 sent += 1
                 ledger.note(new, address, title)
             else:
@@ -240,10 +241,11 @@ def _read(path: Path) -> _Ledger:
         ) from None
 
 
-def _notify(address: Address, title: str, lines: list[str]) -> bool:
+def _notify(address: Address, title: str, lines: list[str], severity: str) -> bool:
     sender = _sender()
     sender.add(address.url)
-    return bool(sender.notify(title=title, body="\n".join(map(_one_line, lines))))
+    body = "\n".join(map(_one_line, lines))
+    return bool(sender.notify(title=title, body=body, notify_type=severity))
 
 
 def _sender() -> Any:

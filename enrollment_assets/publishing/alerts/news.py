@@ -11,21 +11,28 @@ from typing import Any
 # Lines in one message; channels cut longer ones, and nobody reads them.
 MOST_LINES = 20
 _MOST_ANOMALIES = 5
-_LONGEST_LINE = 600
+# Enough for the reasons of a held day and the command that resolves it.
+_LONGEST_LINE = 1_500
 
 # The most urgent first: the title of a message names it.
 KINDS = (
+    ("held", "a day is held until somebody decides"),
     ("not_mailed", "the report was not mailed"),
+    ("unreported", "alerts could not be made of a run"),
     ("failed", "a run failed"),
     ("late", "a snapshot is late"),
     ("error", "a check failed"),
     ("cancelled", "a run was canceled"),
+    ("restarted", "a run died and is run again"),
     ("refused", "the mail server refused recipients"),
     ("restated", "reported figures were restated"),
     ("unusual", "an unusual change"),
     ("warning", "a check raised a warning"),
     ("summary", "a backfill ended"),
+    ("test", "a test"),
 )
+_FAILURES = {"not_mailed", "unreported", "failed", "late", "error"}
+_NEWS_ONLY = {"summary", "test"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,9 @@ class RunFacts:
     """What a run that ended left behind.
 
     `days` is its partition or range as text. `is_daily`: it is the morning's run, or a range that
-    somebody asked for, and not a restatement. `mails`: it should have mailed its day and did not. A run
-    of a backfill is reported with the backfill.
+    somebody asked for, and not a restatement. `mails`: it should have mailed its day and did not.
+    `is_held`: it failed because its day looks like a fault. `link` leads to the run in Dagster's UI. A
+    run of a backfill is reported with the backfill.
     """
 
     run_id: str
@@ -66,22 +74,33 @@ class RunFacts:
     is_daily: bool = False
     in_backfill: bool = False
     mails: bool = False
+    is_held: bool = False
+    link: str = ""
     failures: tuple[str, ...] = ()
     checks: tuple[CheckFacts, ...] = ()
     restated_figures: int = 0
     restated_days: str = ""
     refused: str = ""
 
+    @property
+    def where(self) -> str:
+        """Where to look the run up."""
+        return self.link or f"run {self.run_id}"
+
 
 @dataclass(frozen=True)
 class BackfillFacts:
-    """A backfill that ended: how many runs ended how, and why the first failed ones failed."""
+    """A backfill whose runs have ended: how many ended how, and why the first failed ones failed.
+
+    A run that was tried again counts as its last try.
+    """
 
     id: str
     days: str
     status: str
     runs: Mapping[str, int]
     failures: tuple[str, ...] = ()
+    link: str = ""
 
 
 def news_of_run(run: RunFacts) -> list[News]:
@@ -104,13 +123,24 @@ def _of_end(run: RunFacts) -> Iterator[News]:
         return
     if run.status == "failure":
         why = "; ".join(run.failures) or "no reason was given"
-        yield News(f"run {run.run_id}", "failed", f"{_named(run)} failed: {why} (run {run.run_id})")
+        kind = "held" if run.is_held else "failed"
+        yield News(f"run {run.run_id}", kind, f"{_named(run)} failed: {why} ({run.where})")
     else:
-        yield News(
-            f"run {run.run_id}", "cancelled", f"{_named(run)} was canceled (run {run.run_id})"
-        )
+        yield News(f"run {run.run_id}", "cancelled", f"{_named(run)} was canceled ({run.where})")
     if run.mails:
         yield not_mailed(run.days, "its run ended before the mail")
+
+
+def unreported(run_id: str, why: str, link: str) -> News:
+    """The notice that the news of a run could not be made; the other runs' news are sent as ever."""
+    text = f"A run ended, and its result could not be read: {why} ({link})"
+    return News(f"unreported {run_id}", "unreported", text)
+
+
+def restarted(run: RunFacts) -> News:
+    """The notice that the process of a run died, and that Dagster runs it again by itself."""
+    text = f"The process of {_named(run)} died; Dagster runs it again ({run.where})"
+    return News(f"restarted {run.run_id}", "restarted", text)
 
 
 def not_mailed(day: str, why: str) -> News:
@@ -136,12 +166,21 @@ def _of_checks(run: RunFacts) -> Iterator[News]:
                 )
                 yield News(f"late {day}", "late", text)
         elif check.is_error:
-            yield News(about, "error", f"{check.name} failed on {check.asset} {day}")
+            yield News(about, "error", f"{check.name} failed on {check.asset} {day} ({run.where})")
         elif check.name == "no_anomalies":
             if run.is_daily:
                 yield from _of_anomalies(day, check.figures)
         elif run.is_daily:
-            yield News(about, "warning", f"{check.name} raised a warning on {check.asset} {day}")
+            text = f"{check.name} raised a warning on {check.asset} {day}{_doubts(check)} ({run.where})"
+            yield News(about, "warning", text)
+
+
+def _doubts(check: CheckFacts) -> str:
+    """Why a snapshot was accepted in doubt: the reader decides by it."""
+    if check.name != "snapshot_not_in_doubt":
+        return ""
+    doubts = [str(text) for name, text in check.figures.items() if name.startswith("doubt_")]
+    return f": {' '.join(doubts)}"
 
 
 def _of_anomalies(day: str, figures: Mapping[str, Any]) -> Iterator[News]:
@@ -188,7 +227,7 @@ def _of_range(run: RunFacts) -> Iterator[News]:
     end = {"success": "ended", "failure": "failed"}.get(run.status, "was canceled")
     kind = "failed" if run.status == "failure" else "error" if failed else "summary"
     details = f": {'; '.join(parts)}" if parts else ""
-    yield News(f"run {run.run_id}", kind, f"{_named(run)} {end}{details} (run {run.run_id})")
+    yield News(f"run {run.run_id}", kind, f"{_named(run)} {end}{details} ({run.where})")
 
 
 def _days_of(check: CheckFacts) -> str:
@@ -199,12 +238,32 @@ def _days_of(check: CheckFacts) -> str:
 def news_of_backfill(backfill: BackfillFacts) -> News:
     """The one piece of news about a backfill: how it ended."""
     counts = ", ".join(f"{number} {status}" for status, number in backfill.runs.items() if number)
-    why = f": {'; '.join(backfill.failures)}" if backfill.failures else ""
+    details = [*backfill.failures]
+    kind = "failed"
+    if backfill.status.startswith("cancel"):
+        kind = "cancelled"
+    elif not backfill.runs.get("failure"):
+        kind = "summary"
+        if backfill.status == "completed_failed":
+            details.append("days without an accepted snapshot were left out")
+    end = {"completed_failed": "ended", "canceled": "was canceled"}.get(
+        backfill.status, backfill.status
+    )
+    why = f": {'; '.join(details)}" if details else ""
+    link = f" ({backfill.link})" if backfill.link else ""
     return News(
         f"backfill {backfill.id}",
-        "failed" if backfill.failures or backfill.status != "completed" else "summary",
-        f"Backfill {backfill.id} of {backfill.days} {backfill.status}; runs: {counts or 'none'}{why}",
+        kind,
+        f"Backfill {backfill.id} of {backfill.days} {end}; runs: {counts or 'none'}{why}{link}",
     )
+
+
+def severity_of(news: Sequence[News]) -> str:
+    """How urgent a message is, in the words of Apprise: failure, warning or info."""
+    kinds = {piece.kind for piece in news}
+    if kinds & _FAILURES:
+        return "failure"
+    return "info" if kinds <= _NEWS_ONLY else "warning"
 
 
 def message_about(news: Sequence[News]) -> tuple[str, list[str]]:

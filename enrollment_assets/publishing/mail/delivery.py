@@ -3,7 +3,8 @@
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
-from email.utils import parseaddr
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid, parseaddr
 
 import duckdb
 import tenacity
@@ -14,6 +15,7 @@ from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedE
 from enrollment_assets.publishing.mail import ledger, smtp
 from enrollment_assets.publishing.mail.compose import (
     MOST_STUDENTS,
+    POLICY,
     MailText,
     StudentList,
     StudentRow,
@@ -81,6 +83,35 @@ def check(settings: Settings) -> Server:
     if not (settings.email.sender and settings.email.recipients):
         raise ConfigurationError("To send mail, set email.from and email.recipients.")
     return smtp.server_of(settings)
+
+
+def send_test(settings: Settings, recipient: str) -> None:
+    """Send a short test mail to one address.
+
+    Raises:
+        ConfigurationError: if the server is not configured, or the address is outside
+            `email.allowed_domains`.
+        MailError: if the server did not accept it.
+    """
+    sender = parseaddr(settings.email.sender or "")[1]
+    address = parseaddr(recipient)[1]
+    allowed = {domain.lower().lstrip("@") for domain in settings.email.allowed_domains}
+    if not address or (allowed and domain_of(address) not in allowed):
+        raise ConfigurationError(
+            f"{recipient} is not an address under email.allowed_domains; give another one with --to."
+        )
+    now = dt.datetime.now(settings.zone)
+    message = EmailMessage(policy=POLICY)
+    message["From"], message["To"] = sender, address
+    message["Subject"] = f"{settings.email.subject_prefix} Test".strip()
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = make_msgid(domain=domain_of(sender))
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content("This is a test of the enrollment report's mail. Nothing is wrong.\n")
+    server = smtp.server_of(settings)
+    handover = smtp.send(server, sender, (address,), message.as_bytes())
+    for refusal in handover.refused:
+        raise MailRefusedError(f"{server.description} refused the recipient ({refusal.codes}).")
 
 
 def mail_report(
