@@ -190,6 +190,16 @@ CONFIG: dict[str, Any] = {
 }
 
 
+# For made-up days on which more changes at once than an office would believe.
+NEVER_HELD: dict[str, Any] = {
+    "hold_below_share": 0,
+    "hold_above_share": 1_000,
+    "hold_segment": 1_000_000,
+    "hold_other_ids_share": 1,
+    "hold_changed_share": 1,
+}
+
+
 @pytest.fixture(scope="session")
 def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Dagster home with the project's own dagster.yaml and empty databases: making those takes a second."""

@@ -13,7 +13,7 @@ import pytest
 
 from enrollment_assets.orchestration.runs import UNFINISHED
 from enrollment_assets.pipeline.names import CORE
-from enrollment_assets_tests.conftest import day, require, student
+from enrollment_assets_tests.conftest import NEVER_HELD, day, require, student
 from enrollment_assets_tests.support import lives
 from enrollment_assets_tests.support.soak import count
 
@@ -112,7 +112,7 @@ def larger(folder):
 
 
 def test_a_full_disk_is_told_in_words_and_loses_nothing(university, small_disk):
-    university.change(data_dir=str(small_disk / "data"))
+    university.change(data_dir=str(small_disk / "data"), quality=NEVER_HELD)
     university.write(D1, people(0, 1_000))
     assert university.run(D1).success
     before = {table: day_of(university, table, D1) for table in TABLES}

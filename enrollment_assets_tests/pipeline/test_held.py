@@ -354,3 +354,21 @@ def test_small_terms_are_never_held(university):
     university.write(D2, people(20))
     assert run(university, D1, D2).success
     assert [count for _, count in headcounts(university)] == [40, 20]
+
+
+def test_a_column_that_is_read_from_now_on_holds_no_day(university):
+    columns = dict(university.settings.columns)
+    university.change(
+        columns={name: text for name, text in columns.items() if name != "level"},
+        dimensions=["division", "program"],
+    )
+    university.write(D1, people())
+    university.write(D2, people()[:250])
+    assert run(university, D1, D2).success
+    university.change(columns=columns, dimensions=["division", "program", "level"])
+    # The held day was kept without the column, and is still compared with what follows.
+    university.write(D3, people()[:250])
+    assert "the second day in a row" in run(university, D3).failures[0]
+    university.write(D4, people(401))
+    assert run(university, D4).success
+    assert headcounts(university) == [(D1, 400), (D4, 401)]

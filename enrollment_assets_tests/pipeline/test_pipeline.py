@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from enrollment_assets_tests.conftest import day, student
+from enrollment_assets_tests.conftest import NEVER_HELD, day, student
 
 D1, D2, D3, D4 = "2024-09-03", "2024-09-04", "2024-09-05", "2024-09-06"
 
@@ -165,13 +165,14 @@ def test_of_rows_with_one_key_the_smallest_stays_whatever_their_order(university
 
 
 def test_too_many_duplicates_are_refused(university):
+    university.change(quality={"reject_floor": 0})
     university.write(D1, [student("A"), student("A"), student("B")])
     outcome = university.run(D1)
     assert (
         "1 of 3 rows (33.3%) are duplicates; quality.max_duplicate_rate is 0.01"
         in (outcome.failures[0])
     )
-    university.change(quality={"max_duplicate_rate": 0.5})
+    university.change(quality={"reject_floor": 0, "max_duplicate_rate": 0.5})
     outcome = university.run(D1)
     assert outcome.success
     assert outcome.checks == []
@@ -392,6 +393,7 @@ def test_a_jump_of_the_headcount_is_reported_but_filling_up_is_not(university):
     def people(count):
         return [student(f"{n:04d}") for n in range(count)]
 
+    university.change(quality=NEVER_HELD)
     for date, count in (("2024-06-03", 200), ("2024-06-04", 400), ("2024-06-05", 250)):
         university.write(date, people(count))
     outcome = university.run("2024-06-03", "2024-06-05")

@@ -293,6 +293,7 @@ def contents(university):
 def test_a_writer_that_fails_leaves_the_old_files_and_nothing_else(filled, monkeypatch):
     publish(filled)
     before = contents(filled)
+    filled.change(quality={"on_doubt": "warn"})
     filled.write("2024-09-12", people(40) + people(30, 100, program="Law", division="Law"))
     take_in(filled, "2024-09-12", insight=True)
 

@@ -35,6 +35,7 @@ from enrollment_assets.publishing.reports.summary import summary
 from enrollment_assets_tests.conftest import (
     CHECKOUT,
     CONFIG,
+    NEVER_HELD,
     University,
     day,
     open_browser,
@@ -602,6 +603,7 @@ def test_the_same_point_last_year_is_shown_with_its_date(university):
 
 
 def test_small_segments_are_nowhere_in_a_report(history):
+    history.change(quality={"on_doubt": "warn"})
     rows = [student(f"{n:03d}", program="Big") for n in range(5, 60)]
     rows += [student(f"y{n}", program="Middling") for n in range(20)]
     history.write("2024-09-13", [*rows, student("x", "Tiny")])
@@ -663,6 +665,7 @@ def test_pruned_reports_leave_the_list_and_the_links(history):
 
 
 def test_a_restated_day_is_marked_in_the_list(history):
+    history.change(quality=NEVER_HELD)
     publish(history, "2024-09-08", "2024-09-09")
     history.write("2024-09-09", [student(f"{n:03d}") for n in range(4, 60)])
     history.run("2024-09-09")

@@ -29,8 +29,11 @@ class Rows:
         """SQL that selects the rows."""
         names = ", ".join(f'"{name}"' for name in columns)
         if self.kept:
+            # A dimension may have come into the configuration after the rows were kept.
+            nothing = ", ".join(f'NULL::VARCHAR AS "{name}"' for name in columns)
             return (
-                f"SELECT {names} FROM read_parquet({_quoted(self.kept)}) WHERE standing = 'counted'"
+                f"SELECT {names} FROM (SELECT {nothing} WHERE false UNION ALL BY NAME "
+                f"FROM read_parquet({_quoted(self.kept)})) WHERE standing = 'counted'"
             )
         table = "staged" if self.is_staged else "enrollment.enrollment_snapshots"
         counted = " AND standing = 'counted'" if self.is_staged else ""

@@ -33,6 +33,7 @@ SELECT
     ) AS moved
 FROM today
 JOIN before USING (student_id)
-WHERE today."{{ name }}" IS DISTINCT FROM before."{{ name }}"
+-- a column that was empty, or has come into the configuration since, may be filled
+WHERE before."{{ name }}" IS NOT NULL AND today."{{ name }}" IS DISTINCT FROM before."{{ name }}"
 {{ "UNION ALL" if not loop.last }}
 {% endfor %}
