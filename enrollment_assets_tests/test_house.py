@@ -144,6 +144,7 @@ def test_the_tags_are_dagsters_own():
         tags.BACKFILL_ID_TAG,
         tags.MAX_RUNTIME_SECONDS_TAG,
         tags.WILL_RETRY_TAG,
+        tags.AUTO_RETRY_RUN_ID_TAG,
     }
 
 
