@@ -29,6 +29,7 @@ COMMANDS = {
     "config": ("configuration", "Print what is configured, and where each value comes from."),
     "accept": ("decisions", "Accept a snapshot that was held or rejected."),
     "reject": ("decisions", "Reject a snapshot that was accepted, or discard one that is held."),
+    "census": ("census", "Show, confirm or move the official count of a term."),
     "acknowledge": ("decisions", "Explain an anomaly."),
     "prune": ("upkeep", "Remove data older than the periods under `retention`."),
     "ui": ("ui", "Open Dagster's interface, with the daemon that runs the schedule."),

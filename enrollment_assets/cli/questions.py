@@ -16,10 +16,13 @@ from enrollment_assets.orchestration.instance import instance
 from enrollment_assets.orchestration.schedules import is_due
 from enrollment_assets.orchestration.ticks import failing_ticks
 from enrollment_assets.pipeline.days import TermStatus, days_status
+from enrollment_assets.pipeline.insight.cohorts import changed_censuses, pending_censuses
+from enrollment_assets.pipeline.insight.findings import census_as_frozen
 from enrollment_assets.publishing import explanation as bridges
 from enrollment_assets.publishing.alerts.delivery import undelivered
 from enrollment_assets.publishing.student_lists import write_lists
 from enrollment_assets.support.ranges import ranges
+from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.writing import writing
 
 
@@ -54,6 +57,8 @@ def status() -> None:
         ):
             if days:
                 console.print(f"{term.label}, {what}: {ranges(days)}")
+    for code, words in _open_censuses(settings):
+        console.print(f"{settings.term(code).label}: {plain(words)}")
     if any(term.stale for term in terms):
         console.print(
             "Stale days depend on a snapshot that has changed since. The daemon restates them, and so "
@@ -69,6 +74,17 @@ def status() -> None:
     if absent:
         console.print(f"[bold red]Today:[/] {plain(absent)}")
     sys.exit(1 if failing or absent else 0)
+
+
+def _open_censuses(settings: Settings) -> list[tuple[str, str]]:
+    """The terms whose census waits for a person, or differs from what was frozen: what to do."""
+    with Warehouse(settings).read() as connection:
+        if connection is None:
+            return []
+        changed = changed_censuses(connection, settings)
+        pending = pending_censuses(connection, settings, settings.today())
+    figures = census_as_frozen(changed, pending).figures
+    return [(term.code, str(figures[term.code])) for term in settings.terms if term.code in figures]
 
 
 def _absent_today(settings: Settings, terms: Sequence[TermStatus]) -> str | None:

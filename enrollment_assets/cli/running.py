@@ -227,6 +227,20 @@ def acknowledge(settings: Settings, day: dt.date, term: str, reason: str, by: st
     return execute_and_restate(settings, INSIGHT, day, day, ops=config)
 
 
+def census(settings: Settings, code: str, day: dt.date | None, reason: str, by: str) -> Outcome:
+    """Freeze a term's official count by a person's decision, and restate what depends on it.
+
+    Raises:
+        WarehouseError: if nothing is accepted yet.
+    """
+    newest = last_accepted(settings)
+    if newest is None:
+        raise WarehouseError("No day is accepted yet; `enrollment status` shows the dates.")
+    decision = {"term": code, "day": str(day) if day else None, "reason": reason, "by": by}
+    ops = {"follow_cohorts": {name: value for name, value in decision.items() if value}}
+    return execute_and_restate(settings, INSIGHT, newest, newest, ops=ops)
+
+
 def rebuild(settings: Settings, code: str, by: str) -> Outcome:
     """Restate a whole term after its dates were edited.
 

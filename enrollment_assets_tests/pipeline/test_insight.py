@@ -221,18 +221,6 @@ def test_a_frozen_census_stays_when_its_day_is_corrected_until_it_is_rebuilt(fol
         assert cohorts.changed_censuses(connection, followed.settings) == []
 
 
-def test_a_census_without_a_snapshot_is_frozen_from_the_day_before(university):
-    university.write("2024-09-08", people(50))
-    take_in(university, "2024-09-08", insight=True)
-    assert university.query("FROM operations.census_snapshots") == []
-    university.write("2024-09-10", people(60))
-    take_in(university, "2024-09-10", insight=True)
-    assert university.query(
-        "SELECT census_date::VARCHAR, snapshot_date::VARCHAR, student_count, content_hash IS NOT NULL "
-        "FROM operations.census_snapshots"
-    ) == [("2024-09-09", "2024-09-08", 50, True)]
-
-
 def test_deposits_that_do_not_come_to_the_census_have_melted(university):
     university.change(statuses={"counted": ["enrolled", "deposited"], "deposited": ["deposited"]})
     deposit = {"status": "deposited"}

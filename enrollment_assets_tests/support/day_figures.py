@@ -225,4 +225,5 @@ def figures(
         scorecard=pd.DataFrame(columns=list(SCORES)),
         quality=pd.DataFrame(columns=list(QUALITY)),
         log=pd.DataFrame(columns=["date", "term", "problem"]),
+        censuses={},
     )

@@ -1,6 +1,7 @@
 -- Snapshots that need not be kept any longer. Grain: one row per term and day.
 -- Binds: $cutoff (day). Each term keeps the latest accepted snapshot on or before the cutoff, as the
--- baseline of the first one after it; its census snapshot; and so always its newest one. Snapshots
+-- baseline of the first one after it; its census snapshot, and the one that a person froze; and so always
+-- its newest one. Snapshots
 -- before `kept_from` are removed, except the census. A term that is no longer configured has no known
 -- census date: all of it is kept.
 WITH accepted AS (
@@ -26,4 +27,6 @@ JOIN (
 ) AS stored USING (term, snapshot_date)
 WHERE accepted.snapshot_date < accepted.kept_from
     AND accepted.snapshot_date IS DISTINCT FROM accepted.census_date
+    AND (accepted.term, accepted.snapshot_date)
+        NOT IN (SELECT (term, snapshot_date) FROM operations.census_snapshots)
 ORDER BY accepted.term, accepted.snapshot_date

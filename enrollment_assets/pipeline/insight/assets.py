@@ -3,11 +3,13 @@
 What SQL computes is declared in its SQL file; here is what Python computes, or several tables at once.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
 
 from enrollment_assets.config import Settings
+from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.pipeline.assets import (
     declared_out,
     declared_spec,
@@ -32,9 +34,31 @@ class AcknowledgeConfig(dg.Config):
 
 
 class CohortConfig(dg.Config):
-    """A term whose census is frozen again, after its dates were edited."""
+    """A term whose census is frozen again, after its dates were edited.
+
+    For a person's decision: the term, the day of the snapshot (default: the census), why, and who.
+    """
 
     refreeze: str | None = None
+    term: str | None = None
+    day: str | None = None
+    reason: str = ""
+    by: str = ""
+
+    def as_decision(self) -> cohorts.CensusDecision | None:
+        """The decision, if there is one.
+
+        Raises:
+            ConfigurationError: if it lacks the reason or the name.
+        """
+        if self.term is None:
+            return None
+        if not (self.reason.strip() and self.by.strip()):
+            raise ConfigurationError(
+                "To confirm or move a census, say why (reason) and who decides (by); both are recorded."
+            )
+        day = dt.date.fromisoformat(self.day) if self.day else None
+        return cohorts.CensusDecision(self.term, self.reason.strip(), self.by.strip(), day)
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -91,7 +115,11 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         """Freezes the censuses that are behind, and follows their cohorts through later terms."""
         with warehouse.connect() as connection:
             counts = cohorts.follow(
-                connection, settings, run_id=context.run.run_id, refreeze=config.refreeze
+                connection,
+                settings,
+                run_id=context.run.run_id,
+                refreeze=config.refreeze,
+                decision=config.as_decision(),
             )
         for name, count in counts.items():
             yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": count})

@@ -6,7 +6,7 @@ import dagster as dg
 
 from enrollment_assets.config import Settings
 from enrollment_assets.pipeline.checks import check_specs, facts_by_day, results
-from enrollment_assets.pipeline.insight.cohorts import changed_censuses
+from enrollment_assets.pipeline.insight.cohorts import changed_censuses, pending_censuses
 from enrollment_assets.pipeline.insight.findings import (
     census_as_frozen,
     forecast_beats_naive,
@@ -64,12 +64,15 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     @dg.asset_check(
         asset=COHORTS,
         name="census_as_frozen",
-        description="The frozen official counts match the current snapshots.",
+        description="The frozen official counts match the current snapshots, and each one is frozen.",
         pool=POOL,
     )
     def check_censuses(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
         with warehouse.connect() as connection:
-            finding = census_as_frozen(changed_censuses(connection, settings))
+            finding = census_as_frozen(
+                changed_censuses(connection, settings),
+                pending_censuses(connection, settings, settings.today()),
+            )
         return dg.AssetCheckResult(
             passed=finding.passed,
             severity=dg.AssetCheckSeverity.WARN,

@@ -1,5 +1,6 @@
 """Whether anything is unusual, and how accurate forecasts are: pure functions."""
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,11 +66,32 @@ def no_anomalies(facts: Sequence[Facts]) -> Finding:
     return Finding("no_anomalies", not open_ones, figures=figures)
 
 
-def census_as_frozen(changed: Sequence[Sequence[Any]]) -> Finding:
-    """The frozen censuses match the current snapshots."""
-    figures = {
-        term: f"frozen: {count:,} on {day}; now: {count_now:,} on {day_now}. The frozen count stays "
-        f"until `enrollment rebuild --term {term}` freezes it again."
-        for term, day, count, day_now, count_now in changed
-    }
-    return Finding("census_as_frozen", not changed, figures=figures)
+def census_as_frozen(
+    changed: Sequence[Sequence[Any]], pending: Sequence[Sequence[Any]] = ()
+) -> Finding:
+    """The frozen censuses match the current snapshots, and none waits for a person."""
+    figures = {term: changed_census(term, *rest) for term, *rest in changed}
+    figures |= {term: pending_census(term, *rest) for term, *rest in pending}
+    return Finding("census_as_frozen", not figures, figures=figures)
+
+
+def changed_census(
+    term: str, day: dt.date, count: int, day_now: dt.date | None, count_now: int | None
+) -> str:
+    """How a frozen census differs from the current snapshots, and what to do."""
+    now = "its snapshot is no longer accepted"
+    if day_now and count_now is not None:
+        now = f"now: {count_now:,} on {day_now}"
+    return (
+        f"frozen: {count:,} on {day}; {now}. The frozen count stays until `enrollment census --term "
+        f"{term} --confirm --reason …` freezes it again, or --date moves it."
+    )
+
+
+def pending_census(term: str, census: dt.date, day: dt.date, status: str) -> str:
+    """Why a census is not frozen, and what to do."""
+    return (
+        f"the census of {census} is not frozen, because the snapshot of {day} is {status}. Load or "
+        f"accept that day, or decide: `enrollment census --term {term} --confirm --reason …` takes the "
+        "last accepted day before it, --date another one."
+    )

@@ -30,6 +30,14 @@ _DATES = ("date", "baseline_date", "comparison_date", "comparison_day", "target_
 
 
 @dataclass(frozen=True)
+class OfficialCount:
+    """The headcount that was frozen at a census, and the day of its snapshot."""
+
+    day: dt.date
+    students: int
+
+
+@dataclass(frozen=True)
 class DayFigures:
     """What a report of `day` shows; nothing in it is from after that day.
 
@@ -42,6 +50,7 @@ class DayFigures:
     `forecast`, `anomalies`, `scorecard`: the day's rows of these tables; empty without insight.
     `quality`: the day's rows of `quality_facts.sql`.
     `log`: date, term, problem of `report_index.sql`, for the last two weeks.
+    `censuses`: term, snapshot_date, student_count of the frozen censuses, by term.
     """
 
     day: dt.date
@@ -57,6 +66,7 @@ class DayFigures:
     scorecard: pd.DataFrame
     quality: pd.DataFrame
     log: pd.DataFrame
+    censuses: Mapping[str, OfficialCount]
 
     @cached_property
     def _by_term(self) -> Mapping[str, pd.DataFrame]:
@@ -93,6 +103,18 @@ class DayFigures:
         rows = self.history_of(term)
         rows = rows[rows["date"] <= pd.Timestamp(term.census)]
         return None if rows.empty else rows.iloc[-1]
+
+    def official(self, term: Term) -> OfficialCount | None:
+        """The term's frozen census, once it is behind."""
+        official = self.censuses.get(term.code)
+        is_behind = term.census <= self.day and official is not None and official.day <= self.day
+        return official if is_behind else None
+
+    def live(self, term: Term, day: dt.date) -> int | None:
+        """The term's headcount of a day by the current snapshots."""
+        rows = self.history_of(term)
+        rows = rows[rows["date"] == pd.Timestamp(day)]
+        return None if rows.empty else int(rows["total_enrollment"].iloc[0])
 
     def continuation_of(self, code: str) -> pd.DataFrame:
         """The term's continuation since its census; empty before it."""
@@ -147,6 +169,9 @@ def read_figures(
         codes = connection.execute(
             "SELECT term FROM enrollment.enrollment_metrics WHERE date = ?", [day]
         ).fetchall()
+        official = connection.execute(
+            "SELECT term, snapshot_date, student_count FROM operations.census_snapshots"
+        ).fetchall()
     terms = tuple(term for term in settings.terms if (term.code,) in codes)
     if not terms:
         return None
@@ -173,4 +198,5 @@ def read_figures(
         scorecard=frame("report_scorecard", day=day),
         quality=frame("quality_facts", first=day, last=day),
         log=recent[recent["problem"].notna()],
+        censuses={term: OfficialCount(date, count) for term, date, count in official},
     )

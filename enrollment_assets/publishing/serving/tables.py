@@ -11,7 +11,7 @@ from enrollment_assets.schema.vocabulary import translated
 _SAME_POINT = (
     *("date", "term", "days_to_start", "total_enrollment", "comparison_term", "comparison_day"),
     *("comparison_date", "comparison_gap_days", "comparison_total", "change", "change_pct"),
-    *("comparison_census", "comparison_final", "comparison_note"),
+    *("comparison_census", "comparison_census_live", "comparison_final", "comparison_note"),
 )
 
 

@@ -28,10 +28,13 @@ WITH asked AS (
     LEFT JOIN (
         SELECT
             past.term,
-            max(date) FILTER (date <= terms.census) AS census_date,
+            coalesce(
+                max(date) FILTER (date = frozen_at.snapshot_date), max(date) FILTER (date <= terms.census)
+            ) AS census_date,
             max(date) AS final_date
         FROM enrollment.enrollment_metrics AS past
         JOIN terms ON past.term = terms.code
+        LEFT JOIN operations.census_snapshots AS frozen_at ON frozen_at.term = past.term
         GROUP BY past.term
     ) AS marks ON segments.comparison_term = marks.term
     WHERE segments.date BETWEEN $first AND $last

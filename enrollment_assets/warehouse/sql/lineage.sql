@@ -41,6 +41,8 @@ SELECT
         history.snapshots,
         terms.starts, terms.census, terms.ends,
         past.code, past.starts, past.census, past.ends,
+        -- only where it is another one than the snapshots give: freezing alone changes no figure
+        moved.official,
         CASE WHEN derived.table_name IN ({{ listed(lineage.acknowledged) }}) THEN (
             SELECT hex(bit_xor(md5_number(concat_ws(chr(31), date, term))))
             FROM operations.acknowledged_anomalies AS known
@@ -61,3 +63,21 @@ FROM (
 CROSS JOIN (SELECT unnest([{{ listed(lineage.insight) }}]) AS table_name) AS derived
 LEFT JOIN terms ON terms.code = history.term
 LEFT JOIN terms AS past ON past.code = terms.comparison
+LEFT JOIN (
+    SELECT
+        official.term,
+        concat_ws(' ', official.snapshot_date, official.student_count) AS official
+    FROM operations.census_snapshots AS official
+    LEFT JOIN (
+        SELECT
+            log.term,
+            max(log.snapshot_date) AS snapshot_date,
+            max_by(log.content_hash, log.snapshot_date) AS content_hash
+        FROM enrollment.snapshot_log AS log
+        JOIN terms ON terms.code = log.term
+        WHERE log.status = 'accepted' AND log.snapshot_date <= terms.census
+        GROUP BY log.term
+    ) AS live USING (term)
+    WHERE official.snapshot_date IS DISTINCT FROM live.snapshot_date
+        OR official.content_hash IS DISTINCT FROM live.content_hash
+) AS moved ON moved.term = past.code

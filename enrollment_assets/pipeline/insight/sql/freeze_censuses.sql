@@ -1,6 +1,6 @@
 -- Freezes the official count of every term whose census has passed and was not frozen yet.
--- Grain: one row per term. Binds: $run_id. The census has passed once a snapshot of that day or a later one
--- is accepted; where its own day has none, the last accepted one before it is frozen.
+-- Grain: one row per term. Binds: $terms and $days (see `current_censuses.sql`), $run_id. The census has
+-- passed once a snapshot of that day or a later one is accepted.
 INSERT INTO operations.census_snapshots BY NAME
 WITH censuses AS (
     {% include "current_censuses.sql" %}

@@ -18,7 +18,8 @@
 --   comparison_total: BIGINT - Headcount of the comparison term on comparison_date
 --   change: BIGINT - The first less the second
 --   change_pct: DOUBLE - The change in percent of comparison_total
---   comparison_census: BIGINT - Its headcount at its census; empty until that was known
+--   comparison_census: BIGINT - Its official headcount, as frozen at its census; empty until that was known
+--   comparison_census_live: BIGINT - Its headcount of that day by the current snapshots
 --   comparison_final: BIGINT - Its headcount on its last accepted day; empty until it ended
 --   note: VARCHAR - What the comparison lacks
 
@@ -47,10 +48,15 @@ WITH asked AS (
 marks AS (
     SELECT
         metrics.term,
-        max_by(total_enrollment, date) FILTER (date <= terms.census) AS census_total,
+        any_value(frozen_at.student_count) AS census_total,
+        coalesce(
+            any_value(total_enrollment) FILTER (date = frozen_at.snapshot_date),
+            max_by(total_enrollment, date) FILTER (date <= terms.census)
+        ) AS live_total,
         max_by(total_enrollment, date) AS final_total
     FROM enrollment.enrollment_metrics AS metrics
     JOIN terms ON metrics.term = terms.code
+    LEFT JOIN operations.census_snapshots AS frozen_at ON frozen_at.term = metrics.term
     GROUP BY metrics.term
 ),
 
@@ -73,7 +79,9 @@ SELECT
     comparison_total,
     total_enrollment - comparison_total AS change,
     100.0 * (total_enrollment - comparison_total) / nullif(comparison_total, 0) AS change_pct,
-    CASE WHEN census <= compared.date THEN marks.census_total END AS comparison_census,
+    CASE WHEN census <= compared.date
+        THEN coalesce(marks.census_total, marks.live_total) END AS comparison_census,
+    CASE WHEN census <= compared.date THEN marks.live_total END AS comparison_census_live,
     CASE WHEN ends <= compared.date THEN marks.final_total END AS comparison_final,
     CASE
         WHEN comparison_term IS NULL THEN 'no comparison term is configured for ' || compared.term

@@ -35,10 +35,13 @@ WITH days AS (
 marks AS (
     SELECT
         metrics.term,
-        max(date) FILTER (date <= terms.census) AS census_date,
+        coalesce(
+            max(date) FILTER (date = frozen_at.snapshot_date), max(date) FILTER (date <= terms.census)
+        ) AS census_date,
         max(date) AS final_date
     FROM enrollment.enrollment_metrics AS metrics
     JOIN terms ON metrics.term = terms.code
+    LEFT JOIN operations.census_snapshots AS frozen_at ON frozen_at.term = metrics.term
     GROUP BY metrics.term
 ),
 

@@ -46,12 +46,16 @@ def _row(figures: DayFigures, term: Term) -> TermRow:
 
 
 def _census(figures: DayFigures, term: Term) -> str:
-    """The census date, with the headcount of that day or its forecast."""
+    """The census date, with the frozen headcount, a provisional one, or its forecast."""
     counted, forecast = figures.at_census(term), figures.census_forecast(term)
+    official = figures.official(term)
+    if official is not None:
+        stand_in = "" if official.day == term.census else f" (on {official.day})"
+        live = figures.live(term, official.day)
+        live_note = "" if live in (None, official.students) else f"; live {count(live)}"
+        return f"{term.census}: {count(official.students)}{stand_in}{live_note}"
     if term.census <= figures.day and counted is not None:
-        date = counted["date"].date()
-        stand_in = "" if date == term.census else f" (on {date})"
-        return f"{term.census}: {count(counted['total_enrollment'])}{stand_in}"
+        return f"{term.census}: {count(counted['total_enrollment'])} (provisional)"
     if forecast is not None:
         return f"{term.census}: {count(forecast['forecast'])} forecast"
     return f"{term.census}"

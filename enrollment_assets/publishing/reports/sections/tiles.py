@@ -115,18 +115,32 @@ def _census(figures: DayFigures, settings: Settings, prior: PriorTerm | None) ->
         return f"; {signed(value - before)} vs. {count(before)} at {prior.census}"
 
     if main.census <= figures.day:
-        counted = figures.at_census(main)
+        official, counted = figures.official(main), figures.at_census(main)
+        if official is not None:
+            note = (
+                f"frozen on {official.day}{_live_note(figures, main)}{compared(official.students)}"
+            )
+            return Tile("Census headcount", count(official.students), note)
         if counted is None:
             note = f"no snapshot on or before {main.census}"
             return Tile("Census headcount", NOT_AVAILABLE, note)
         total, date = counted["total_enrollment"], counted["date"].date()
-        stand_in = "" if date == main.census else f", the last snapshot before {main.census}"
-        return Tile("Census headcount", count(total), f"on {date}{stand_in}{compared(total)}")
+        note = f"provisional, as of {date}: the census of {main.census} is not frozen"
+        return Tile("Census headcount", count(total), f"{note}{compared(total)}")
     row = figures.census_forecast(main)
     if row is None:
         return Tile("Census forecast", NOT_AVAILABLE, _why_no_forecast(figures, main, settings))
     note = f"80% range {count(row['lower_80'])} to {count(row['upper_80'])}"
     return Tile("Census forecast", count(row["forecast"]), note + compared(row["forecast"]))
+
+
+def _live_note(figures: DayFigures, term: Term) -> str:
+    """What the corrected snapshot of the census says, where it is another figure."""
+    official = figures.official(term)
+    live = figures.live(term, official.day) if official else None
+    if official is None or live in (None, official.students):
+        return ""
+    return f"; {count(live)} by later corrections"
 
 
 def _why_no_forecast(figures: DayFigures, term: Term, settings: Settings) -> str:

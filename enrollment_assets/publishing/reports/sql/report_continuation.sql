@@ -1,13 +1,19 @@
 -- Continuation since census: the share of the census cohort that is still enrolled, in percent.
 -- Grain: one row per term and day from the census on. Binds: $day, $terms (codes).
--- The cohort is the term's last accepted snapshot on or before its census. Later drops and returns are in
+-- The cohort is the snapshot that the census is frozen from, or else the last accepted one on or before it. Later drops and returns are in
 -- the changes, so that no later snapshot has to be read.
 WITH cohorts AS (
-    SELECT log.term, max(log.snapshot_date) AS census_date
+    SELECT
+        log.term,
+        coalesce(
+            max(log.snapshot_date) FILTER (log.snapshot_date = frozen_at.snapshot_date),
+            max(log.snapshot_date) FILTER (log.snapshot_date <= terms.census)
+        ) AS census_date
     FROM enrollment.snapshot_log AS log
     JOIN terms ON log.term = terms.code
+    LEFT JOIN operations.census_snapshots AS frozen_at ON frozen_at.term = log.term
     WHERE log.status = 'accepted'
-        AND log.snapshot_date <= terms.census
+        AND log.snapshot_date <= $day
         AND terms.census <= $day
         AND list_contains($terms::VARCHAR[], log.term)
     GROUP BY log.term

@@ -1,0 +1,13 @@
+-- name: census_decisions
+-- schema: operations
+-- grain: One row per decision of a person about a term's official count; append-only
+-- columns:
+--   term: VARCHAR - Code of the term
+--   census_date: DATE - Configured census at that time
+--   snapshot_date: DATE - Day of the snapshot that the count is frozen from
+--   student_count: BIGINT - The official headcount
+--   student_count_before: BIGINT - The official headcount before; empty if there was none
+--   reason: VARCHAR - Why, in that person's words
+--   decided_by: VARCHAR - Who
+--   decided_at: TIMESTAMPTZ - When
+--   run_id: VARCHAR - Dagster run that froze it
