@@ -103,6 +103,10 @@ class Term(Section):
     """Code of the earlier term to compare with, usually the same season a year before. Without it
     there is no "same point last year", and the forecast has only this term to learn from.
     """
+    parent: str | None = None
+    """Code of the term that this one is a part of, such as a fall in which seven-week terms run. It
+    then has no section of its own in reports.
+    """
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -296,6 +300,10 @@ class Reports(Section):
     """Color of additions in charts."""
     continuation_target: float = Field(default=95, ge=0, le=100)
     """Share of the census cohort that should stay, in percent; a line in the continuation chart."""
+    lead_term: str | None = None
+    """Code of the term that reports lead with on days on which it has a snapshot. Left out, it is the
+    largest one before its census, or else the largest one.
+    """
     logo: str | None = None
     """A picture for the head of the report, relative to this file."""
 

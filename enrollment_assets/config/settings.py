@@ -224,8 +224,17 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"terms: {term.code} is compared with {term.comparison}, which is not listed"
                 )
+            if term.parent is not None and (term.parent == term.code or term.parent not in codes):
+                raise ValueError(
+                    f"terms: {term.code} is a part of {term.parent}, which is no other term that is "
+                    "listed"
+                )
             if term.comparison == term.code:
                 raise ValueError(f"terms: {term.code} is compared with itself")
+        if self.reports.lead_term is not None and self.reports.lead_term not in codes:
+            raise ValueError(
+                f"reports.lead_term: {self.reports.lead_term} is not listed under terms"
+            )
 
     @property
     def path(self) -> Path:

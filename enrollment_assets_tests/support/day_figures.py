@@ -213,6 +213,8 @@ def figures(
         day=day,
         terms=(main,),
         main=main,
+        others=(),
+        unduplicated=totals[-1],
         earlier=earlier,
         history=history,
         same_point=same_point,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 else:
     pd = lazy("pandas")
 
-# A report is about a term only after so many days: before, its curve is short and has no forecast.
-MINIMUM_DAYS = 14
+# Of the largest open term: a smaller one has no section, or does not lead.
+_MATTERS, _LEADS = 0.1, 0.5
 # Earlier terms in the pace chart.
 EARLIER_TERMS = 3
 # How long a report mentions a day that was not accepted.
@@ -42,7 +42,8 @@ class DayFigures:
     """What a report of `day` shows; nothing in it is from after that day.
 
     `terms`: the terms with a snapshot of the day, in the order of the configuration; most of the
-    report is about `main`, and the pace chart draws `earlier` beside it.
+    report is about `main`, and the pace chart draws `earlier` beside it. `others` have a section, too.
+    `unduplicated`: students of the day in all terms, each counted once; None where rows were pruned.
     `history`: the columns of `enrollment_metrics`, for the terms, their comparison and earlier terms.
     `same_point`: the columns of `point_in_time`, for the day.
     `continuation`: term, date, days_since_census, continuation_pct, from each census on.
@@ -56,6 +57,8 @@ class DayFigures:
     day: dt.date
     terms: tuple[Term, ...]
     main: Term
+    others: tuple[Term, ...]
+    unduplicated: int | None
     earlier: tuple[Term, ...]
     history: pd.DataFrame
     same_point: pd.DataFrame
@@ -104,6 +107,10 @@ class DayFigures:
         rows = rows[rows["date"] <= pd.Timestamp(term.census)]
         return None if rows.empty else rows.iloc[-1]
 
+    def about(self, term: Term, settings: Settings) -> DayFigures:
+        """The same figures, for a section about another term."""
+        return replace(self, main=term, earlier=_ended_terms(settings, term, self.day))
+
     def official(self, term: Term) -> OfficialCount | None:
         """The term's frozen census, once it is behind."""
         official = self.censuses.get(term.code)
@@ -132,18 +139,47 @@ class DayFigures:
         return None if rows.empty else rows.iloc[0]
 
 
-def main_term(terms: tuple[Term, ...], history: pd.DataFrame, day: dt.date) -> Term:
-    """The term that the report is about: of those with two weeks of snapshots, the last to start.
+def order_of_terms(
+    terms: Sequence[Term],
+    history: pd.DataFrame,
+    same_point: pd.DataFrame,
+    day: dt.date,
+    lead: str | None,
+) -> tuple[Term, ...]:
+    """The terms that matter on a day, in the order in which a report is about them.
 
-    If no term has two weeks of snapshots, it is the first to start.
+    Before its census comes first, then the larger one. A term is as large as its headcount, or as its
+    comparison term became: registration starts with few. Parts of another open term and terms of less
+    than a tenth of the largest one are left out; so is, from the lead, one of less than half of it.
+    `lead` is the code of a term that comes first in any case.
     """
-    first = history.groupby("term")["date"].min()
-    old_enough = [
-        term for term in terms if (pd.Timestamp(day) - first[term.code]).days >= MINIMUM_DAYS
-    ]
-    if old_enough:
-        return max(old_enough, key=lambda term: term.starts)
-    return min(terms, key=lambda term: term.starts)
+    sizes = {term.code: _size(term, history, same_point) for term in terms}
+    codes = set(sizes)
+    whole = [term for term in terms if term.parent not in codes] or list(terms)
+    largest = max(sizes[term.code] for term in whole)
+    matter = [t for t in whole if sizes[t.code] >= _MATTERS * largest or t.code == lead]
+
+    def rank(term: Term) -> tuple[bool, bool, float, dt.date]:
+        size = sizes[term.code]
+        may_lead = day < term.census and size >= _LEADS * largest
+        return term.code != lead, not may_lead, -size, term.starts
+
+    chosen = [term for term in terms if term.code == lead and term not in matter]
+    return tuple(sorted([*matter, *chosen], key=rank))
+
+
+def _size(term: Term, history: pd.DataFrame, same_point: pd.DataFrame) -> float:
+    now = history.loc[history["term"] == term.code, "total_enrollment"]
+    row = same_point[same_point["term"] == term.code]
+    known = [row[name].max() for name in ("comparison_census", "comparison_final")]
+    return max(float(size) for size in (now.iloc[-1], *known) if pd.notna(size))
+
+
+def _ended_terms(settings: Settings, main: Term, day: dt.date) -> tuple[Term, ...]:
+    """Earlier terms to draw beside the main one; one that is still open is no earlier one."""
+    return tuple(
+        term for term in settings.earlier_terms(main, EARLIER_TERMS) if not term.is_open(day)
+    )
 
 
 def read_frame(
@@ -181,16 +217,20 @@ def read_figures(
         earlier.code for term in terms for earlier in settings.earlier_terms(term, EARLIER_TERMS)
     ]
     history = frame("report_history", day=day, terms=sorted({*shown, *past}))
-    main = main_term(terms, history, day)
+    # The query, not its table, so that a report without insight has the comparison too.
+    same_point = frame("point_in_time", first=day, last=day)
+    main, *others = order_of_terms(terms, history, same_point, day, settings.reports.lead_term)
+    together = frame("report_unduplicated", day=day)["unduplicated_enrollment"].dropna()
     recent = frame("report_index", first=day - dt.timedelta(_RECENT_DAYS - 1), last=day)
     return DayFigures(
         day=day,
         terms=terms,
         main=main,
-        earlier=tuple(settings.earlier_terms(main, EARLIER_TERMS)),
+        others=tuple(others),
+        unduplicated=int(together.iloc[0]) if len(together) else None,
+        earlier=_ended_terms(settings, main, day),
         history=history,
-        # The query, not its table, so that a report without insight has the comparison too.
-        same_point=frame("point_in_time", first=day, last=day),
+        same_point=same_point,
         continuation=frame("report_continuation", day=day, terms=sorted({*shown, *compared})),
         segments=frame("published_segments", first=day, last=day),
         forecast=frame("report_forecast", day=day),

@@ -79,6 +79,19 @@ def change_text(change: Any, change_pct: Any) -> str:
     return signed(change) + (f" ({signed_percent(change_pct)})" if pd.notna(change_pct) else "")
 
 
+def noise_text(past: pd.Series) -> str:
+    """How much of a comparison of two small headcounts chance alone would explain; else nothing.
+
+    Counts vary by about their square root (Poisson), so that the difference of two varies by the root
+    of their sum; 1.96 of that is exceeded once in twenty comparisons.
+    """
+    before, now = past["comparison_total"], past["total_enrollment"]
+    usual = 100 * 1.96 * (before + now) ** 0.5 / before
+    if usual < _NOTICEABLE_NOISE:
+        return ""
+    return f" With so few, differences of up to {percent(usual, 0)} are usual by chance."
+
+
 def segment_count(value: Any, suppression: Any, settings: Settings) -> str:
     """A segment's headcount, or why it is not shown."""
     if pd.isna(suppression):
@@ -130,6 +143,10 @@ def at_most(remarks: Iterable[str]) -> tuple[str, ...]:
         return tuple(lines)
     rest = len(lines) - MOST_REMARKS + 1
     return (*lines[: MOST_REMARKS - 1], f"And {rest} more, not listed here.")
+
+
+# Percent; a difference that is smaller than this needs no warning.
+_NOTICEABLE_NOISE = 10.0
 
 
 @dataclass(frozen=True)

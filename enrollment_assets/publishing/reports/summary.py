@@ -13,7 +13,7 @@ from enrollment_assets.publishing.reports.sections import (
     terms,
     tiles,
 )
-from enrollment_assets.publishing.reports.texts import DaySummary
+from enrollment_assets.publishing.reports.texts import DaySummary, TermSection
 
 
 def summary(figures: DayFigures, settings: Settings) -> DaySummary:
@@ -29,8 +29,9 @@ def summary(figures: DayFigures, settings: Settings) -> DaySummary:
         facts=status.facts(figures, settings),
         headline=headline.headline(figures, settings),
         sentences=headline.sentences(figures, settings),
+        others=tuple(_section(figures.about(term, settings), settings) for term in figures.others),
         main=label(figures.main),
-        main_note=headline.main_note(figures),
+        main_note=headline.main_note(figures, settings),
         tiles=tiles.tiles(figures, settings),
         segments=segment_tables,
         segments_note=segments.note(figures, segment_tables, settings),
@@ -40,4 +41,13 @@ def summary(figures: DayFigures, settings: Settings) -> DaySummary:
         quality=quality.remarks(figures, settings),
         forecasts=forecast_scores,
         forecasts_note=forecasts.note(figures, forecast_scores),
+    )
+
+
+def _section(figures: DayFigures, settings: Settings) -> TermSection:
+    """The texts about another open term; `figures` are about it."""
+    return TermSection(
+        label=label(figures.main),
+        sentences=headline.sentences(figures, settings),
+        tiles=tiles.tiles(figures, settings),
     )

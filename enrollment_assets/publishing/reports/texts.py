@@ -68,6 +68,15 @@ class ScoreRow:
 
 
 @dataclass(frozen=True)
+class TermSection:
+    """What the report says of an open term that it does not lead with."""
+
+    label: str
+    sentences: tuple[str, ...]
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
 class DaySummary:
     """The texts of one day's report; none of them uses anything from after that day."""
 
@@ -82,6 +91,7 @@ class DaySummary:
     quality: tuple[str, ...]
     terms: tuple[TermRow, ...]
     anomalies_note: str = ""
+    others: tuple[TermSection, ...] = ()
     main: str = ""
     main_note: str = ""
     facts: tuple[Tile, ...] = ()

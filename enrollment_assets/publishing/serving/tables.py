@@ -58,5 +58,6 @@ def views(settings: Settings) -> dict[str, View]:
         "anomalies": view(
             tables["fact_anomaly"], "date", "term", then=("dimension", "segment", "series")
         ),
+        "totals": view(tables["fact_total_daily"], "date"),
         "dates": view(tables["dim_date"], "date"),
     }

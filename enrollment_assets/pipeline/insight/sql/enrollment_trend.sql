@@ -11,7 +11,8 @@
 --   moving_average_7: DOUBLE - Mean headcount of the snapshots of the last 7 days
 --   moving_average_28: DOUBLE - Mean headcount of the snapshots of the last 28 days
 --   slope: DOUBLE - Mean change of the last 28 days, students a day
---   slope_lower: DOUBLE - Lower bound of its 95% interval (Student's t)
+--   slope_lower: 'DOUBLE - Lower bound of the 95% interval (Student''s t) of that past mean; it is no
+--     forecast of the next day'
 --   slope_upper: DOUBLE - Upper bound of it
 --   volatility: DOUBLE - Standard deviation of the daily changes of the last 28 days
 --   direction: 'VARCHAR - rising, falling, level, or empty: fewer than 3 changes'

@@ -26,7 +26,8 @@
 -- Each day of a term beside the same relative day of its comparison term.
 -- Grain: one row per day and term with an accepted snapshot. Binds: $first, $last (days, both inclusive).
 -- The counterpart is the day with the same distance to `{{ anchor }}`; if that day has no snapshot, the
--- latest earlier one. Nothing from after the row's own date is shown. Example: 10 days before the start of
+-- latest earlier one. In the first 14 days of registration it is the day with the same distance to the opening:
+-- a calendar that shifts by a day would else compare the first day with none. Nothing from after the row's own date is shown. Example: 10 days before the start of
 -- 2026FA is compared with 10 days before the start of 2025FA.
 WITH asked AS (
     SELECT
@@ -37,8 +38,13 @@ WITH asked AS (
         past.code AS comparison_term,
         past.census,
         past.ends,
-        past.{{ anchor }} + (metrics.date - terms.{{ anchor }})::INTEGER AS comparison_day,
-        least(past.{{ anchor }} + (metrics.date - terms.{{ anchor }})::INTEGER, metrics.date) AS newest_day
+        metrics.date < terms.registration_opens + 14 AS is_opening,
+        CASE
+            WHEN metrics.date < terms.registration_opens + 14
+                THEN past.registration_opens + (metrics.date - terms.registration_opens)::INTEGER
+            ELSE past.{{ anchor }} + (metrics.date - terms.{{ anchor }})::INTEGER
+        END AS comparison_day,
+        least(comparison_day, metrics.date) AS newest_day
     FROM enrollment.enrollment_metrics AS metrics
     JOIN terms ON metrics.term = terms.code
     LEFT JOIN terms AS past ON terms.comparison = past.code
@@ -83,16 +89,24 @@ SELECT
         THEN coalesce(marks.census_total, marks.live_total) END AS comparison_census,
     CASE WHEN census <= compared.date THEN marks.live_total END AS comparison_census_live,
     CASE WHEN ends <= compared.date THEN marks.final_total END AS comparison_final,
-    CASE
-        WHEN comparison_term IS NULL THEN 'no comparison term is configured for ' || compared.term
-        WHEN comparison_date IS NULL
-            THEN comparison_term || ' has no snapshot on or before ' || newest_day
-        WHEN comparison_day > ends
-            THEN comparison_term || ' had ended by ' || comparison_day || '; its last snapshot is shown'
-        WHEN comparison_day > comparison_date
-            THEN comparison_term || ' had no snapshot on ' || comparison_day || '; that of '
-                || comparison_date || ' is shown'
-    END AS note
+    nullif(concat_ws(
+        '; ',
+{% if anchor != "registration_opens" %}
+        CASE WHEN is_opening AND comparison_date IS NOT NULL
+            THEN 'compared by the opening of registration until its day 14' END,
+{% endif %}
+        CASE
+            WHEN comparison_term IS NULL THEN 'no comparison term is configured for ' || compared.term
+            WHEN comparison_date IS NULL
+                THEN comparison_term || ' has no snapshot on or before ' || newest_day
+            WHEN comparison_day > ends
+                THEN comparison_term || ' had ended by ' || comparison_day
+                    || '; its last snapshot is shown'
+            WHEN comparison_day > comparison_date
+                THEN comparison_term || ' had no snapshot on ' || comparison_day || '; that of '
+                    || comparison_date || ' is shown'
+        END
+    ), '') AS note
 FROM compared
 LEFT JOIN marks ON compared.comparison_term = marks.term
 ORDER BY compared.date, compared.term

@@ -19,8 +19,9 @@
 --   moved_students: BIGINT - Retained students with another value of some dimension
 --   retained_students: BIGINT - Students in both snapshots; all of them at first
 --   net_change: BIGINT - Added less dropped students
---   retention_rate: 'DOUBLE - Day-over-day continuation: retained / baseline, percent'
---   growth_rate: DOUBLE - Net change / baseline, percent
+--   retention_rate: 'DOUBLE - Day-over-day continuation: retained / baseline, percent; empty without a
+--     baseline'
+--   growth_rate: DOUBLE - Net change / baseline, percent; empty without a baseline
 --   gross_enrollment: BIGINT - Students ever enrolled in the term so far
 --   days_to_start: INTEGER - Days until the term starts; negative afterwards
 --   days_to_census: INTEGER - Days until the census; negative afterwards
@@ -80,17 +81,11 @@ SELECT
     coalesce(history.baseline_total - history.dropped_students, history.total_enrollment)
         AS retained_students,
     history.new_students - history.dropped_students AS net_change,
-    -- an empty baseline has nobody to lose and no rate of growth
-    coalesce(
-        100.0 * (history.baseline_total - history.dropped_students)
-            / nullif(history.baseline_total, 0),
-        100.0
-    ) AS retention_rate,
-    coalesce(
-        100.0 * (history.new_students - history.dropped_students)
-            / nullif(history.baseline_total, 0),
-        0.0
-    ) AS growth_rate,
+    -- a first snapshot, or an empty baseline, has no rates: a made-up 100 would raise averages
+    100.0 * (history.baseline_total - history.dropped_students) / nullif(history.baseline_total, 0)
+        AS retention_rate,
+    100.0 * (history.new_students - history.dropped_students) / nullif(history.baseline_total, 0)
+        AS growth_rate,
     history.gross_enrollment,
     terms.starts - history.date AS days_to_start,
     terms.census - history.date AS days_to_census

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enrollment_assets.config import Settings
-from enrollment_assets.publishing.reports.figures import MINIMUM_DAYS, DayFigures
+from enrollment_assets.publishing.reports.figures import DayFigures
 from enrollment_assets.publishing.reports.formatting import (
     count,
     days,
     label,
     label_of,
+    noise_text,
     percent,
     plain,
     prior_term,
@@ -45,21 +46,17 @@ def sentences(figures: DayFigures, settings: Settings) -> tuple[str, ...]:
     return _headcount(figures, settings), _pace(figures, settings), _normality(figures)
 
 
-def main_note(figures: DayFigures) -> str:
-    """Why the report is about this term."""
-    name = label(figures.main)
+def main_note(figures: DayFigures, settings: Settings) -> str:
+    """Why the report leads with this term."""
+    main = figures.main
+    name = label(main)
     if len(figures.terms) == 1:
         return f"{name} is the only term with a snapshot for this day."
-    first = figures.history_of(figures.main)["date"].iloc[0]
-    if (pd.Timestamp(figures.day) - first).days >= MINIMUM_DAYS:
-        return (
-            f"This report focuses on {name}: of the terms that have had snapshots for two weeks, it "
-            "starts last."
-        )
-    return (
-        f"This report focuses on {name}, the term that starts first: no term has had snapshots for "
-        "two weeks yet."
-    )
+    if settings.reports.lead_term == main.code:
+        return f"This report leads with {name}, as configured."
+    if figures.day < main.census:
+        return f"This report leads with {name}, the largest open term before its census."
+    return f"This report leads with {name}, the largest open term."
 
 
 def _change(now: pd.Series) -> str:
@@ -93,7 +90,7 @@ def _pace(figures: DayFigures, settings: Settings) -> str:
         return f"{name} had no {students} at the same point ({date})."
     return (
         f"That is {_ahead_of(past['change_pct'])} {name}, which had {count(past['comparison_total'])} "
-        f"at the same point ({date})."
+        f"at the same point ({date}).{noise_text(past)}"
     )
 
 

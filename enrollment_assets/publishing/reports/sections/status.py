@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from enrollment_assets.config import Settings
 from enrollment_assets.publishing.reports.figures import DayFigures
-from enrollment_assets.publishing.reports.formatting import distance, label, label_of, plain
+from enrollment_assets.publishing.reports.formatting import count, distance, label, label_of, plain
 from enrollment_assets.publishing.reports.texts import OK, PROVISIONAL, Tile
 from enrollment_assets.support.lazy import lazy
 
@@ -58,10 +58,21 @@ def facts(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:
         compared = Tile("Compared with", f"{name} on {past['comparison_date'].date()}", note)
     return (
         Tile("As of", str(figures.day)),
+        *_together(figures, settings),
         compared,
         Tile("Term start", distance(int(now["days_to_start"]), main.starts)),
         Tile("Census", distance(int(now["days_to_census"]), main.census)),
     )
+
+
+def _together(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:
+    """The unduplicated headcount, where several terms are open."""
+    if len(figures.terms) == 1 or figures.unduplicated is None:
+        return ()
+    students = plain(settings.vocabulary.students)
+    total = sum(int(figures.latest(term)["total_enrollment"]) for term in figures.terms)
+    note = f"each counted once; the {len(figures.terms)} open terms add up to {count(total)}"
+    return (Tile(f"{students.capitalize()} in all terms", count(figures.unduplicated), note),)
 
 
 def why_not_compared(figures: DayFigures) -> str:

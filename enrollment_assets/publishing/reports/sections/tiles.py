@@ -1,4 +1,4 @@
-"""Six figures of the main term, each beside the same point of the prior term."""
+"""Six figures of a term, by its phase, each beside the same point of the prior term."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from enrollment_assets.publishing.reports.formatting import (
     change_text,
     count,
     days,
+    label,
     percent,
     plain,
     prior_term,
     signed,
+    signed_percent,
     signed_points,
 )
 from enrollment_assets.publishing.reports.texts import SKIPPED, Tile
@@ -28,7 +30,10 @@ else:
 
 
 def tiles(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:
-    """Headcount, changes, continuation and census of the main term."""
+    """Until its census: headcount, changes, pace and the census forecast of the main term.
+
+    After it: headcount, change, continuation, the official count, the term's end and the next term.
+    """
     now, then = figures.latest(figures.main), figures.at_same_point(figures.main)
     prior = _prior(figures, settings)
     students = plain(settings.vocabulary.students)
@@ -46,14 +51,81 @@ def tiles(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:
             return Tile(name, NOT_AVAILABLE, "first snapshot")
         return Tile(name, show(now[column]), compared(column))
 
+    headcount = Tile("Headcount", count(now["total_enrollment"]), _headcount_note(figures, prior))
+    net = changed("Net change", "net_change", signed)
+    if figures.day < figures.main.census:
+        return (
+            headcount,
+            net,
+            changed(f"New {students}", "new_students", count),
+            changed(f"Dropped {students}", "dropped_students", count),
+            _pace(figures, prior),
+            _census(figures, settings, prior),
+        )
     return (
-        Tile("Headcount", count(now["total_enrollment"]), _headcount_note(figures, prior)),
-        changed("Net change", "net_change", signed),
-        changed(f"New {students}", "new_students", count),
-        changed(f"Dropped {students}", "dropped_students", count),
+        headcount,
+        _with_flows(net, now),
         _continuation(figures, settings, prior),
         _census(figures, settings, prior),
+        _end_of_term(figures, settings),
+        _next_term(figures, settings),
     )
+
+
+def _with_flows(net: Tile, now: pd.Series) -> Tile:
+    """The net change, with the adds and drops that it is made of."""
+    if net.value == NOT_AVAILABLE:
+        return net
+    flows = f"{count(now['new_students'])} added, {count(now['dropped_students'])} dropped"
+    return Tile(net.label, net.value, "; ".join(filter(None, (flows, net.note))))
+
+
+def _pace(figures: DayFigures, prior: PriorTerm | None) -> Tile:
+    """How far ahead of the prior term, and how far that one had come by this point."""
+    past = figures.comparison(figures.main)
+    if past is None or prior is None or pd.isna(past["change_pct"]):
+        return Tile("Pace", NOT_AVAILABLE, "nothing to compare with")
+    note = f"vs. {prior.this_point}"
+    if pd.notna(past["comparison_census"]) and past["comparison_census"]:
+        reached = 100 * past["comparison_total"] / past["comparison_census"]
+        note += f", when it had {percent(reached)} of its census count"
+    return Tile("Pace", signed_percent(past["change_pct"]), note)
+
+
+def _end_of_term(figures: DayFigures, settings: Settings) -> Tile:
+    """The forecast of the term's last day, or of the last day that forecasts reach."""
+    main = figures.main
+    rows = figures.forecast_of(main)
+    rows = rows[rows["target_date"] == pd.Timestamp(main.ends)]
+    if rows.empty:
+        return Tile(
+            "End-of-term forecast", NOT_AVAILABLE, _why_no_forecast(figures, main, settings)
+        )
+    row = rows.iloc[0]
+    note = f"on {main.ends}; 80% range {count(row['lower_80'])} to {count(row['upper_80'])}"
+    return Tile("End-of-term forecast", count(row["forecast"]), note)
+
+
+def _next_term(figures: DayFigures, settings: Settings) -> Tile:
+    """The headcount of the next term that is open, or when its registration opens."""
+    later = [
+        term for term in settings.terms if term.starts > figures.main.starts and term.parent is None
+    ]
+    if not later:
+        return Tile("Next term", NOT_AVAILABLE, "none is configured")
+    term = min(later, key=lambda one: one.starts)
+    name = label(term)
+    if term not in figures.terms:
+        opens = f"registration opens on {term.registration_opens}"
+        return Tile("Next term", NOT_AVAILABLE, f"{name}: {opens}")
+    now, past = figures.latest(term), figures.comparison(term)
+    note = name
+    if past is not None and pd.notna(past["change_pct"]):
+        change = change_text(past["change"], past["change_pct"])
+        note += (
+            f"; {change} vs. {count(past['comparison_total'])} on {past['comparison_date'].date()}"
+        )
+    return Tile("Next term", count(now["total_enrollment"]), note)
 
 
 def _prior(figures: DayFigures, settings: Settings) -> PriorTerm | None:
@@ -72,10 +144,10 @@ def _headcount_note(figures: DayFigures, prior: PriorTerm | None) -> str:
 
 
 def _continuation(figures: DayFigures, settings: Settings, prior: PriorTerm | None) -> Tile:
-    """The continuation of the census cohort; before the census, from one day to the next."""
+    """The share of the census cohort that is still enrolled."""
     since_census = figures.continuation_of(figures.main.code)
     if since_census.empty:
-        return _day_over_day(figures, prior)
+        return Tile("Continuation", NOT_AVAILABLE, "without a census snapshot")
     value = since_census["continuation_pct"].iloc[-1]
     note = f"of the census cohort; target {settings.reports.continuation_target:g}%"
     past = figures.comparison(figures.main)
@@ -87,17 +159,6 @@ def _continuation(figures: DayFigures, settings: Settings, prior: PriorTerm | No
     return Tile("Continuation", percent(value), note)
 
 
-def _day_over_day(figures: DayFigures, prior: PriorTerm | None) -> Tile:
-    now, then = figures.latest(figures.main), figures.at_same_point(figures.main)
-    if pd.isna(now["baseline_date"]):
-        return Tile("Continuation", NOT_AVAILABLE, "first snapshot")
-    is_before_census = figures.main.census > figures.day
-    note = f"day over day{' until census' if is_before_census else ', without a census snapshot'}"
-    if then is not None and prior is not None and pd.notna(then["baseline_date"]):
-        note += f"; {_points(now['retention_rate'] - then['retention_rate'], prior)}"
-    return Tile("Continuation", percent(now["retention_rate"], 2), note)
-
-
 def _points(difference: float, prior: PriorTerm) -> str:
     if round(difference, 1) == 0:
         return f"same as {prior.name}"
@@ -105,7 +166,7 @@ def _points(difference: float, prior: PriorTerm) -> str:
 
 
 def _census(figures: DayFigures, settings: Settings, prior: PriorTerm | None) -> Tile:
-    """The census headcount: the actual one, the forecast, or why there is none."""
+    """The official count, the forecast of it, or why there is none."""
     main, past = figures.main, figures.comparison(figures.main)
     before = None if past is None else past["comparison_census"]
 
@@ -150,7 +211,10 @@ def _why_no_forecast(figures: DayFigures, term: Term, settings: Settings) -> str
     reasons = rows.loc[rows["forecast"].isna(), "note"].dropna()
     if len(reasons):
         return plain(reasons.iloc[0]).removeprefix("no forecast: ")
+    target, date = ("census", term.census)
+    if term.census <= figures.day:
+        target, date = "the end", term.ends
     return (
-        f"census is {days((term.census - figures.day).days)} away; forecasts reach "
+        f"{target} is {days((date - figures.day).days)} away; forecasts reach "
         f"{days(settings.forecast.horizon_days)}"
     )
