@@ -7,8 +7,8 @@
 -- columns:
 --   date: DATE - Day of the snapshots
 --   open_terms: BIGINT - Terms with an accepted snapshot of the day
---   total_enrollment: HUGEINT - Sum of the terms' headcounts
---   unduplicated_enrollment: HUGEINT - Distinct students in any of the terms; empty where rows were pruned
+--   total_enrollment: BIGINT - Sum of the terms' headcounts
+--   unduplicated_enrollment: BIGINT - Distinct students in any of the terms; empty where rows were pruned
 
 -- The unduplicated headcount: distinct students over the open terms of a day.
 -- Grain: one row per day with an accepted snapshot. No binds. A day of which some rows were pruned has no

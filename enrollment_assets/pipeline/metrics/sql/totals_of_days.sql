@@ -1,7 +1,7 @@
 {# all terms of a day together: one row per day; with `of_one_day` only of $day #}
 {% set of_day = " AND snapshot_date = $day" if of_one_day is defined else "" %}
 WITH logged AS (
-    SELECT snapshot_date, count(*) AS open_terms, sum(student_count) AS total_enrollment
+    SELECT snapshot_date, count(*) AS open_terms, sum(student_count)::BIGINT AS total_enrollment
     FROM enrollment.snapshot_log
     WHERE status = 'accepted'{{ of_day }}
     GROUP BY snapshot_date
