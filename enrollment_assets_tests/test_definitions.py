@@ -16,9 +16,15 @@ from enrollment_assets_tests.conftest import CHECKOUT
 GROUPS = {"ingest", "changes", "metrics", "insight", "custom", "reports", "exports"}
 # Views and ledgers over all days.
 WITHOUT_DAYS = {
-    *("weekly_enrollment_summary", "monthly_enrollment_summary", "enrollment_trend"),
+    *(
+        "weekly_enrollment_summary",
+        "enrollment_totals",
+        "monthly_enrollment_summary",
+        "enrollment_trend",
+    ),
     *("metric_restatements", "term_persistence", "deposit_melt", "term_survival"),
     *("dim_date", "dim_segment", "dim_term", "fact_anomaly", "fact_enrollment_daily"),
+    *("fact_total_daily", "enrollment_totals"),
     *("fact_forecast", "fact_segment_daily"),
 }
 
@@ -58,11 +64,13 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "enrollment_metrics",
             "enrollment_report",
             "enrollment_snapshots",
+            "enrollment_totals",
             "enrollment_trend",
             "fact_anomaly",
             "fact_enrollment_daily",
             "fact_forecast",
             "fact_segment_daily",
+            "fact_total_daily",
             "forecast_scorecard",
             "headcount_by_program",
             "metric_restatements",

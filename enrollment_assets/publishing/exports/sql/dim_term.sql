@@ -2,6 +2,7 @@
 -- stage: exports
 -- grain: One row per term
 -- description: The configured terms.
+-- depends_on: enrollment_metrics
 -- columns:
 --   code: VARCHAR - Code of the term (key)
 --   name: VARCHAR - Name of the term
