@@ -17,7 +17,6 @@ Usage: python bench/anomaly_faults.py [--oulad FOLDER_OF_THE_DATA_SET] [--faults
 
 import argparse
 import datetime as dt
-import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -30,6 +29,7 @@ import pandas as pd
 from common import make_home, measure
 
 from enrollment_assets.analytics import anomalies
+from enrollment_assets.cli import example
 from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.pipeline.ingest.findings import Baseline, why_rejected
 
@@ -37,6 +37,7 @@ CHECKOUT = Path(__file__).parents[1]
 EXAMPLES = CHECKOUT / "examples"
 LEAST_STUDENTS = 1_000
 PER_DAYS = 160
+KINDS = ("totals", "segments", "yardstick", "not_judged")
 FAULTS = (
     "10 % of the students missing",
     "3 % of the students missing",
@@ -57,13 +58,19 @@ class Figures:
     segments: pd.DataFrame
 
 
-def read(name: str, config: Path, build: list[str], last: dt.date | None, folder: Path) -> Figures:
+def read(
+    name: str,
+    config: Path,
+    build: Callable[[Settings, Path], object],
+    last: dt.date | None,
+    folder: Path,
+) -> Figures:
     """Build the snapshots in the folder, run the core over them, and read its figures."""
     text = config.read_text(encoding="utf-8").replace("examples/university/snapshots", "snapshots")
     own = folder / "enrollment.yaml"
     own.write_text(text, encoding="utf-8")
     settings = load_settings(own)
-    measure([sys.executable, *build, "--to", str(folder / "snapshots")], **os.environ)
+    build(settings, folder / "snapshots")
     term = next(term for term in reversed(settings.terms) if term.comparison)
     days = ["--from", str(settings.start_date), "--to", str(last or term.ends)]
     enrollment = str(Path(sys.executable).with_name("enrollment"))
@@ -212,6 +219,11 @@ def measure_false_alarms(figures: Figures) -> pd.DataFrame:
                 "days": len(rows) - 1,
                 "totals": flagged[flagged["dimension"].isna()]["date"].nunique(),
                 "segments": flagged[flagged["dimension"].notna()]["date"].nunique(),
+                "not_judged": result[
+                    (result["term"] == term)
+                    & (result["series"] == "net_change")
+                    & result["score"].isna()
+                ]["date"].nunique(),
                 "yardstick": sum(
                     outside_two_sigma(net.loc[1 : at - 1], net.loc[at]) for at in range(2, len(net))
                 ),
@@ -230,10 +242,12 @@ def report(figures: Figures, count: int, seed: int, say: Callable[[str], None] =
         say(f"| {fault} | " + " | ".join(f"{part / shares.faults:.0%}" for part in parts) + " |")
     refused = doubled_rows(figures, count, seed)
     say(f"| every row twice | refused by the intake: {refused / count:.0%} | | never sees them |")
-    say(f"\n| false alarms per {PER_DAYS} days | days | totals | segments | mean +- 2 sigma |")
-    say("|---|---|---|---|---|")
+    say(
+        f"\n| false alarms per {PER_DAYS} days | days | totals | segments | mean +- 2 sigma | not judged |"
+    )
+    say("|---|---|---|---|---|---|")
     for row in measure_false_alarms(figures).to_dict("records"):
-        rates = (row[kind] / row["days"] * PER_DAYS for kind in ("totals", "segments", "yardstick"))
+        rates = (row[kind] / row["days"] * PER_DAYS for kind in KINDS)
         say(f"| {row['term']} | {row['days']} | " + " | ".join(f"{r:.2f}" for r in rates) + " |")
 
 
@@ -245,17 +259,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     university = ("The made-up university", CHECKOUT / "enrollment.yaml")
-    build = [str(EXAMPLES / "university" / "generate.py")]
-    sets: list[tuple[str, Path, list[str], dt.date | None]] = [
-        (*university, build, dt.date(2026, 11, 20))
+    sets: list[tuple[str, Path, Callable[[Settings, Path], object], dt.date | None]] = [
+        (*university, example.generate, example.UNTIL)
     ]
     if options.oulad:
         folder = EXAMPLES / "open_university"
-        build = [str(folder / "build.py"), str(options.oulad)]
-        sets.append(("The Open University", folder / "enrollment.yaml", build, None))
-    for name, config, command, last in sets:
+        build = [sys.executable, str(folder / "build.py"), str(options.oulad), "--to"]
+        config = folder / "enrollment.yaml"
+        sets.append(("The Open University", config, lambda _, to: measure([*build, str(to)]), None))
+    for name, config, build_set, last in sets:
         with tempfile.TemporaryDirectory() as text:
-            figures = read(name, config, command, last, Path(text))
+            figures = read(name, config, build_set, last, Path(text))
         report(figures, options.faults, options.seed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from enrollment_assets.analytics.term_days import SERIES, EarlierTerm, TermDays
@@ -26,6 +26,8 @@ LEAST_WEEKS = 4
 ROOT, SHARE = 1.5, 0.003
 # Few comparable days tell the scatter badly: the scale grows by this many days over their number.
 FEW_DAYS = 5.0
+# Of a business day's movement, what a weekend or closure may have that no snapshot showed yet.
+_CLOSED = 0.5
 # Around a calendar event whose size no earlier term shows, eight times the usual scale is usual: with
 # the threshold of 4 a purge of up to a tenth of all students. One whose size is known scatters by 30%.
 UNKNOWN_EVENT, EVENT_SHARE = 8.0, 0.3
@@ -33,13 +35,17 @@ UNKNOWN_EVENT, EVENT_SHARE = 8.0, 0.3
 
 @dataclass(frozen=True)
 class Usual:
-    """What is usual on a day: arrays of 3 series by g columns, in students a day."""
+    """What is usual on a day: arrays of 3 series by g columns, in students a day.
+
+    `is_known` is False where no earlier term shows what the day's event does.
+    """
 
     expected: Numbers
     scale: Numbers
     lower: Numbers
     upper: Numbers
     event: str = ""
+    is_known: bool = True
 
 
 def usual_on(
@@ -89,6 +95,12 @@ def usual_on(
         if sum(pool.shape[1] for pool in pools) >= LEAST_DAYS:
             parts.append((times * days / gap, *_centre_and_spread(*pools)))
             left, open_left = left - times * days, open_left - times * open_days
+    if left and not open_left and parts:
+        # No closed day was seen yet: half as much as on business days may have come together on one.
+        share, centre, scatter = parts[-1]
+        single = centre / max(gap * share, 1)
+        parts.append((left / gap, _CLOSED * single, scatter + _CLOSED * np.abs(single)))
+        left = 0
     if left:
         found = sum(pool.shape[1] for pool in comparable(gap, business))
         return f"too little history: {found} comparable days, {LEAST_DAYS} needed"
@@ -151,13 +163,14 @@ def _at_event(
             around.append(other.rates[:, rows] * ratio)
             same.append(other.rates[:, rows[apart[rows] == apart[rows].min()]] * ratio)
     if not same:
-        return _bounds(
+        wide = _bounds(
             usual.expected,
             usual.scale * UNKNOWN_EVENT,
             [usual.lower[:, None], usual.upper[:, None]],
             threshold,
             event,
         )
+        return replace(wide, is_known=False)
     before = _median(np.concatenate(same, axis=1))
     expected = np.where(np.isnan(before), usual.expected, before)
     scale = np.maximum(usual.scale, EVENT_SHARE * np.abs(expected))

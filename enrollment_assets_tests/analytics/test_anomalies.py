@@ -614,7 +614,9 @@ def test_a_constant_series_is_usual(new, figures):
     found = anomalies.detect(metrics, segments, new.days[30:], config, [])
     assert not found["is_anomaly"].any()
     assert (found["expected"] == found["observed"]).all()
-    assert np.isfinite(found[["lower", "upper", "score"]]).all(axis=None)
+    judged = found[~found["explanation"].str.startswith("cannot be judged: no earlier term")]
+    assert len(judged) > len(found) / 2
+    assert np.isfinite(judged[["lower", "upper", "score"]]).all(axis=None)
 
 
 def test_a_term_of_one_day_without_segments_gives_three_rows(new):
@@ -667,3 +669,110 @@ def test_a_segment_that_is_new_this_year_is_judged_by_its_own_days(old, new):
     found = anomalies.detect(metrics, segments, [WEDNESDAY], settings(), [])
     row = found[found["segment"] == "Nursing"].iloc[0]
     assert row["expected"] == pytest.approx(46, abs=4)
+
+
+def test_a_range_that_says_nothing_is_never_normal(new):
+    """On the days before, anything between nobody and half of the term was added."""
+    for number, day in enumerate(new.days):
+        new.adds[day, "Biology"] = 1_000 * (number % 2)
+        new.drops[day, "Biology"] = 1_000 * ((number + 1) % 2)
+    rows = totals(detect([new], [WEDNESDAY], settings(comparison=None)))
+    assert not rows["is_anomaly"].any()
+    assert rows["score"].isna().all()
+    assert set(rows["explanation"]) == {"cannot be judged: comparable days differ too much"}
+
+
+def test_an_event_that_no_earlier_term_shows_is_not_judged(new):
+    config = settings(comparison=None, events=[(WEDNESDAY, "open house")])
+    rows = totals(detect([new], [WEDNESDAY], config))
+    assert set(rows["explanation"]) == {
+        "cannot be judged: no earlier term shows what open house does"
+    }
+
+
+@pytest.mark.parametrize("when", [2, 60], ids=["on the third day", "later"])
+def test_a_segment_that_vanishes_is_named_from_the_first_day_on(new, when):
+    day = new.days[when]
+    gone = new.drop(day, 1.0, ["Nursing"])
+    assert gone["Nursing"] > 0
+    new.adds[day, "Nursing"] = 0
+    new.drops[day, "Nursing"] = new.total(new.days[when - 1], "Nursing")
+    found = detect([new], [day], settings(comparison=None))
+    row = found[found["segment"] == "Nursing"].iloc[0]
+    assert row["is_anomaly"]
+    assert row["kind"] == "drop"
+    assert "program Nursing is gone" in row["explanation"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_naming_an_event_never_adds_an_alarm(seed):
+    random = np.random.default_rng(seed)
+    lives = [Life(OLD, seed), Life(NEW, seed + 10)]
+    for day in random.choice(lives[1].days[20:], 12, replace=False):
+        lives[1].drop(day, random.uniform(0.01, 0.1))
+        lives[1].adds[day, "Biology"] += int(random.integers(200))
+    named = [(day, f"event {n}") for n, day in enumerate(random.choice(lives[1].days[20:], 12))]
+    days = lives[1].days
+
+    def alarms(found):
+        unusual = found[found["is_anomaly"]]
+        return set(zip(unusual["date"], unusual["dimension"].fillna("total"), strict=True))
+
+    without = alarms(detect(lives, days))
+    assert without
+    assert alarms(detect(lives, days, settings(events=named))) <= without
+
+
+def test_first_mondays_of_a_term_without_weekends_are_judged_and_are_no_alarm(new):
+    new.skipped = {day for day in new.days if day.weekday() >= 5}
+    mondays = [day for day in new.days[10:40] if day.weekday() == 0]
+    found = detect([new], mondays, settings(comparison=None))
+    judged = found[found["dimension"].isna()]
+    assert judged["expected"].notna().all()
+    assert not judged["is_anomaly"].any()
+
+
+def many_departments(seed, count=250, days=160):
+    """Overdispersed adds and drops of departments of very different sizes."""
+    random = np.random.default_rng(seed)
+    first = pd.Timestamp(STARTS[NEW]) - pd.Timedelta(days=BEFORE_START)
+    sizes = random.lognormal(3.5, 1.0, count).round() + 5
+    dates = pd.date_range(first, periods=min(days, BEFORE_START + AFTER_START + 1))
+    rates = sizes[None, :] * 0.01 * random.gamma(0.7, 1 / 0.7, (len(dates), count))
+    moves = random.poisson(rates), random.poisson(rates)
+    added, dropped = (part.astype(int) for part in moves)
+    headcount = sizes.astype(int) + 400 + np.cumsum(added - dropped, axis=0)
+
+    def frame(total, new, gone, **names):
+        gaps = pd.array([None, *[1] * (len(dates) - 1)], dtype="Int32")
+        return pd.DataFrame(
+            {
+                "date": dates,
+                "term": NEW,
+                "days_since_baseline": gaps,
+                "total_enrollment": total,
+                "new_students": new,
+                "dropped_students": gone,
+                "net_change": new - gone,
+                "returning_students": 0,
+                **names,
+            }
+        )
+
+    parts = [
+        frame(headcount[:, n], added[:, n], dropped[:, n], dimension="program", segment=f"P{n}")
+        for n in range(count)
+    ]
+    whole = frame(headcount.sum(axis=1), added.sum(axis=1), dropped.sum(axis=1))
+    return whole, pd.concat(parts, ignore_index=True)
+
+
+def test_of_250_departments_over_a_term_hardly_any_day_alarms():
+    alarms = []
+    for seed in range(3):
+        metrics, segments = many_departments(seed)
+        days = sorted(metrics["date"].dt.date)
+        found = anomalies.detect(metrics, segments, days, settings(comparison=None))
+        flagged_rows = found[found["is_anomaly"] & found["dimension"].notna()]
+        alarms.append(flagged_rows["date"].nunique())
+    assert sum(alarms) / len(alarms) <= 2

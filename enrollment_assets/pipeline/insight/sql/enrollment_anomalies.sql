@@ -17,7 +17,8 @@
 --   expected: DOUBLE - Students a day; empty if there is too little history
 --   lower: DOUBLE - Lower bound of what is usual
 --   upper: DOUBLE - Upper bound of what is usual
---   score: DOUBLE - Distance from the expected value in robust standard deviations
+--   score: 'DOUBLE - Distance from the expected value in robust standard deviations; empty where it
+--     cannot be judged'
 --   is_anomaly: BOOLEAN - Unusual, and large enough to report
 --   kind: VARCHAR - spike or drop; empty if it is usual
 --   explanation: VARCHAR - The probable cause, or why nothing can be said

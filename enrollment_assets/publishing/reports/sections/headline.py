@@ -103,10 +103,11 @@ def _normality(figures: DayFigures) -> str:
         first = unusual.iloc[0]
         confirmed = ", confirmed" if first["is_confirmed"] else ""
         return f"Unusual day{confirmed}. {sentence(plain(first['explanation']))}"
-    if totals["expected"].isna().all():
-        reasons = totals["explanation"].dropna()
-        reason = f" ({plain(reasons.iloc[0])})" if len(reasons) else ""
-        return f"It is too early to say whether the day is normal{reason}."
+    unknown = totals[totals["score"].isna()]
+    if not unknown.empty:
+        reasons = unknown["explanation"].dropna()
+        reason = plain(reasons.iloc[0]).removeprefix("cannot be judged: ") if len(reasons) else ""
+        return f"Whether the day is normal cannot be judged{f' ({reason})' if reason else ''}."
     of_main = figures.anomalies[figures.anomalies["term"] == figures.main.code]
     if of_main["is_anomaly"].any():
         return "The total is within the normal range, but a segment is not; see the anomalies."
