@@ -242,9 +242,8 @@ def report(figures: Figures, count: int, seed: int, say: Callable[[str], None] =
         say(f"| {fault} | " + " | ".join(f"{part / shares.faults:.0%}" for part in parts) + " |")
     refused = doubled_rows(figures, count, seed)
     say(f"| every row twice | refused by the intake: {refused / count:.0%} | | never sees them |")
-    say(
-        f"\n| false alarms per {PER_DAYS} days | days | totals | segments | mean +- 2 sigma | not judged |"
-    )
+    columns = "days | totals | segments | mean +- 2 sigma | not judged"
+    say(f"\n| false alarms per {PER_DAYS} days | {columns} |")
     say("|---|---|---|---|---|---|")
     for row in measure_false_alarms(figures).to_dict("records"):
         rates = (row[kind] / row["days"] * PER_DAYS for kind in KINDS)

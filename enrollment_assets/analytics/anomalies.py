@@ -158,8 +158,10 @@ class _Judge:
 
     def segments(self, row: int) -> Flags:
         """The unusual segments (3 x g) of a judged day that are hardly so by chance."""
-        score, there = self.score(row), self.tested.there[row]
-        flags = _significant(score, self.unusual(row), there, self._least_score(row))
+        score, there, unusual = self.score(row), self.tested.there[row], self.unusual(row)
+        if not unusual[:, 1:].any():
+            return np.zeros_like(unusual)  # most days: no need to look at the days before
+        flags = _significant(score, unusual, there, self._least_score(row))
         if self.blind is None or not flags.any():
             return flags
         both: Flags = flags & self.blind.segments(row)

@@ -24,6 +24,7 @@ from enrollment_assets.publishing.alerts.news import News
 from enrollment_assets.publishing.exports.files import check_formats
 from enrollment_assets.publishing.mail import delivery, smtp
 from enrollment_assets.publishing.reports.page import read_logo
+from enrollment_assets.schema.custom import custom_metrics, metric_faults
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.files import make_private_folder
 from enrollment_assets.warehouse.connection import Warehouse
@@ -57,6 +58,7 @@ def diagnose(send_to: str | None = None, *, send: bool = False) -> Iterator[Diag
     tests: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("secrets", _test_secrets),
         ("source", _test_source),
+        ("metrics", _test_metrics),
         ("warehouse", _test_warehouse),
         ("instance", _test_instance),
         ("reports", _test_reports),
@@ -107,6 +109,14 @@ def _test_source(settings: Settings) -> str:
         f"{probe.where}; {probe.rows:,} rows{'' if probe.is_all else ' or more'}\n"
         f"    columns read: {', '.join(read)}\n    columns not read: {', '.join(others) or 'none'}"
     )
+
+
+def _test_metrics(settings: Settings) -> str:
+    if faults := metric_faults(settings):
+        raise EnrollmentError(
+            f"{' '.join(faults.values())} The other metrics and the report go on without."
+        )
+    return f"{', '.join(custom_metrics(settings)) or 'none'} in {settings.metrics_path}"
 
 
 def _test_warehouse(settings: Settings) -> str:

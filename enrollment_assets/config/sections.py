@@ -395,9 +395,9 @@ class Retention(Section):
     """Age in days after which student-level snapshots, rejected rows and student lists are
     removed. Left out, they are kept. A term's census and its newest snapshot always stay.
     """
-    reports_days: int | None = Field(default=365, ge=1)
-    """Age in days after which reports are removed, counted from the day of the report. A year
-    covers the comparison with the year before. `null` keeps them.
+    reports_days: int | None = Field(default=None, ge=1)
+    """Age in days after which reports are removed, counted from when they were written. Left out, they
+    are kept: they are what people were told.
     """
     runs_days: int | None = Field(default=90, ge=1)
     """Age in days after which Dagster's runs are removed, since its database grows with every

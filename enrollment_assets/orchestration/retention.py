@@ -75,7 +75,13 @@ def find_old(
         old.lists = list(_folders(settings.data_path / "student_lists", cutoff))
     if periods.reports_days:
         cutoff = as_of - dt.timedelta(periods.reports_days)
-        old.reports = list(_folders(settings.data_path / "reports", cutoff))
+        first_kept = dt.datetime.combine(cutoff, dt.time(), settings.zone).timestamp()
+        # By the time of writing: a report that a backfill made yesterday is not old.
+        old.reports = [
+            folder
+            for folder in _folders(settings.data_path / "reports", cutoff)
+            if _written(folder) < first_kept
+        ]
     if periods.runs_days:
         midnight = dt.datetime.combine(as_of, dt.time(), settings.zone)
         old.runs = _old_runs(instance, midnight - dt.timedelta(periods.runs_days))
@@ -126,6 +132,12 @@ def _folders(parent: Path, cutoff: dt.date) -> Iterator[Path]:
             continue
         if day < cutoff:
             yield path
+
+
+def _written(folder: Path) -> float:
+    """When the page of a report was written, in seconds since 1970."""
+    page = folder / "report.html"
+    return (page if page.exists() else folder).stat().st_mtime
 
 
 def _old_runs(instance: dg.DagsterInstance, before: dt.datetime) -> list[str]:

@@ -20,7 +20,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -265,70 +265,125 @@ class CustomMetric(Metric):
 
 
 def custom_metrics(settings: Settings) -> Mapping[str, Metric]:
-    """The metrics of these settings, under their names. Files are read once in a process.
+    """The metrics of these settings that can be computed, under their names.
+
+    Files are read once in a process. One that is not as it must be is left out, and so is what depends
+    on it: see `metric_faults`.
 
     Raises:
-        ConfigurationError: if one is not as it must be, with the file, the key and what is allowed.
+        ConfigurationError: if the configured folder is none.
     """
+    return _judged(settings)[0]
+
+
+def metric_faults(settings: Settings) -> Mapping[str, str]:
+    """What is wrong with each metric that cannot be computed, by the name that its asset has.
+
+    That is the name of its file or entry point, as far as an asset can have it.
+    """
+    used = {*platform_tables(settings), *platform_views(settings), *custom_metrics(settings)}
+    named: dict[str, str] = {}
+    for name, fault in _judged(settings)[1].items():
+        key = re.sub(r"\W", "_", name)
+        while key in used:
+            key += "_broken"
+        used.add(key)
+        named[key] = fault
+    return named
+
+
+def _judged(settings: Settings) -> tuple[dict[str, Metric], dict[str, str]]:
     folder = settings.metrics_path
     if settings.metrics_dir is not None and not folder.is_dir():
         raise ConfigurationError(
             f"{settings.path}: metrics_dir: {folder} is not a folder; make it, or leave the key out."
         )
-    loaded = _load(folder)
+    loaded, unread = _load(folder)
+    good, faults = dict(loaded), dict(unread)
     platform = platform_tables(settings)
     taken = {*platform, *platform_views(settings)}
     readable = {name for name in taken if name not in platform or platform[name].schema == SCHEMA}
-    for name, (where, metric) in loaded.items():
-        if name in taken:
-            raise ConfigurationError(
-                f"{where}: name: {name} is a table of the platform; choose another name."
+    is_settled = False
+    while not is_settled:
+        found = {
+            name: why
+            for name, (where, metric) in good.items()
+            if (why := _fault(where, metric, taken, readable | set(good)))
+        }
+        faults |= found
+        good = {name: metric for name, metric in good.items() if name not in found}
+        is_settled = not found
+    return {name: metric for name, (_, metric) in good.items()}, faults
+
+
+def _fault(where: str, metric: Metric, taken: set[str], readable: set[str]) -> str | None:
+    if metric.name in taken:
+        return f"{where}: name: {metric.name} is a table of the platform; choose another name."
+    others = readable - {metric.name}
+    for table in metric.depends_on:
+        if table not in others:
+            return (
+                f"{where}: {SCHEMA}.{table} is no table that it could read"
+                f"{did_you_mean(table, others)}."
             )
-        for table in metric.depends_on:
-            others = (readable | set(loaded)) - {name}
-            if table not in others:
-                raise ConfigurationError(
-                    f"{where}: {SCHEMA}.{table} is no table that it could read"
-                    f"{did_you_mean(table, others)}."
-                )
-    return {name: metric for name, (_, metric) in loaded.items()}
+    return None
 
 
 @lru_cache(maxsize=8)
-def _load(folder: Path) -> dict[str, tuple[str, Metric]]:
-    """Each metric with the words for where it comes from, those it is computed from before it."""
+def _load(folder: Path) -> tuple[dict[str, tuple[str, Metric]], dict[str, str]]:
+    """Each metric with the words for where it comes from, those it is computed from before it.
+
+    The second are the faults of what cannot be read, by the name of the file or entry point.
+    """
     loaded: dict[str, tuple[str, Metric]] = {}
-    for where, metric in (*_from_folder(folder), *_from_packages()):
+    faults: dict[str, str] = {}
+    for name, where, read in (*_from_folder(folder), *_from_packages()):
+        try:
+            metric = read()
+        except ConfigurationError as error:
+            faults[name] = str(error)
+            continue
         if metric.name in loaded:
-            raise ConfigurationError(
-                f"{where}: name: {metric.name} is the metric of {loaded[metric.name][0]} already."
-            )
-        loaded[metric.name] = (where, metric)
-    sorter = graphlib.TopologicalSorter(
-        {
-            name: [table for table in metric.depends_on if table in loaded and table != name]
-            for name, (_, metric) in loaded.items()
-        }
-    )
-    try:
-        return {name: loaded[name] for name in sorter.static_order()}
-    except graphlib.CycleError as error:
-        raise ConfigurationError(
-            f"{folder}: metrics depend on each other in a circle: {' -> '.join(error.args[1])}."
-        ) from None
+            there = loaded[metric.name][0]
+            faults[name] = f"{where}: name: {metric.name} is the metric of {there} already."
+        else:
+            loaded[metric.name] = (where, metric)
+    while True:
+        sorter = graphlib.TopologicalSorter(
+            {
+                name: [table for table in metric.depends_on if table in loaded and table != name]
+                for name, (_, metric) in loaded.items()
+            }
+        )
+        try:
+            return {name: loaded[name] for name in sorter.static_order()}, faults
+        except graphlib.CycleError as error:
+            circle = error.args[1]
+            for name in set(circle):
+                del loaded[name]
+                faults[name] = (
+                    f"{folder}: metrics depend on each other in a circle: {' -> '.join(circle)}."
+                )
 
 
-def _from_folder(folder: Path) -> Iterator[tuple[str, Metric]]:
+_Reading = tuple[str, str, Callable[[], "Metric"]]
+
+
+def _from_folder(folder: Path) -> Iterator[_Reading]:
+    """The name of each file, where it is, and how it is read."""
     readers: dict[str, Callable[[Path], Metric]] = {".sql": _read_sql, ".py": _read_python}
     for path in sorted(folder.glob("*")):
         if path.suffix in readers and not path.name.startswith(("_", ".")):
-            metric = readers[path.suffix](path)
-            if metric.name != path.stem:
-                raise ConfigurationError(
-                    f"{path}: name: must be {path.stem}, as the file is called (found "
-                    f"{metric.name!r})."
-                )
-            yield str(path), metric
+            yield path.stem, str(path), partial(_named, path, readers[path.suffix])
+
+
+def _named(path: Path, reader: Callable[[Path], "Metric"]) -> "Metric":
+    metric = reader(path)
+    if metric.name != path.stem:
+        raise ConfigurationError(
+            f"{path}: name: must be {path.stem}, as the file is called (found {metric.name!r})."
+        )
+    return metric
 
 
 def _read_sql(path: Path) -> SqlMetric:
@@ -424,9 +479,9 @@ def _read_python(path: Path) -> CustomMetric:
     return metrics[0]
 
 
-def _from_packages() -> Iterator[tuple[str, Metric]]:
+def _from_packages() -> Iterator[_Reading]:
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
-        yield _entry_point_words(point), _read_entry_point(point)
+        yield point.name, _entry_point_words(point), partial(_read_entry_point, point)
 
 
 def _entry_point_words(point: EntryPoint) -> str:

@@ -39,7 +39,7 @@ def test_what_is_left_out_takes_the_documented_defaults(tmp_path):
     assert settings.quality.max_duplicate_rate == 0.01
     assert settings.schedule.cron == "0 8 * * *"
     assert settings.reports.continuation_target == 95
-    assert settings.retention.reports_days == 365
+    assert settings.retention.reports_days is None
 
 
 def test_a_dimension_without_a_column_is_not_read_by_default(tmp_path):

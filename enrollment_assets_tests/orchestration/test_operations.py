@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 
 import dagster as dg
 import pytest
@@ -101,14 +102,21 @@ def test_old_reports_and_refused_rows_go_with_their_periods(filled):
     filled.change(retention={"snapshots_days": 5, "reports_days": 3})
     for kind in ("reports", "quarantine"):
         for name in (*days("2024-09-10", LAST), "notes"):
-            (filled.settings.data_path / kind / name).mkdir(parents=True)
+            folder = filled.settings.data_path / kind / name
+            folder.mkdir(parents=True)
+            if name != "notes":
+                written = dt.datetime.fromisoformat(f"{name}T12:00:00Z").timestamp()
+                (folder / "report.html").touch()
+                os.utime(folder / "report.html", (written, written))
+    # A backfill wrote this one only now.
+    (filled.settings.data_path / "reports" / "2024-09-11" / "report.html").touch()
     assert prune(filled, LAST).success
     left = {
         kind: sorted(path.name for path in (filled.settings.data_path / kind).iterdir())
         for kind in ("reports", "quarantine")
     }
     assert left == {
-        "reports": [*days("2024-09-17", LAST), "index.html", "notes"],
+        "reports": ["2024-09-11", *days("2024-09-17", LAST), "index.html", "notes"],
         "quarantine": [*days("2024-09-15", LAST), "notes"],
     }
 
@@ -188,7 +196,7 @@ def test_the_daemon_restates_late_days_once_nobody_else_writes(university, dagst
     assert request.partition_key == "2024-08-28"
     assert {key.to_user_string() for key in request.asset_selection} == {
         *("student_changes", "enrollment_metrics", "segment_metrics"),
-        *("weekly_enrollment_summary", "metric_restatements"),
+        *("weekly_enrollment_summary", "enrollment_totals", "metric_restatements"),
     }
     # the same range is not asked for again at once, even if its run failed
     again = evaluate(university, "late_data_sensor", dagster_instance, tick.cursor)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import os
 import re
 import shutil
 import struct
@@ -776,6 +777,9 @@ def test_pruned_reports_leave_the_list_and_the_links(history):
     publish(history, "2024-09-08", "2024-09-09", "2024-09-12")
     history.change(retention={"reports_days": 2, "runs_days": None})
     settings = history.settings
+    for date in ("2024-09-08", "2024-09-09", "2024-09-12"):
+        written = dt.datetime.fromisoformat(f"{date}T12:00:00Z").timestamp()
+        os.utime(settings.report_path(day(date)) / "report.html", (written, written))
     with history.warehouse().connect() as connection:
         old = find_old(connection, settings, None, day("2024-09-11"))
         remove(connection, settings, None, old, run_id="test")

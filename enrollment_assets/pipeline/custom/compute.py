@@ -13,7 +13,14 @@ from enrollment_assets.config import Settings
 from enrollment_assets.config.file import did_you_mean
 from enrollment_assets.errors import ConfigurationError, WarehouseError
 from enrollment_assets.schema.catalog import tables
-from enrollment_assets.schema.custom import DATE, CustomMetric, Metric, SqlMetric, custom_metrics
+from enrollment_assets.schema.custom import (
+    DATE,
+    CustomMetric,
+    Metric,
+    SqlMetric,
+    custom_metrics,
+    metric_faults,
+)
 from enrollment_assets.schema.table import SCHEMA
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
 from enrollment_assets.warehouse.derive import (
@@ -214,7 +221,9 @@ def preview(settings: Settings, name: str, day: dt.date) -> "pd.DataFrame":
     Raises:
         ConfigurationError: if there is no such metric, or no warehouse yet.
     """
-    metrics = custom_metrics(settings)
+    metrics, faults = custom_metrics(settings), metric_faults(settings)
+    if name in faults:
+        raise ConfigurationError(faults[name])
     if name not in metrics:
         raise ConfigurationError(f"{name} is not a custom metric{did_you_mean(name, metrics)}.")
     metric = metrics[name]

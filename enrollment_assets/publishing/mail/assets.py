@@ -1,7 +1,7 @@
 """Mails the report of a day after everything else, if the run was asked to."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import dagster as dg
 
@@ -9,6 +9,7 @@ from enrollment_assets.config import Settings
 from enrollment_assets.pipeline.names import BACKFILL_TAG, NOTIFY_TAG, OWNERS, POOL
 from enrollment_assets.pipeline.partitions import daily_partitions, days_of
 from enrollment_assets.publishing.mail.delivery import mail_report
+from enrollment_assets.schema.custom import custom_metrics, metric_faults
 from enrollment_assets.support import progress
 from enrollment_assets.warehouse.connection import Warehouse
 
@@ -41,7 +42,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             if NOTIFY_TAG in context.run.tags:
                 progress.note(f"No mail was sent: {reason}.")
             return dg.MaterializeResult(metadata={"not_mailed": reason})
-        if problem := _why_held(context, days[0]):
+        if problem := _why_held(context, days[0], _custom_steps(settings)):
             raise dg.Failure(f"The mail of {days[0]} is held: {problem}.", allow_retries=False)
         with warehouse.connect() as connection:
             mailed = mail_report(
@@ -76,8 +77,18 @@ def why_not_mailed(settings: Settings, tags: Mapping[str, str], days: int) -> st
     return None
 
 
-def _why_held(context: dg.AssetExecutionContext, day: dt.date) -> str | None:
-    """The step that failed in this run, or the check that found an error in the day's figures."""
+def _custom_steps(settings: Settings) -> set[str]:
+    metrics = custom_metrics(settings)
+    return {*metrics, *(f"check_custom_{name}" for name in metrics), *metric_faults(settings)}
+
+
+def _why_held(
+    context: dg.AssetExecutionContext, day: dt.date, custom: Collection[str]
+) -> str | None:
+    """The step that failed in this run, or the check that found an error in the day's figures.
+
+    A custom metric that fails stops itself alone: nothing that is mailed is made of it.
+    """
     kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
     records = context.instance.get_records_for_run(context.run.run_id, of_type=kinds).records
     failed, wrong = set(), set()
@@ -86,7 +97,8 @@ def _why_held(context: dg.AssetExecutionContext, day: dt.date) -> str | None:
         if event is None:
             continue
         if event.is_step_failure:
-            failed.add(str(event.step_key))
+            if event.step_key not in custom:
+                failed.add(str(event.step_key))
             continue
         check = event.asset_check_evaluation_data
         is_of_day = check.partition in (None, day.isoformat())
