@@ -397,7 +397,7 @@ class Retention(Section):
     """
     reports_days: int | None = Field(default=None, ge=1)
     """Age in days after which reports are removed, counted from when they were written. Left out, they
-    are kept: they are what people were told.
+    are kept: they are what people have read.
     """
     runs_days: int | None = Field(default=90, ge=1)
     """Age in days after which Dagster's runs are removed, since its database grows with every
