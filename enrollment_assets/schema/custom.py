@@ -5,8 +5,8 @@ one table of schema `enrollment` and one daily asset in group `custom`: `<name>.
 `<name>.py` with a `CustomMetric`. Installed packages may offer more `CustomMetric` objects under the
 entry point group `enrollment_assets.metrics`. docs/custom_metrics.md is the guide.
 
-Here files are read and judged; `warehouse.metrics` computes. Nothing here loads pandas or opens the
-warehouse.
+Here files are read and judged; `pipeline.custom` computes. Nothing here loads pandas or opens the
+warehouse. One module: what a metric may say, and how its file is read, are checked together.
 """
 
 import datetime as dt
