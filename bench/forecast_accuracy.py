@@ -80,6 +80,9 @@ def errors_of(
                     "horizon": int(horizon),
                     "method": found.methods[index],
                     "error": found.expected[index] - observed[index],
+                    "score": interval_score(
+                        found.lower[80][index], found.upper[80][index], observed[index], 80
+                    ),
                     **{
                         f"hit_{level}": found.lower[level][index]
                         <= observed[index]
@@ -92,6 +95,12 @@ def errors_of(
     return pd.DataFrame(rows)
 
 
+def interval_score(lower: float, upper: float, observed: float, level: int) -> float:
+    """Width, and the distance of what it missed times 2 / alpha (Gneiting and Raftery, 2007)."""
+    missed = max(lower - observed, 0.0, observed - upper)
+    return upper - lower + 2 / (1 - level / 100) * missed
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -101,7 +110,7 @@ def main() -> None:
     known = headcounts(options.data, settings)
     hidden = {"2014J": known["2014J"]}
     for words, curves, methods in (
-        ("2013 known", known, (None, "last_value", "drift", "pick_up", "ratio", "curves")),
+        ("2013 known", known, (None, "last_value", "drift", *term_curves.WITH_EARLIER)),
         ("2013 hidden", hidden, (None, "last_value", "drift", forecasts.MODELS)),
     ):
         print(f"\n{words}: mean absolute error in people\n")
@@ -127,6 +136,7 @@ def main() -> None:
             by_horizon = hits.groupby(chosen["horizon"]).mean()
             figures = " | ".join(f"{by_horizon[h]:.0f}" for h in SHOWN)
             print(f"| {level} % | {hits.mean():.0f} | {figures} |")
+        print(f"\nInterval score of the 80% interval: {chosen['score'].mean():.0f}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from enrollment_assets.analytics.curves import (
+    DEFAULT,
     DRIFT_DAYS,
     PHASE_DAYS,
     WITH_EARLIER,
@@ -31,6 +32,10 @@ _WINDOW = 56
 LEAST_ORIGINS = 7
 # The simplest method wins, unless another one is better by more than 5%.
 MARGIN = 1.05
+# With earlier terms the blend is left only where another method is that many times better: in quiet
+# weeks before registration moves, naive methods win a back-test and lose the future. An earlier term
+# that misleads is worse than that.
+LEAVES_AT = 2.0
 # An earlier term with half as much error again as the simple methods misleads.
 _GUIDES_WITHIN = 1.5
 
@@ -115,9 +120,12 @@ def _mean(errors: FloatArray) -> float:
 def choose(
     tests: BackTests, phase: Mapping[str, FloatArray], horizons: IntArray
 ) -> tuple[str, ...]:
-    """The method of each horizon; buckets that cannot be tested take that of the one before."""
+    """The method of each horizon; buckets that cannot be tested take that of the one before.
+
+    With earlier terms it is the blend, unless another one is `LEAVES_AT` times better.
+    """
     names = list(tests.errors)
-    chosen = "curves" if "curves" in names else "drift"
+    chosen = DEFAULT if DEFAULT in names else "drift"
     methods_by_horizon: list[str] = []
     for bucket in buckets(horizons):
         costs: dict[str, float] = {}
@@ -132,7 +140,12 @@ def choose(
                 costs[name] = max(costs[name], 0.0 if np.isnan(of_phase) else of_phase)
         if costs:
             best = min(costs.values())
-            chosen = next(name for name, cost in costs.items() if cost <= best * MARGIN)
+            is_default_good = costs.get(DEFAULT, np.inf) <= best * LEAVES_AT
+            chosen = (
+                DEFAULT
+                if is_default_good
+                else next(name for name, cost in costs.items() if cost <= best * MARGIN)
+            )
         methods_by_horizon += [chosen] * (bucket.stop - bucket.start)
     return tuple(methods_by_horizon)
 

@@ -245,19 +245,82 @@ def curves(
     now: Curve, earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
 ) -> FloatArray:
     """The mean of ratio, pick-up and pace, drawn towards the drift where it is near."""
-    parts = np.stack([method(now, earlier, origins, horizons) for method in (ratio, pick_up, pace)])
+    mean = _mean_of((ratio, pick_up, pace), now, earlier, origins, horizons)
+    going_on = drift(now, earlier, origins, horizons)
+    share = _DRIFT_SHARE * 0.5 ** (horizons / _DRIFT_HALF_LIFE)
+    forecast: FloatArray = share * going_on + (1 - share) * mean
+    return forecast
+
+
+def between(
+    now: Curve, earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
+) -> FloatArray:
+    """Half pick-up, half ratio: what earlier terms added, times the root of how the sizes compare."""
+    here = now.at(origins)[:, None]
+
+    def added(_: Curve, then: FloatArray, later: FloatArray) -> FloatArray:
+        size = np.divide(here, then, out=np.ones_like(then), where=(then > 0) & (here > 0))
+        return np.sqrt(size) * (later - then)
+
+    return here + _over(earlier, origins, horizons, added)
+
+
+def shift(
+    now: Curve, earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
+) -> FloatArray:
+    """Goes on as the part of an earlier curve that is most like the last four weeks.
+
+    The curve is shifted by up to two weeks and scaled to what was seen, by least squares.
+    """
+    back = np.arange(_PACE_DAYS)
+    days = np.maximum(origins[:, None] - back, now.first)
+    seen = now.at(days)
+    shifts = np.arange(-PHASE_DAYS, PHASE_DAYS + 1)
+    shape = (len(origins), len(horizons))
+    total, count = np.zeros(shape), np.zeros(shape)
+    for past in earlier:
+        there = past.at(days[None] + shifts[:, None, None])
+        known = np.asarray(~np.isnan(there).any(axis=2) & (there > 0).any(axis=2))
+        there = np.where(np.isnan(there), 0.0, there)
+        scale = (there * seen).sum(axis=2) / np.maximum((there**2).sum(axis=2), 1e-9)
+        off = ((seen - scale[:, :, None] * there) ** 2).sum(axis=2)
+        best = np.where(known, off, np.inf).argmin(axis=0)
+        each = np.arange(len(origins))
+        start = origins + shifts[best]
+        added = past.at(start[:, None] + horizons) - past.at(start)[:, None]
+        predicted = now.at(origins)[:, None] + scale[best, each][:, None] * added
+        usable = ~np.isnan(predicted) & np.asarray(known.any(axis=0))[:, None]
+        total += np.where(usable, predicted, 0.0)
+        count += usable
+    mean: FloatArray = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+    return mean
+
+
+def blend(
+    now: Curve, earlier: Sequence[Curve], origins: IntArray, horizons: IntArray
+) -> FloatArray:
+    """The mean of `between`, `curves` and `shift`: each is off in its own way."""
+    return _mean_of((between, curves, shift), now, earlier, origins, horizons)
+
+
+def _mean_of(
+    methods: Sequence[Method],
+    now: Curve,
+    earlier: Sequence[Curve],
+    origins: IntArray,
+    horizons: IntArray,
+) -> FloatArray:
+    """The mean of the forecasts that are known."""
+    parts = np.stack([method(now, earlier, origins, horizons) for method in methods])
     known = ~np.isnan(parts)
     count = known.sum(axis=0)
-    mean = np.divide(
+    mean: FloatArray = np.divide(
         np.where(known, parts, 0.0).sum(axis=0),
         count,
         out=np.full(count.shape, np.nan),
         where=count > 0,
     )
-    going_on = drift(now, earlier, origins, horizons)
-    share = _DRIFT_SHARE * 0.5 ** (horizons / _DRIFT_HALF_LIFE)
-    forecast: FloatArray = share * going_on + (1 - share) * mean
-    return forecast
+    return mean
 
 
 # The simplest first.
@@ -266,7 +329,15 @@ ALWAYS: dict[str, Method] = {
     "moving_average": moving_average,
     "drift": drift,
 }
-WITH_EARLIER: dict[str, Method] = {"pick_up": pick_up, "ratio": ratio, "curves": curves}
+# Used where earlier terms are, and left only where another method is much better in the back-test.
+DEFAULT = "blend"
+WITH_EARLIER: dict[str, Method] = {
+    "pick_up": pick_up,
+    "ratio": ratio,
+    "shift": shift,
+    "curves": curves,
+    DEFAULT: blend,
+}
 
 
 def methods_for(earlier: Sequence[Curve]) -> dict[str, Method]:

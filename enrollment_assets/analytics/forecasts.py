@@ -53,6 +53,11 @@ _TRIAL_ORIGINS = (7, 28, 49)
 _LEAST_FOR_MODELS = 28
 
 
+# Wider ranges are at least as much wider than this one as they would be of normal errors (95%: 1.53
+# times): few origins seldom show their tails.
+_NARROW = 80
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why there is no forecast."""
@@ -65,8 +70,8 @@ class Fit:
     """What a weekly fit found: the method of each horizon, and how wide its intervals are.
 
     `plain[level][h - 1]` is the half width of an interval in students; `scaled[level][h - 1]` that in
-    units of `timing_scale`; the larger one counts. `path` are the changes since `today` that the time
-    series models expect, where they are used.
+    units of `timing_scale`; the mean of the two counts. `path` are the changes since `today` that the
+    time series models expect, where they are used.
     """
 
     methods: tuple[str, ...]
@@ -227,7 +232,7 @@ def _widths(
         known = ~np.isnan(errors)
         if known.sum() < LEAST_ORIGINS:
             continue
-        independent = 1 + float(np.ptp(tests.origins[known])) / float(horizons[column])
+        independent = max(1.0, float(np.ptp(tests.origins[known])) / float(horizons[column]))
         relative = errors / scale[:, column]
         relative = relative[~np.isnan(relative)]
         for level in levels:
@@ -243,13 +248,17 @@ def _widths(
     return plain, scaled
 
 
+def _z(level: int) -> float:
+    return NormalDist().inv_cdf(0.5 + level / 200)
+
+
 def _small_sample(count: float, level: int) -> float:
     """How much wider an interval from `count` independent errors is than one from very many.
 
     Student's t with count - 1 degrees of freedom (at least 2; the expansion 26.7.5 of Abramowitz and
     Stegun) over the normal quantile, times sqrt(1 + 1 / count).
     """
-    z = NormalDist().inv_cdf(0.5 + level / 200)
+    z = _z(level)
     freedom = max(count - 1, 2.0)
     t = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
     return float(t / z * np.sqrt(1 + 1 / count))
@@ -342,9 +351,15 @@ def predict(fitted: Fit, history: History) -> Forecast:
     expected = np.maximum(expected, 0.0)
     scale = timing_scale(history.earlier, origin, horizons)[0]
     lower, upper = {}, {}
-    for level, widths in fitted.plain.items():
+    narrowest: FloatArray | None = None
+    for level, widths in sorted(fitted.plain.items()):
         by_scale = fitted.scaled[level][: len(horizons)] * scale
-        width = np.fmax(widths[: len(horizons)], by_scale)
+        plain = widths[: len(horizons)]
+        width = np.where(np.isnan(by_scale), plain, (plain + by_scale) / 2)
+        if narrowest is not None:
+            width = np.maximum(width, narrowest * _z(level) / _z(_NARROW))
+        if level == _NARROW:
+            narrowest = width
         lower[level] = np.maximum(expected - width, 0.0)
         upper[level] = expected + width
     return Forecast(horizons, tuple(names), expected, lower, upper)

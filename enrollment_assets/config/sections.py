@@ -271,12 +271,16 @@ class PointInTime(Section):
     """
 
 
+# How far forecasts reach where the census is nearer, and at the most.
+LEAST_HORIZON, MOST_HORIZON = 90, 400
+
+
 class Forecast(Section):
     """How far ahead, and with which intervals in percent."""
 
-    horizon_days: int = Field(default=90, ge=1, le=400)
-    """How many days ahead the headcount is forecast; never past the end of a term. 90 days cover
-    the weeks from registration to census.
+    horizon_days: int | None = Field(default=None, ge=1, le=MOST_HORIZON)
+    """How many days ahead the headcount is forecast; never past the end of a term. Left out, forecasts
+    reach the census, for which budgets are made, and at least 90 days.
     """
     intervals: tuple[Annotated[int, Field(gt=0, lt=100)], ...] = (80, 95)
     """How often the true value should lie inside the range that is shown, in percent. 80 must be

@@ -150,8 +150,26 @@ def test_an_earlier_term_that_misleads_is_not_followed():
 
 
 def test_of_methods_that_are_equally_good_the_simplest_is_chosen():
-    _, fit = forecast(-60, **{NOW: np.full(61, 300.0), "2024FA": np.full(221, 300.0)})
+    _, fit = forecast(-60, **{NOW: np.full(61, 300.0)})
     assert set(fit.methods) == {"last_value"}
+
+
+def test_the_blend_is_kept_in_quiet_weeks_although_naive_methods_win_the_back_test():
+    """Nobody registers for weeks, and then all do: the last value is right, until it is wrong."""
+    days = np.arange(-BEFORE, AFTER + 1)
+    late = 1000 / (1 + np.exp(-(days + 20) / 6))
+    found, fit = forecast(-70, **{NOW: 1.1 * late[days <= -70] + 200, "2024FA": late + 200})
+    assert set(fit.methods) == {"blend"}
+    assert found.expected[-1] > 3 * 200  # where the last value is 200
+
+
+def test_a_term_that_runs_a_week_late_is_followed_by_a_shifted_curve():
+    late = {NOW: term(1.2, shift=-7, until=-30), "2024FA": term(1.0)}
+    expected = said(term_curves.shift, -30, [25], **late)[0]
+    assert expected == pytest.approx(1.2 * shape(-12), rel=0.02)
+    assert abs(expected - 1.2 * shape(-12)) < abs(
+        said(term_curves.pick_up, -30, [25], **late)[0] - 1.2 * shape(-12)
+    )
 
 
 def test_an_interval_holds_the_other_and_nothing_is_below_zero():
@@ -160,6 +178,7 @@ def test_an_interval_holds_the_other_and_nothing_is_below_zero():
     assert (found.lower[80] <= found.expected).all()
     assert (found.expected <= found.upper[80]).all()
     assert (found.upper[80] <= found.upper[95]).all()
+    assert (found.upper[95] - found.expected >= 1.52 * (found.upper[80] - found.expected)).all()
     assert (found.lower[95] >= 0).all()
 
 

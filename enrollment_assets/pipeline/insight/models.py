@@ -21,6 +21,7 @@ from enrollment_assets.analytics.disclosure import Cell, Place, withhold
 from enrollment_assets.analytics.forecasts import Fit, Refusal, Trial
 from enrollment_assets.analytics.scores import Score, daily_change, score_of
 from enrollment_assets.config import Settings, Term
+from enrollment_assets.config.sections import LEAST_HORIZON, MOST_HORIZON
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.schema.catalog import tables
 from enrollment_assets.support.lazy import lazy
@@ -147,6 +148,12 @@ def _with_earlier(settings: Settings, term: Term) -> list[str]:
     return [term.code, *(past.code for past in settings.earlier_terms(term))]
 
 
+def _horizon(settings: Settings, history: History) -> int:
+    """How many days a fit reaches: by default to the census, since budgets are made before it."""
+    to_census = (history.term.census - history.as_of).days
+    return settings.forecast.horizon_days or min(max(LEAST_HORIZON, to_census), MOST_HORIZON)
+
+
 class Forecasts:
     """The forecasts of a run's days and their scorecard; a week's fit is made once for both."""
 
@@ -228,7 +235,7 @@ class Forecasts:
                 if then is None
                 else forecasts.fit(
                     then,
-                    settings.forecast.horizon_days,
+                    _horizon(settings, then),
                     settings.forecast.intervals,
                     self._trial_of(settings, curves, history),
                 )
@@ -246,7 +253,7 @@ class Forecasts:
         if key not in self._trials:
             then = term_curves.history_of(settings, curves, history.term, day, is_gap_allowed=True)
             self._trials[key] = (
-                forecasts.try_models(then, settings.forecast.horizon_days) if then else None
+                forecasts.try_models(then, _horizon(settings, then)) if then else None
             )
         return self._trials[key]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from enrollment_assets.config import Settings, Term
+from enrollment_assets.config.sections import LEAST_HORIZON
 from enrollment_assets.publishing.reports.figures import DayFigures
 from enrollment_assets.publishing.reports.formatting import (
     NOT_AVAILABLE,
@@ -216,5 +217,5 @@ def _why_no_forecast(figures: DayFigures, term: Term, settings: Settings) -> str
         target, date = "the end", term.ends
     return (
         f"{target} is {days((date - figures.day).days)} away; forecasts reach "
-        f"{days(settings.forecast.horizon_days)}"
+        f"{days(settings.forecast.horizon_days or LEAST_HORIZON)}"
     )
