@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from enrollment_assets.cli.running import execute
-from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError
+from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError, WarehouseError
 from enrollment_assets.pipeline.names import DAILY, REPORTS
 from enrollment_assets.publishing.mail import delivery
 from enrollment_assets.publishing.mail import ledger as deliveries
@@ -541,31 +541,16 @@ def test_figures_with_an_error_are_not_mailed(three_days, server, monkeypatch):
     assert server.sessions == 0
 
 
-def test_nothing_is_mailed_where_an_asset_of_the_run_failed(three_days, server, tmp_path):
-    folder = tmp_path / "metrics"
-    folder.mkdir()
-    (folder / "broken.sql").write_text(BROKEN)
-    three_days.change(metrics_dir="metrics")
+def test_nothing_is_mailed_where_an_asset_of_the_run_failed(three_days, server, monkeypatch):
+    def fail(*_, **__):
+        raise WarehouseError("no")
+
+    monkeypatch.setattr("enrollment_assets.pipeline.insight.models.detect", fail)
     outcome = run_day(three_days, "2024-09-10", job=DAILY)
     assert not outcome.success
-    assert "The mail of 2024-09-10 is held: broken failed." in outcome.failures
+    assert "The mail of 2024-09-10 is held: enrollment_anomalies failed." in outcome.failures
     assert server.sessions == 0
     assert (three_days.settings.report_path(DAY) / "report.html").exists()
-
-
-BROKEN = """-- name: broken
--- grain: one row per day and term
--- description: A metric that fails.
--- key: date, term
--- columns:
---   date: DATE - Day
---   term: VARCHAR - Term
---   number: BIGINT - A number
--- binds: $first, $last
-SELECT date, term, error('no')::BIGINT AS number
-FROM enrollment.enrollment_metrics
-WHERE date BETWEEN $first AND $last
-"""
 
 
 def test_a_mail_server_that_is_down_fails_the_run_in_words(three_days, server, monkeypatch):

@@ -329,7 +329,8 @@ def anomaly(made, **keys):
         "is_anomaly": False,
         "is_confirmed": False,
     }
-    return usual | {"expected": 3.0, "observed": 2.0, "lower": 0.0, "upper": 9.0} | keys
+    figures_of = {"expected": 3.0, "observed": 2.0, "lower": 0.0, "upper": 9.0, "score": 0.5}
+    return usual | figures_of | keys
 
 
 def test_a_usual_day_is_news_too(university):
