@@ -372,3 +372,10 @@ def test_a_column_that_is_read_from_now_on_holds_no_day(university):
     university.write(D4, people(401))
     assert run(university, D4).success
     assert headcounts(university) == [(D1, 400), (D4, 401)]
+
+
+def test_names_that_differ_by_a_number_alone_are_not_the_same_person(filled_by):
+    """Made-up or pseudonymous names, of which some students leave and others come."""
+    university = filled_by(first_day)
+    university.write(D2, [*people()[20:], *people(30, start=7_000)])
+    assert run(university, D2).success

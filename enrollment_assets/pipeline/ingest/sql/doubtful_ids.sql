@@ -34,7 +34,7 @@ added AS (
                     ), '0'
                 )
         END AS digits,
-        nullif(lower(regexp_replace(strip_accents(student_name), '[^\p{L}]', '', 'g')), '') AS name
+        nullif(lower(regexp_replace(strip_accents(student_name), '[^\p{L}\p{N}]', '', 'g')), '') AS name
     FROM {{ side }}
 ){{ "," if not loop.last }}
 {% endfor %}
