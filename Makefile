@@ -89,6 +89,7 @@ bench: $(DEV)            ## several minutes; bench/README.md holds the last resu
 	$(BIN)/python bench/insight.py
 	$(BIN)/python bench/report_and_mail.py
 	$(BIN)/python bench/anomaly_faults.py
+	$(BIN)/python bench/planted_faults.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python bench/database_read.py
 	$(BIN)/python bench/forecast_series.py
