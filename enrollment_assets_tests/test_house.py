@@ -16,7 +16,7 @@ from enrollment_assets.config import load_settings
 from enrollment_assets.orchestration import dagster_internals
 from enrollment_assets.pipeline import names
 from enrollment_assets.schema import sql_files
-from enrollment_assets.schema.custom import tables_read
+from enrollment_assets.schema.metric_files import tables_read
 from enrollment_assets.schema.platform import declared_exports, platform_tables, platform_views
 from enrollment_assets.sources.configured import KINDS
 from enrollment_assets.warehouse.statements import statement

@@ -194,12 +194,21 @@ def _over(
     combine: Callable[[Curve, FloatArray, FloatArray], FloatArray],
 ) -> FloatArray:
     """The mean over the earlier terms that know both ends of each step."""
-    shape = (len(origins), len(horizons))
+    return _mean_of_known(
+        [
+            combine(past, past.at(origins)[:, None], past.at(origins[:, None] + horizons))
+            for past in earlier
+        ],
+        (len(origins), len(horizons)),
+    )
+
+
+def _mean_of_known(parts: Sequence[FloatArray], shape: tuple[int, int]) -> FloatArray:
+    """The mean of those forecasts of this shape that are known; NaN where none is."""
     total, count = np.zeros(shape), np.zeros(shape)
-    for past in earlier:
-        predicted = combine(past, past.at(origins)[:, None], past.at(origins[:, None] + horizons))
-        known = ~np.isnan(predicted)
-        total += np.where(known, predicted, 0.0)
+    for part in parts:
+        known = ~np.isnan(part)
+        total += np.where(known, part, 0.0)
         count += known
     mean: FloatArray = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
     return mean
@@ -276,8 +285,7 @@ def shift(
     days = np.maximum(origins[:, None] - back, now.first)
     seen = now.at(days)
     shifts = np.arange(-PHASE_DAYS, PHASE_DAYS + 1)
-    shape = (len(origins), len(horizons))
-    total, count = np.zeros(shape), np.zeros(shape)
+    parts = []
     for past in earlier:
         there = past.at(days[None] + shifts[:, None, None])
         known = np.asarray(~np.isnan(there).any(axis=2) & (there > 0).any(axis=2))
@@ -289,11 +297,9 @@ def shift(
         start = origins + shifts[best]
         added = past.at(start[:, None] + horizons) - past.at(start)[:, None]
         predicted = now.at(origins)[:, None] + scale[best, each][:, None] * added
-        usable = ~np.isnan(predicted) & np.asarray(known.any(axis=0))[:, None]
-        total += np.where(usable, predicted, 0.0)
-        count += usable
-    mean: FloatArray = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
-    return mean
+        is_seen = np.asarray(known.any(axis=0))[:, None]
+        parts.append(np.where(is_seen, predicted, np.nan))
+    return _mean_of_known(parts, (len(origins), len(horizons)))
 
 
 def blend(
@@ -311,16 +317,8 @@ def _mean_of(
     horizons: IntArray,
 ) -> FloatArray:
     """The mean of the forecasts that are known."""
-    parts = np.stack([method(now, earlier, origins, horizons) for method in methods])
-    known = ~np.isnan(parts)
-    count = known.sum(axis=0)
-    mean: FloatArray = np.divide(
-        np.where(known, parts, 0.0).sum(axis=0),
-        count,
-        out=np.full(count.shape, np.nan),
-        where=count > 0,
-    )
-    return mean
+    parts = [method(now, earlier, origins, horizons) for method in methods]
+    return _mean_of_known(parts, (len(origins), len(horizons)))
 
 
 # The simplest first.

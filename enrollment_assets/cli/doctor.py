@@ -24,7 +24,7 @@ from enrollment_assets.publishing.alerts.news import News
 from enrollment_assets.publishing.exports.files import check_formats
 from enrollment_assets.publishing.mail import delivery, smtp
 from enrollment_assets.publishing.reports.page import read_logo
-from enrollment_assets.schema.custom import custom_metrics, metric_faults
+from enrollment_assets.schema.metric_files import custom_metrics, metric_faults
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.files import make_private_folder
 from enrollment_assets.warehouse.connection import Warehouse

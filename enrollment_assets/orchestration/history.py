@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ from enrollment_assets.publishing.alerts.news import BackfillFacts, CheckFacts, 
 # How many materializations of an asset are searched for a run's own: the run has just ended.
 _RECENT = 50
 _MOST_FAILURES = 3
-_MOST_CLOSED = 10
+_MOST_CLOSED, _CLOSED_SINCE = 10, dt.timedelta(days=7)
 
 
 def _is_under_way(status: backfills.BulkActionStatus) -> bool:
@@ -116,8 +117,15 @@ def _has_no_try_to_come(run: dg.DagsterRun) -> bool:
 
 
 def closed_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """The newest runs whose process died, and which nobody has run again."""
-    filters = dg.RunsFilter(tags={CLOSED_TAG: "true"}, statuses=[dg.DagsterRunStatus.FAILURE])
+    """The runs of the last days whose process died, and which nobody has run again.
+
+    Older ones are history: the ledger of alerts forgets in time that they were reported.
+    """
+    filters = dg.RunsFilter(
+        tags={CLOSED_TAG: "true"},
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        updated_after=dt.datetime.now(dt.UTC) - _CLOSED_SINCE,
+    )
     runs = instance.get_runs(filters, limit=_MOST_CLOSED)
     return [run for run in runs if AUTO_RETRY_RUN_ID_TAG not in run.tags]
 

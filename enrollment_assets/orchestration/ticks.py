@@ -1,14 +1,22 @@
 """Whether the daemon's sensors and schedules work: what their own ticks say."""
 
 import datetime as dt
+import time
 from dataclasses import dataclass
+from itertools import takewhile
 
 import dagster as dg
 
-from enrollment_assets.orchestration.dagster_internals import TickStatus
+from enrollment_assets.orchestration.dagster_internals import (
+    InstigatorState,
+    InstigatorTick,
+    TickStatus,
+)
 
-# Ticks that are searched for the first failed one in a row: half a day of a sensor's.
-_RECENT = 1_500
+# Ticks that are searched for the first failed one in a row, half a day of a sensor's; and those among
+# which the newest that has ended is.
+_RECENT, _FEW = 1_500, 3
+_FORGOTTEN_SECONDS = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -26,24 +34,26 @@ class FailingTicks:
 
 def failing_ticks(instance: dg.DagsterInstance) -> list[FailingTicks]:
     """The sensors and schedules that fail now, in order of their names."""
-    found = []
-    for state in instance.all_instigator_state():
-        ticks = [
-            tick
-            for tick in instance.get_ticks(
-                state.instigator_origin_id, state.selector_id, limit=_RECENT
-            )
-            if tick.status != TickStatus.STARTED
-        ]
-        failed = []
-        for tick in ticks:
-            if tick.status != TickStatus.FAILURE:
-                break
-            failed.append(tick)
-        if failed:
-            since = dt.datetime.fromtimestamp(failed[-1].timestamp, dt.UTC)
-            reason = failed[0].error.message.strip() if failed[0].error else "no reason was given"
-            kind, _, message = reason.partition(": ")
-            is_ours = kind.startswith("enrollment_assets.errors.")
-            found.append(FailingTicks(state.instigator_name, since, message if is_ours else reason))
-    return sorted(found, key=lambda ticks: ticks.name)
+    return sorted(
+        (ticks for state in instance.all_instigator_state() if (ticks := _of(instance, state))),
+        key=lambda ticks: ticks.name,
+    )
+
+
+def _of(instance: dg.DagsterInstance, state: InstigatorState) -> FailingTicks | None:
+    def ended(most: int) -> list[InstigatorTick]:
+        newest = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=most)
+        return [tick for tick in newest if tick.status != TickStatus.STARTED]
+
+    # One that has not ticked for days is switched off, or of a configuration that is gone.
+    newest = ended(_FEW)[:1]
+    if not newest or newest[0].timestamp < time.time() - _FORGOTTEN_SECONDS:
+        return None
+    if newest[0].status != TickStatus.FAILURE:
+        return None
+    failed = list(takewhile(lambda tick: tick.status == TickStatus.FAILURE, ended(_RECENT)))
+    reason = failed[0].error.message.strip() if failed[0].error else "no reason was given"
+    kind, _, message = reason.partition(": ")
+    is_ours = kind.startswith("enrollment_assets.errors.")
+    since = dt.datetime.fromtimestamp(failed[-1].timestamp, dt.UTC)
+    return FailingTicks(state.instigator_name, since, message if is_ours else reason)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from enrollment_assets.config import Settings
-from enrollment_assets.schema.custom import custom_metrics
+from enrollment_assets.schema.metric_files import custom_metrics
 from enrollment_assets.schema.platform import platform_tables
 from enrollment_assets.schema.table import Table
 

@@ -14,7 +14,7 @@ from enrollment_assets.orchestration.assembly import build_defs
 from enrollment_assets.orchestration.in_process import assets_of
 from enrollment_assets.pipeline.custom.compute import preview
 from enrollment_assets.pipeline.names import BACKFILL, CORE, DAILY, INSIGHT, PARTS, RESTATE
-from enrollment_assets.schema import custom as custom_metrics
+from enrollment_assets.schema import metric_files
 from enrollment_assets_tests.conftest import CHECKOUT, day, student
 from enrollment_assets_tests.support.mail_servers import FlakyServer, serving
 
@@ -69,9 +69,9 @@ METRIC = CustomMetric(
 @pytest.fixture(autouse=True)
 def read_anew():
     """Files are read once in a process; here they change."""
-    custom_metrics._load.cache_clear()
+    metric_files._load.cache_clear()
     yield
-    custom_metrics._load.cache_clear()
+    metric_files._load.cache_clear()
 
 
 def add(university, name, text):
@@ -79,7 +79,7 @@ def add(university, name, text):
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(text, encoding="utf-8")
     university.change(metrics_dir="metrics")
-    custom_metrics._load.cache_clear()
+    metric_files._load.cache_clear()
 
 
 def two_days_and_a_last_one(university):
@@ -342,7 +342,7 @@ MALFORMED = {
 def faults_of(university):
     """What is wrong with the metrics that are left out; the platform loads without them."""
     build_defs(settings=university.settings)
-    return " ".join(custom_metrics.metric_faults(university.settings).values())
+    return " ".join(metric_files.metric_faults(university.settings).values())
 
 
 @pytest.mark.parametrize("is_read", [False, True], ids=["cannot be read", "cannot be computed"])
@@ -779,7 +779,7 @@ def test_without_programs_the_examples_are_empty_and_succeed(university):
 
 
 def test_every_metric_that_is_shipped_is_documented():
-    metrics = custom_metrics.custom_metrics(load_settings(CHECKOUT / "enrollment.yaml"))
+    metrics = metric_files.custom_metrics(load_settings(CHECKOUT / "enrollment.yaml"))
     assert set(metrics) >= set(EXAMPLES)
     for metric in metrics.values():
         assert all(column.description for column in metric.table.columns), metric.name

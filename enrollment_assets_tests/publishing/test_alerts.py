@@ -532,6 +532,24 @@ def test_the_doctor_and_the_status_say_since_when_a_sensor_fails(
     assert failing_ticks(dagster_instance) == []
 
 
+def test_a_sensor_that_has_not_ticked_for_a_week_does_not_fail_now(dagster_instance):
+    state = InstigatorState(an_origin(), InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE)
+    dagster_instance.add_instigator_state(state)
+    for days, expected in ((8, 0), (6, 1)):
+        dagster_instance.create_tick(
+            TickData(
+                state.instigator_origin_id,
+                "alerts_sensor",
+                InstigatorType.SENSOR,
+                TickStatus.FAILURE,
+                time.time() - days * 24 * 3600,
+                selector_id=state.selector_id,
+                run_ids=[],
+            )
+        )
+        assert len(failing_ticks(dagster_instance)) == expected
+
+
 def an_origin():
     location = RegisteredCodeLocationOrigin("enrollment_assets")
     return RemoteInstigatorOrigin(

@@ -24,7 +24,7 @@ from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
 # How a tick of a sensor or schedule ended: `doctor` and `status` look at them.
-from dagster._core.scheduler.instigation import TickStatus
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
 
 # Base classes of the IO manager: dagster-duckdb offers no hook for a transaction.
 from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, TableSlice
@@ -48,6 +48,8 @@ __all__ = [
     "DbIOManager",
     "DbTypeHandler",
     "InMemoryJob",
+    "InstigatorState",
+    "InstigatorTick",
     "RegisteredCodeLocationOrigin",
     "RemoteRepositoryOrigin",
     "TableSlice",

@@ -9,7 +9,8 @@ from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.pipeline.assets import TAGS, table_asset
 from enrollment_assets.pipeline.names import CUSTOM_GROUP, OWNERS, POOL
 from enrollment_assets.pipeline.partitions import daily_partitions
-from enrollment_assets.schema.custom import Metric, SqlMetric, custom_metrics, metric_faults
+from enrollment_assets.schema.custom import Metric, SqlMetric
+from enrollment_assets.schema.metric_files import custom_metrics, metric_faults
 
 
 def build_assets(settings: Settings, taken: Collection[str]) -> list[dg.AssetsDefinition]:

@@ -10,7 +10,8 @@ from enrollment_assets.pipeline.custom.compute import Counts, check_counts
 from enrollment_assets.pipeline.findings import Finding
 from enrollment_assets.pipeline.names import POOL
 from enrollment_assets.pipeline.partitions import days_of
-from enrollment_assets.schema.custom import Metric, custom_metrics
+from enrollment_assets.schema.custom import Metric
+from enrollment_assets.schema.metric_files import custom_metrics
 from enrollment_assets.warehouse.connection import Warehouse
 
 

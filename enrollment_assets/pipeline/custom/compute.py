@@ -13,14 +13,8 @@ from enrollment_assets.config import Settings
 from enrollment_assets.config.file import did_you_mean
 from enrollment_assets.errors import ConfigurationError, WarehouseError
 from enrollment_assets.schema.catalog import tables
-from enrollment_assets.schema.custom import (
-    DATE,
-    CustomMetric,
-    Metric,
-    SqlMetric,
-    custom_metrics,
-    metric_faults,
-)
+from enrollment_assets.schema.custom import DATE, CustomMetric, Metric, SqlMetric
+from enrollment_assets.schema.metric_files import custom_metrics, metric_faults
 from enrollment_assets.schema.table import SCHEMA
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
 from enrollment_assets.warehouse.derive import (

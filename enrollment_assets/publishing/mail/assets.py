@@ -9,7 +9,7 @@ from enrollment_assets.config import Settings
 from enrollment_assets.pipeline.names import BACKFILL_TAG, NOTIFY_TAG, OWNERS, POOL
 from enrollment_assets.pipeline.partitions import daily_partitions, days_of
 from enrollment_assets.publishing.mail.delivery import mail_report
-from enrollment_assets.schema.custom import custom_metrics, metric_faults
+from enrollment_assets.schema.metric_files import custom_metrics, metric_faults
 from enrollment_assets.support import progress
 from enrollment_assets.warehouse.connection import Warehouse
 
