@@ -543,6 +543,7 @@ def test_a_sensor_that_has_not_ticked_for_a_week_does_not_fail_now(dagster_insta
                 InstigatorType.SENSOR,
                 TickStatus.FAILURE,
                 time.time() - days * 24 * 3600,
+                error=SerializableErrorInfo("no answer", [], None),
                 selector_id=state.selector_id,
                 run_ids=[],
             )
