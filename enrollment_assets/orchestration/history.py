@@ -45,6 +45,11 @@ def run_link(settings: Settings, run_id: str) -> str:
     return f"{settings.alerts.dagster_url.rstrip('/')}/runs/{run_id}"
 
 
+def backfill_link(settings: Settings, backfill_id: str) -> str:
+    """The backfill's page in Dagster's interface."""
+    return f"{settings.alerts.dagster_url.rstrip('/')}/runs/b/{backfill_id}"
+
+
 def run_facts(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> RunFacts:
     """What a run that ended left behind, as facts for alerts."""
     part = run.tags.get(PART_TAG)
@@ -108,7 +113,7 @@ def backfill_facts(
         for failure in failures(_events(instance, run.run_id, _FAILURES))
     ]
     end = backfill.status.value.lower().removesuffix("_success")
-    link = f"{settings.alerts.dagster_url.rstrip('/')}/runs/b/{backfill_id}"
+    link = backfill_link(settings, backfill_id)
     return BackfillFacts(backfill_id, _span(backfill), end, counts, tuple(dict.fromkeys(why)), link)
 
 

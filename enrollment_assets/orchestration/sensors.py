@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +19,7 @@ from enrollment_assets.errors import (
 from enrollment_assets.orchestration.dagster_internals import backfill
 from enrollment_assets.orchestration.history import (
     backfill_facts,
+    backfill_link,
     backfills_under_way,
     run_facts,
     run_link,
@@ -214,25 +215,51 @@ def _collect(
             news += _of_run(instance, run, settings)
     backfills = {name for name in backfills if instance.get_backfill(name)}
     ended = {
-        name: facts
+        name: pieces
         for name in sorted(backfills)
-        if (facts := backfill_facts(instance, name, settings))
+        if (pieces := _of_backfill(instance, name, settings))
     }
-    news += [news_of_backfill(facts) for facts in ended.values()]
+    news += [piece for pieces in ended.values() for piece in pieces]
     seen[_BACKFILLS] = sorted(backfills - ended.keys())
     return seen, news
 
 
 def _of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> list[News]:
-    """The news of a run. One that cannot be read becomes news itself, and stops no other run's."""
-    try:
+    """The news of a run."""
+
+    def read() -> list[News]:
         facts = run_facts(instance, run, settings)
         if run.tags.get(WILL_RETRY_TAG) == "true":
             return [restarted(facts)]
         return news_of_run(facts)
-    except Exception as error:  # noqa: BLE001 - whatever Dagster stored of a run, the channel goes on
-        why = f"{type(error).__name__} while reading its events"
-        return [unreported(run.run_id, why, run_link(settings, run.run_id))]
+
+    return _or_its_fault(f"run {run.run_id}", run_link(settings, run.run_id), read)
+
+
+def _of_backfill(instance: dg.DagsterInstance, name: str, settings: Settings) -> list[News]:
+    """The news of a backfill; none while it is running."""
+
+    def read() -> list[News]:
+        facts = backfill_facts(instance, name, settings)
+        return [news_of_backfill(facts)] if facts else []
+
+    return _or_its_fault(f"backfill {name}", backfill_link(settings, name), read)
+
+
+def _or_its_fault(what: str, link: str, read: Callable[[], list[News]]) -> list[News]:
+    """What was read; or that it cannot be read, which stops no other news.
+
+    Raises:
+        SQLAlchemyError: if Dagster's own database is out of reach: the next tick tries again.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return read()
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever Dagster stored, the channel goes on
+        return [unreported(what, f"{type(error).__name__} while reading its events", link)]
 
 
 def _range_to_restate(

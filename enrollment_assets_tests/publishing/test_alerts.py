@@ -22,6 +22,7 @@ from dagster._core.scheduler.instigation import (
     TickStatus,
 )
 from dagster._utils.error import SerializableErrorInfo
+from sqlalchemy.exc import OperationalError
 
 from enrollment_assets.cli.doctor import diagnose
 from enrollment_assets.cli.running import execute, execute_and_restate
@@ -383,6 +384,37 @@ def test_one_run_that_cannot_be_read_stops_no_other_runs_alert(
     (message,) = service.sent
     assert "A run ended, and its result could not be read: ValueError" in message
     assert f"http://127.0.0.1:3000/runs/{first}" in message
+    assert f"{SECOND} failed" in message
+    assert tick(told, dagster_instance, cursor) == cursor
+    assert len(service.sent) == 1
+
+
+def test_a_backfill_that_cannot_be_read_is_news_once_and_a_lost_database_is_tried_again(
+    told, dagster_instance, channels, monkeypatch
+):
+    service, _ = channels
+    cursor = tick(told, dagster_instance, None)
+    backfill = PartitionBackfill("abc", BulkActionStatus.REQUESTED, False, {}, 0.0)
+    dagster_instance.add_backfill(backfill)
+    cursor = tick(told, dagster_instance, cursor)
+    told.run(SECOND)
+    dagster_instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED))
+
+    def lost(*_, **__):
+        raise OperationalError("select", {}, Exception("gone"))
+
+    def damaged(*_, **__):
+        raise ValueError("a backfill that nobody can read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("enrollment_assets.orchestration.sensors.backfill_facts", lost)
+        with pytest.raises(OperationalError):
+            tick(told, dagster_instance, cursor)
+        assert service.sent == []
+        patch.setattr("enrollment_assets.orchestration.sensors.backfill_facts", damaged)
+        cursor = tick(told, dagster_instance, cursor)
+    (message,) = service.sent
+    assert "A backfill ended, and its result could not be read: ValueError" in message
     assert f"{SECOND} failed" in message
     assert tick(told, dagster_instance, cursor) == cursor
     assert len(service.sent) == 1

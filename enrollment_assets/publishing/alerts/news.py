@@ -131,10 +131,10 @@ def _of_end(run: RunFacts) -> Iterator[News]:
         yield not_mailed(run.days, "its run ended before the mail")
 
 
-def unreported(run_id: str, why: str, link: str) -> News:
-    """The notice that the news of a run could not be made; the other runs' news are sent as ever."""
-    text = f"A run ended, and its result could not be read: {why} ({link})"
-    return News(f"unreported {run_id}", "unreported", text)
+def unreported(what: str, why: str, link: str) -> News:
+    """The notice that the news of a run or backfill could not be made; all others are sent as ever."""
+    text = f"A {what.partition(' ')[0]} ended, and its result could not be read: {why} ({link})"
+    return News(f"unreported {what}", "unreported", text)
 
 
 def restarted(run: RunFacts) -> News:
