@@ -4,7 +4,9 @@ Nobody in it exists. The terms, closures and payment deadlines are those of `enr
 shape follows real registrations (quantiles of the Open University's two October terms, OULAD,
 doi:10.1038/sdata.2017.171): slow at first, an S towards the start, quiet weekends, drops at the
 payment deadline, in the first two weeks and at the census. Some who drop come back; some move to
-another program. Two mornings go wrong on purpose: one file is missing, one is cut off.
+another program. From term to term, seniors graduate, freshmen and transfers come in, most people move
+up a level each autumn, some leave for good, and some stop out for a term and return. Two mornings go
+wrong on purpose: one file is missing, one is cut off.
 
 """
 
@@ -45,12 +47,13 @@ _WINDOW_OVER = (0.0, 0.05, 0.13, 0.37, 0.65, 0.81, 0.89, 0.93, 1.0, 1.06)
 _REGISTERED = (0.0, 0.03, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.992, 1.0)
 _WEEKDAY_WEIGHT = (1.15, 1.1, 1.05, 1.0, 0.85, 0.12, 0.08)
 
-# Of all who ever register for a term.
-_AUTUMN, _SPRING = 10_200, 9_500
-_PURGED, _FIRST_WEEKS, _AT_CENSUS, _LATE = 0.045, 0.05, 0.02, 0.055
-_RETURNING_SHARE = 0.3
+# Of all who ever register for a term: taken off at the payment deadline, in the first weeks, at the
+# census, later, and before the term begins; and of those who are taken off, who come back soon.
+_PURGED, _FIRST_WEEKS, _AT_CENSUS, _LATE, _UNDECIDED = 0.04, 0.03, 0.018, 0.025, 0.03
+_PURGED_RETURN, _OTHERS_RETURN = 0.75, 0.3
 _MOVING_SHARE = 0.07
-_STAY_TO_SPRING, _STAY_TO_AUTUMN = 0.88, 0.68
+# How far down the list of registrations new people stand, as a share of it.
+_NEW_COME_LATER = 0.4
 
 _PROGRAMS = {
     "Arts and Humanities": ("English", "History", "Philosophy", "Music", "Art and Design"),
@@ -61,7 +64,21 @@ _PROGRAMS = {
     "Social Sciences": ("Economics", "Education", "Political Science", "Psychology", "Sociology"),
 }
 _LEVELS = ("Freshman", "Sophomore", "Junior", "Senior", "Graduate")
-_LEVEL_SHARES = (0.27, 0.22, 0.2, 0.19, 0.12)
+_SENIOR = 3
+
+# People by level: all of the first term, and who enters in a later autumn or spring (freshmen,
+# transfers, graduates). The numbers of those who enter grow each year.
+_FIRST_TERM = (2_350, 2_140, 2_200, 2_180, 1_170)
+_ENTER_AUTUMN, _ENTER_SPRING = (2_140, 200, 290, 30, 520), (150, 110, 160, 20, 110)
+_GROWTH = 1.02
+
+# By level: the share of those enrolled at a term's end who graduate then, and of the others the share
+# who register for the next term.
+_GRADUATE_IN_WINTER, _GRADUATE_IN_SUMMER = (0, 0, 0, 0.1, 0.08), (0, 0, 0, 0.82, 0.4)
+_COME_IN_SPRING, _COME_IN_AUTUMN = (0.955, 0.965, 0.975, 0.97, 0.95), (0.94, 0.955, 0.965, 0.9, 0.92)
+# Who left during a term, and who stayed away for one, comes back for the next.
+_LEFT_RETURN, _AWAY_RETURN = 0.45, 0.35
+_MOVE_UP = 0.92
 
 _GIVEN = (
     "Ada Amara Anika Beatriz Bjorn Caleb Carmen Chidi Chloe Daniel Devi Diego Elena Emre Fatima "
@@ -80,35 +97,61 @@ _FAMILY = (
 _NEVER = 10**6
 
 
+# Where a person is at a term's end.
+_ENROLLED, _LEFT, _AWAY, _GONE = range(4)
+
+
 class _People:
     """Everyone who was ever a student here, with where they study."""
 
     def __init__(self, random: np.random.RandomState) -> None:
-        self._random = random
+        self.random = random
         self.ids: list[str] = []
         self.names: list[str] = []
-        self.program: list[int] = []
-        self.level: list[int] = []
+        self.program = np.empty(0, dtype=np.int64)
+        self.level = np.empty(0, dtype=np.int64)
+        self.where = np.empty(0, dtype=np.int64)
         self.places = [(division, name) for division, names in _PROGRAMS.items() for name in names]
         weights = random.gamma(4.0, size=len(self.places))
         self._weights = weights / weights.sum()
 
-    def add(self, count: int, *, freshmen_only: bool = False) -> Days:
-        """New people; their numbers come back."""
-        random, first = self._random, len(self.ids)
+    def enter(self, by_level: tuple[int, ...], factor: float = 1.0) -> Days:
+        """New people of each level, in any order; their numbers come back."""
+        random, first = self.random, len(self.ids)
+        levels = np.repeat(np.arange(len(by_level)), [round(n * factor) for n in by_level])
+        count = len(levels)
         numbers = first + random.permutation(count)
         self.ids += [f"{4200 + 7 * int(number):07d}" for number in numbers]
         given = random.randint(len(_GIVEN), size=count)
         family = random.randint(len(_FAMILY), size=count)
         self.names += [f"{_GIVEN[g]} {_FAMILY[f]}" for g, f in zip(given, family, strict=True)]
-        self.program += self.draw_programs(count).tolist()
-        levels = np.array([0.78, 0.05, 0.05, 0.0, 0.12]) if freshmen_only else _LEVEL_SHARES
-        self.level += random.choice(len(_LEVELS), size=count, p=levels).tolist()
+        self.program = np.append(self.program, self.draw_programs(count))
+        self.level = np.append(self.level, random.permutation(levels))
+        self.where = np.append(self.where, np.full(count, _AWAY))
         return np.arange(first, first + count)
+
+    def who_comes(self, *, autumn: bool) -> Days:
+        """Who of the people so far registers for the next term, moved up a level for an autumn.
+
+        Graduates, and people who stay away for a second term, are gone for good.
+        """
+        random, count = self.random, len(self.ids)
+        graduate = np.array(_GRADUATE_IN_SUMMER if autumn else _GRADUATE_IN_WINTER)[self.level]
+        stay = np.array(_COME_IN_AUTUMN if autumn else _COME_IN_SPRING)[self.level]
+        graduates = (self.where == _ENROLLED) & (random.random_sample(count) < graduate)
+        chance = np.choose(self.where, [stay, _LEFT_RETURN, _AWAY_RETURN, 0.0])
+        comes = ~graduates & (random.random_sample(count) < chance)
+        stays_away = ~graduates & ~comes & (self.where < _AWAY)
+        self.where[~comes] = _GONE
+        self.where[stays_away] = _AWAY
+        if autumn:
+            moves_up = comes & (self.level < _SENIOR) & (random.random_sample(count) < _MOVE_UP)
+            self.level[moves_up] += 1
+        return np.flatnonzero(comes)
 
     def draw_programs(self, count: int) -> Days:
         """Programs, the popular ones more often."""
-        drawn: Days = self._random.choice(len(self.places), size=count, p=self._weights)
+        drawn: Days = self.random.choice(len(self.places), size=count, p=self._weights)
         return drawn
 
     def line(self, person: int, term: str, program: int) -> bytes:
@@ -161,18 +204,17 @@ def _episodes(
     lines: list[bytes] = []
     begins: list[int] = []
     ends: list[int] = []
-    enrolled = np.empty(0, dtype=np.int64)
     for number, term in enumerate(settings.terms):
-        # A term that starts in the second half of the year opens an academic year.
-        autumn = term.starts.month >= 7
-        stay = _STAY_TO_AUTUMN if autumn else _STAY_TO_SPRING
-        kept = enrolled[random.random_sample(len(enrolled)) < stay]
-        if autumn and number:
-            _move_up(people, kept)
-        size = int((_AUTUMN if autumn else _SPRING) * (1 + 0.035 * (number // 2)))
-        new = people.add(max(size - len(kept), 0), freshmen_only=number > 0 and autumn)
-        enrolled = np.sort(np.concatenate([kept, new]))
-        term_lines, term_begins, term_ends = _term(people, enrolled, term, settings, random, first)
+        if number:
+            # A term that starts in the second half of the year opens an academic year.
+            autumn = term.starts.month >= 7
+            old = people.who_comes(autumn=autumn)
+            new = people.enter(_ENTER_AUTUMN if autumn else _ENTER_SPRING, _GROWTH ** (number // 2))
+        else:
+            everyone = people.enter(_FIRST_TERM)
+            freshman = people.level[everyone] == 0
+            old, new = everyone[~freshman], everyone[freshman]
+        term_lines, term_begins, term_ends = _term(people, old, new, term, settings, first)
         lines += term_lines
         begins += term_begins
         ends += term_ends
@@ -182,29 +224,31 @@ def _episodes(
     return text, np.array(begins)[order], np.array(ends)[order]
 
 
-def _move_up(people: _People, persons: Days) -> None:
-    for person in persons.tolist():
-        if people.level[person] < len(_LEVELS) - 2:
-            people.level[person] += 1
-
-
 def _term(
     people: _People,
-    persons: Days,
+    old: Days,
+    new: Days,
     term: Term,
     settings: Settings,
-    random: np.random.RandomState,
     first: dt.date,
 ) -> tuple[list[bytes], list[int], list[int]]:
+    """The term's episodes; where each person is at its end is noted with the people."""
+    random = people.random
+    persons = np.concatenate([old, new])
     count = len(persons)
 
     def offset(date: dt.date) -> int:
         return (date - first).days
 
-    registered = _registration_days(count, term, settings, random, first)
-    left = _leaving_days(registered, term, settings, random, first)
+    days = np.sort(_registration_days(count, term, settings, random, first))
+    # Those who were here before register first, on the whole.
+    turn = random.random_sample(count) + np.repeat([0.0, _NEW_COME_LATER], [len(old), len(new)])
+    registered = np.empty(count, dtype=np.int64)
+    registered[np.argsort(turn, kind="stable")] = days
+    left, purged = _leaving_days(registered, term, settings, random, first)
     back = np.full(count, _NEVER)
-    returns = (left < _NEVER) & (random.random_sample(count) < _RETURNING_SHARE)
+    chance = np.where(purged, _PURGED_RETURN, _OTHERS_RETURN)
+    returns = (left < _NEVER) & (random.random_sample(count) < chance)
     back[returns] = left[returns] + random.randint(1, 15, size=int(returns.sum()))
     # After the census nobody is let in again.
     back[back > offset(term.census)] = _NEVER
@@ -232,6 +276,7 @@ def _term(
                     ends.append(int(stop))
         if moved[index] < last:
             people.program[person] = int(new_program[index])
+    people.where[persons] = np.where((left < last) & (back >= last), _LEFT, _ENROLLED)
     return lines, begins, ends
 
 
@@ -260,8 +305,8 @@ def _leaving_days(
     settings: Settings,
     random: np.random.RandomState,
     first: dt.date,
-) -> Days:
-    """The day on which each person leaves, or never."""
+) -> tuple[Days, npt.NDArray[np.bool_]]:
+    """The day on which each person leaves, or never; and who left because nobody had paid."""
     count = len(registered)
     left = np.full(count, _NEVER)
     starts, census, ends = ((day - first).days for day in (term.starts, term.census, term.ends))
@@ -272,6 +317,7 @@ def _leaving_days(
         if term.registration_opens < event.date <= term.starts and "payment" in event.name
     ]
     bounds = np.cumsum([_PURGED, _FIRST_WEEKS, _AT_CENSUS, _LATE])
+    purged = np.zeros(count, dtype=bool)
     if due:
         purged = (chance < bounds[0]) & (registered < due[0])
         left[purged] = due[0]
@@ -282,10 +328,10 @@ def _leaving_days(
     late = (chance >= bounds[2]) & (chance < bounds[3])
     left[late] = census + 1 + random.randint(0, max(ends - census - 10, 1), size=int(late.sum()))
     # Some change their mind before the term begins.
-    undecided = (left == _NEVER) & (random.random_sample(count) < 0.04)
+    undecided = (left == _NEVER) & (random.random_sample(count) < _UNDECIDED)
     left[undecided] = registered[undecided] + random.randint(2, 60, size=int(undecided.sum()))
     left[left <= registered] = _NEVER
-    return _on_business_days(left, settings, first)
+    return _on_business_days(left, settings, first), purged
 
 
 def _on_business_days(days: Days, settings: Settings, first: dt.date) -> Days:

@@ -200,8 +200,9 @@ class Quality(Section):
     cut-off file does.
     """
     reject_above_share: float = Field(default=2.0, ge=1)
-    """A term is rejected if its headcount is more than this many times the last accepted one.
-    Outside of the first days no ordinary day doubles it; a doubled extract does.
+    """A term is rejected if its headcount is more than this many times the last accepted one, and
+    more than earlier terms had as long after their registration opened. Outside of the first days no
+    ordinary day doubles it; a doubled extract does.
     """
     reject_floor: int = Field(default=50, ge=0)
     """Terms with fewer students than this are neither rejected nor held by shares and rates: among

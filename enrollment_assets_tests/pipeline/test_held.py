@@ -316,6 +316,29 @@ def test_a_loss_that_an_earlier_term_had_at_this_point_does_not_hold_the_day(uni
     assert [count for _, count in headcounts(university)] == [400, 320, 400, 320]
 
 
+@pytest.mark.parametrize("opens, count", [(250, 250), (100, 160)])
+def test_a_term_may_double_in_its_first_days_as_an_earlier_one_did(university, opens, count):
+    terms = university.settings.model_dump(mode="json")["terms"]
+    later = {
+        "code": "2025FA",
+        "registration_opens": "2025-04-07",
+        "starts": "2025-08-25",
+        "census": "2025-09-08",
+        "ends": "2025-12-19",
+        "comparison": "2024FA",
+    }
+    university.change(terms=[*terms, later])
+    first = terms[0]["registration_opens"]
+    university.write(first, people(opens))
+    university.write("2025-04-07", people(60, term="2025FA", start=9_000))
+    university.write("2025-04-08", people(count, term="2025FA", start=9_000))
+    assert run(university, first).success
+    assert run(university, "2025-04-07", "2025-04-08").success
+    # More than half as much again as the earlier term had by then is still refused.
+    expected = [opens, 60, count] if count <= 1.5 * opens else [opens, 60]
+    assert [students for _, students in headcounts(university)] == expected
+
+
 def test_with_warn_a_day_in_doubt_is_accepted_and_says_so(filled_by):
     university = filled_by(first_day)
     university.change(quality={"on_doubt": "warn"})

@@ -11,6 +11,8 @@ from enrollment_assets.pipeline.ingest.comparison import Compared, Comparer, Row
 # A loss of up to a quarter more than the configuration names is still that event, and half as much
 # again as earlier terms had.
 _NAMED_SLACK, _SEEN_SLACK = 1.25, 1.5
+# A term may be so many times as large as an earlier one was as long after its registration opened.
+_HEADCOUNT_SLACK = 1.5
 # A deadline moves by a day or two from year to year; a snapshot shows it on the morning after.
 _DAYS_AROUND = 2
 
@@ -46,6 +48,21 @@ class ExpectedChange:
         return max(
             (_SEEN_SLACK * (c.now / c.before - 1) for c in self._seen(new, old)), default=0.0
         )
+
+    def headcount(self, new: Rows) -> float:
+        """The students that a term may have by now, as earlier terms had; 0 where none tells.
+
+        In the first days of registration a term may well double from one day to the next.
+        """
+        term = self._settings.term(new.term)
+        since = new.date - term.registration_opens
+        counts = [
+            rows.student_count
+            for earlier in self._settings.earlier_terms(term)
+            for date, rows in self._accepted_days(earlier.code).items()
+            if abs((date - earlier.registration_opens - since).days) <= _DAYS_AROUND
+        ]
+        return _HEADCOUNT_SLACK * max(counts, default=0)
 
     def _events(self, after: dt.date, until: dt.date) -> list[CalendarEvent]:
         """The events that a snapshot may show: from the day of the one before to its own."""

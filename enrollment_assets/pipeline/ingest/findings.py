@@ -4,7 +4,7 @@ Inputs are the rows of `quality_facts.sql` of one day.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +32,15 @@ def why_rejected(
     *,
     is_empty: bool,
     expected_loss: float = 0.0,
+    expected_students: Callable[[], float] = lambda: 0.0,
     on_the_day: int = 0,
 ) -> str | None:
     """The reason why an open term's rows must be rejected, or None.
 
     Until its first student registers, an open term may have no rows while others have some; `is_empty`
     says that the whole snapshot would be empty. `expected_loss` is the share of students that an event
-    of the calendar takes, `on_the_day` the headcount of the day's earlier accepted snapshot.
+    of the calendar takes, `expected_students` counts those that earlier terms let the term have by now,
+    `on_the_day` is the headcount of the day's earlier accepted snapshot.
     """
     if not facts["student_count"]:
         if facts["row_count"]:
@@ -53,7 +55,9 @@ def why_rejected(
         reason = _rejected_by_rates(facts, quality)
     if reason is None and baseline and before >= max(quality.reject_floor, 1):
         least = min(quality.reject_below_share, 1 - expected_loss)
-        reason = _rejected_by_headcount(facts["student_count"], baseline, quality, least)
+        reason = _rejected_by_headcount(
+            facts["student_count"], baseline, quality, least, expected_students
+        )
     return reason
 
 
@@ -70,13 +74,17 @@ def _rejected_by_rates(facts: Mapping[str, int], quality: Quality) -> str | None
 
 
 def _rejected_by_headcount(
-    students: int, baseline: Baseline, quality: Quality, least: float
+    students: int,
+    baseline: Baseline,
+    quality: Quality,
+    least: float,
+    expected_students: Callable[[], float],
 ) -> str | None:
     before = baseline.student_count
     change = f"{students:,} students, {students / before:.1%} of the {before:,} on {baseline.date}"
     if students / before < least:
         return f"{change}; quality.reject_below_share is {quality.reject_below_share}"
-    if students / before > quality.reject_above_share:
+    if students / before > quality.reject_above_share and students > expected_students():
         return f"{change}; quality.reject_above_share is {quality.reject_above_share}"
     if baseline.retained is not None and baseline.retained / before < least:
         return (

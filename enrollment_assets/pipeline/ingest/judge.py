@@ -156,6 +156,7 @@ class Judge:
             self._settings.quality,
             is_empty=is_empty,
             expected_loss=expected,
+            expected_students=lambda: self._expected.headcount(new),
             on_the_day=accepted.student_count if accepted else 0,
         )
 
