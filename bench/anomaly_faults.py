@@ -1,12 +1,13 @@
 """How many planted faults the anomaly detector finds, and how often it cries for nothing.
 
 Two sets of figures: the made-up university and, with --oulad, the Open University's real registrations.
-The core runs over each once; then one fault at a time is planted into the figures of the newest term,
-on a random day (with replacement) on which it has at least 1,000 students and a snapshot the day before
-and after. A fault takes k students of one day away and gives them back the next day: k more are dropped
-and then added, in every dimension by drawing them from the segments without replacement (one program:
-all k from it). Others' movement stays as it was. Nobody is known to be of two programs at once: in the
-Open University's figures a missing module takes all its students out of the headcount.
+The core runs over each once; then one fault at a time is planted into the figures of the newest term
+that has started, on a random day (with replacement) on which it has at least 1,000 students and a
+snapshot the day before and after. A fault takes k students of one day away and gives them back the next
+day: k more are dropped and then added, in every dimension by drawing them from the segments without
+replacement (one program: all k from it). Others' movement stays as it was. Nobody is known to be of two
+programs at once: in the Open University's figures a missing module takes all its students out of the
+headcount.
 
 Found: the day is flagged for the total's net change or drops; in brackets: or for any segment.
 A false alarm is a day without a fault on which any total is flagged, calendar events included. The
@@ -71,8 +72,9 @@ def read(
     own.write_text(text, encoding="utf-8")
     settings = load_settings(own)
     build(settings, folder / "snapshots")
-    term = next(term for term in reversed(settings.terms) if term.comparison)
-    days = ["--from", str(settings.start_date), "--to", str(last or term.ends)]
+    ended = last or settings.terms[-1].ends
+    term = next(t for t in reversed(settings.terms) if t.comparison and t.starts <= ended)
+    days = ["--from", str(settings.start_date), "--to", str(ended)]
     enrollment = str(Path(sys.executable).with_name("enrollment"))
     environment = {"ENROLLMENT_CONFIG": str(own), "DAGSTER_HOME": str(make_home(folder))}
     measure([enrollment, "backfill", "--only", "core", *days], **environment)

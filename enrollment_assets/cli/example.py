@@ -75,7 +75,10 @@ _GROWTH = 1.02
 # By level: the share of those enrolled at a term's end who graduate then, and of the others the share
 # who register for the next term.
 _GRADUATE_IN_WINTER, _GRADUATE_IN_SUMMER = (0, 0, 0, 0.1, 0.08), (0, 0, 0, 0.82, 0.4)
-_COME_IN_SPRING, _COME_IN_AUTUMN = (0.955, 0.965, 0.975, 0.97, 0.95), (0.94, 0.955, 0.965, 0.9, 0.92)
+_COME_IN_SPRING, _COME_IN_AUTUMN = (
+    (0.955, 0.965, 0.975, 0.97, 0.95),
+    (0.94, 0.955, 0.965, 0.9, 0.92),
+)
 # Who left during a term, and who stayed away for one, comes back for the next.
 _LEFT_RETURN, _AWAY_RETURN = 0.45, 0.35
 _MOVE_UP = 0.92

@@ -8,7 +8,11 @@ first; an empty partition is written as an empty partition. What it stores:
 - `Computed`: a function that makes frames of stored figures, some months at a time;
 - `SqlMetric` and `CustomMetric`: metrics that people add, computed here, range by range;
 - `SnapshotIntake`: days to load from the source;
+- `WrittenDays`: nothing, since the step stored these days itself;
 - a pandas frame or Arrow table or reader, of an asset whose table is declared in `schema`.
+
+Only days that are complete become materialized partitions: a day that is missing, held or rejected
+stays open in Dagster, so that a backfill of what is missing or failed means these days.
 """
 
 from __future__ import annotations
@@ -24,7 +28,10 @@ from dagster_duckdb.io_manager import DuckDbClient
 
 from enrollment_assets.errors import WarehouseError
 from enrollment_assets.orchestration.dagster_internals import DbIOManager, DbTypeHandler, TableSlice
+from enrollment_assets.orchestration.dagster_internals.outputs import materialize_only
+from enrollment_assets.pipeline.assets import WrittenDays
 from enrollment_assets.pipeline.custom.compute import write_metric
+from enrollment_assets.pipeline.days import complete_days
 from enrollment_assets.pipeline.ingest.intake import SnapshotIntake, decide, store_days
 from enrollment_assets.pipeline.ingest.verdicts import HELD, MISSING, REJECTED
 from enrollment_assets.schema.catalog import tables
@@ -113,22 +120,44 @@ class _Handler(DbTypeHandler[Any]):
         days: Sequence[dt.date],
         connection: duckdb.DuckDBPyConnection,
         more: Mapping[dt.date, Metadata] | None = None,
-    ) -> Metadata:
-        """Give each partition its own row count; returns the metadata that all of them share."""
-        counts = dict(
-            connection.execute(
-                f"SELECT {table.date_column}, count(*) FROM {table.relation} "
-                f"WHERE {table.date_column} BETWEEN ? AND ? GROUP BY ALL",
-                [days[0], days[-1]],
-            ).fetchall()
-        )
+    ) -> None:
+        """Record these days as materialized, each with its row count and its figures."""
+        written = _written(table, days, connection)
         for day in days:
             context.step_context.add_asset_metadata(
-                {"dagster/partition_row_count": counts.get(day, 0), **((more or {}).get(day, {}))},
+                {
+                    **written.get(day, {"dagster/partition_row_count": 0}),
+                    **((more or {}).get(day, {})),
+                },
                 asset_key=context.asset_key,
                 partition_key=day.isoformat(),
             )
+        materialize_only(context, [day.isoformat() for day in days])
+
+
+def _written(
+    table: Table, days: Sequence[dt.date], connection: duckdb.DuckDBPyConnection
+) -> dict[dt.date, Metadata]:
+    """Of each day that has rows: how many, and the table's figures of each term."""
+    if not days:
         return {}
+    date, bounds = table.date_column, [days[0], days[-1]]
+    within = f"FROM {table.relation} WHERE {date} BETWEEN ? AND ?"
+    counts = connection.execute(f"SELECT {date}, count(*) {within} GROUP BY ALL", bounds).fetchall()
+    written: dict[dt.date, Metadata] = {
+        day: {"dagster/partition_row_count": count} for day, count in counts
+    }
+    if table.figures:
+        names = ", ".join(f'"{name}"' for name in table.figures)
+        which = f" AND ({table.figures_where})" if table.figures_where else ""
+        rows = connection.execute(
+            f"SELECT {date}, term, {names} {within}{which}", bounds
+        ).fetchall()
+        for day, term, *values in rows:
+            for name, value in zip(table.figures, values, strict=True):
+                if value is not None:
+                    written[day][f"{name}_{term}"] = value
+    return written
 
 
 def _days(context: dg.OutputContext) -> list[dt.date]:
@@ -149,7 +178,7 @@ class DerivedHandler(_Handler):
         table_slice: TableSlice,
         obj: Statement | Computed,
         connection: Any,
-    ) -> Metadata:
+    ) -> None:
         """Replace the days of the range by what is computed for them."""
         table = self.table(table_slice)
         days = _days(context)
@@ -159,7 +188,7 @@ class DerivedHandler(_Handler):
                 write_statement(connection, settings, obj, days, run_id=run, advance=advance)
             else:
                 write_computed(connection, settings, obj, days, run_id=run, advance=advance)
-        return self.report(context, table, days, connection)
+        self.report(context, table, complete_days(connection, settings, days), connection)
 
 
 class MetricHandler(_Handler):
@@ -172,13 +201,13 @@ class MetricHandler(_Handler):
 
     def handle_output(
         self, context: dg.OutputContext, table_slice: TableSlice, obj: Metric, connection: Any
-    ) -> Metadata:
+    ) -> None:
         """Replace the days of the range by what the metric gives for them."""
         days = _days(context)
         settings, run = self._warehouse.settings, context.run_id
         with progress.task(obj.name, len(days)) as advance:
             write_metric(connection, settings, obj, days, run_id=run, advance=advance)
-        return self.report(context, obj.table, days, connection)
+        self.report(context, obj.table, complete_days(connection, settings, days), connection)
 
 
 class IntakeHandler(_Handler):
@@ -195,7 +224,7 @@ class IntakeHandler(_Handler):
         table_slice: TableSlice,
         obj: SnapshotIntake,
         connection: Any,
-    ) -> Metadata:
+    ) -> None:
         """Store the days of the range."""
         table = self.table(table_slice)
         days = _days(context)
@@ -229,8 +258,17 @@ class IntakeHandler(_Handler):
             # Alerts know a held day by this key.
             about = {"held": str(last.date)} if last.status == HELD else {}
             raise dg.Failure(f"{text}. {last.advice}".rstrip(), about, allow_retries=False)
+        for result in obj.results:
+            if not result.is_complete:
+                context.log_event(
+                    dg.AssetObservation(
+                        context.asset_key,
+                        partition=result.date.isoformat(),
+                        metadata=result.summary(),
+                    )
+                )
         summaries = {result.date: result.summary() for result in obj.results}
-        return self.report(context, table, days, connection, summaries)
+        self.report(context, table, obj.complete_days, connection, summaries)
 
 
 class FrameHandler(_Handler):
@@ -249,7 +287,7 @@ class FrameHandler(_Handler):
         table_slice: TableSlice,
         obj: pd.DataFrame | pa.Table | pa.RecordBatchReader,
         connection: Any,
-    ) -> Metadata:
+    ) -> None:
         """Replace the partitions by these rows.
 
         Raises:
@@ -264,7 +302,7 @@ class FrameHandler(_Handler):
             with transaction(connection):
                 replace_rows(connection, table, days, "incoming_rows")
             connection.unregister("incoming_rows")
-        return self.report(context, table, days, connection)
+        self.report(context, table, days, connection)
 
     def load_input(self, context: dg.InputContext, table_slice: TableSlice, connection: Any) -> Any:
         """The partitions' rows, as the type that the input is annotated with."""
@@ -286,11 +324,24 @@ class FrameHandler(_Handler):
             return relation.df()
 
 
+class WarehouseIOManager(DbIOManager):
+    """Stores assets as tables of the warehouse's `enrollment` schema."""
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Store an output, or record the days that a step stored itself."""
+        if isinstance(obj, WrittenDays):
+            materialize_only(context, [day.isoformat() for day in obj.days])
+            return
+        super().handle_output(context, obj)
+        # Each partition would carry the query of the whole range.
+        context.consume_logged_metadata()
+
+
 def build_io_manager(warehouse: Warehouse) -> DbIOManager:
-    """The manager that stores assets as tables of the warehouse's `enrollment` schema."""
+    """The manager of the warehouse's assets."""
     import pandas as pd
 
-    return DbIOManager(
+    return WarehouseIOManager(
         type_handlers=[
             kind(warehouse) for kind in (DerivedHandler, MetricHandler, IntakeHandler, FrameHandler)
         ],

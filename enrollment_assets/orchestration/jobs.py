@@ -2,10 +2,10 @@
 
 - `daily_enrollment_job`: a morning, from the snapshot to the mail. The schedule and files that land
   start it.
-- `backfill_job`: history, with the same assets. It writes no pages and sends no mail, and says so in
-  the report's partitions: a day counts as missing on the page of a job if one of its assets is.
-  `enrollment backfill --only core`, decisions and restatements run a part of it (`PARTS`), by asset
-  selection and with a tag, instead of a job of their own for each.
+- `backfill_job`: history, with the same assets but for the reports: it writes no pages and sends no
+  mail, and Dagster shows none where none was written. `enrollment backfill --only core`, decisions and
+  restatements run a part of it (`PARTS`), by asset selection and with a tag, instead of a job of their
+  own for each.
 - `reports_job`: a report of days that have their figures.
 - `prune_job`, `freshness_job`: schedules need a job to start; people hardly do.
 
@@ -57,7 +57,7 @@ def build_jobs(settings: "Settings") -> dict[str, Job]:
         ),
         define_asset_job(
             BACKFILL,
-            AssetSelection.all() - on_time,
+            AssetSelection.all() - on_time - AssetSelection.groups(REPORT_GROUP),
             description="Processes past days; writes no reports and sends no mail.",
         ),
         define_asset_job(

@@ -1,6 +1,8 @@
 """How a declared table becomes an asset: group, lineage, owner, documentation, link to its SQL."""
 
-from collections.abc import Callable, Mapping
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -16,6 +18,13 @@ from enrollment_assets.warehouse.derive import Computed, Statement
 from enrollment_assets.warehouse.statements import statement
 
 TAGS = {"domain": "enrollment"}
+
+
+@dataclass(frozen=True)
+class WrittenDays:
+    """An output that its step has stored: the days that are complete, and no others of the run."""
+
+    days: Sequence[dt.date]
 
 
 def stage_assets(settings: Settings, stage: str) -> list[dg.AssetsDefinition]:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import duckdb
+
 from enrollment_assets.config import Settings, Term
 from enrollment_assets.pipeline.ingest.verdicts import ACCEPTED, HELD, MISSING, REJECTED
 from enrollment_assets.sources.configured import source_for
@@ -41,6 +43,20 @@ class TermStatus:
     def last(self) -> dt.date | None:
         """Last accepted day."""
         return max(self.accepted, default=None)
+
+
+def complete_days(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, days: Sequence[dt.date]
+) -> list[dt.date]:
+    """The days that have figures: some term is accepted, or no extract was expected."""
+    with plain_errors("Reading the log"):
+        rows = connection.execute(
+            "SELECT DISTINCT snapshot_date FROM enrollment.snapshot_log "
+            "WHERE status = 'accepted' AND snapshot_date BETWEEN ? AND ?",
+            [days[0], days[-1]],
+        ).fetchall()
+    accepted = {day for (day,) in rows}
+    return [day for day in days if day in accepted or settings.why_no_snapshot(day)]
 
 
 def _rows(settings: Settings, name: str, **binds: Any) -> list[tuple[Any, ...]]:

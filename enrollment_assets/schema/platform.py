@@ -24,7 +24,7 @@ STAGES = ("ingest", "changes", "metrics", "insight", "exports")
 EXPORTS = "exports"
 _KEYS = (
     *("name", "stage", "schema", "grain", "description", "kind", "date"),
-    *("depends_on", "binds", "lineage", "without", "columns"),
+    *("depends_on", "binds", "lineage", "without", "columns", "figures", "figures_where"),
 )
 _REQUIRED = ("name", "grain", "columns")
 _ALLOWED = {
@@ -118,6 +118,10 @@ def _table(
     date = header.get("date")
     if date is not None and (date not in columns or columns[date].type != "DATE"):
         raise ConfigurationError(f"{path}: date: {date} is not a column of type DATE.")
+    figures = _names(header.get("figures"))
+    for name in figures:
+        if name not in columns:
+            raise ConfigurationError(f"{path}: figures: {name} is not a column.")
     return Table(
         name=header["name"],
         grain=header["grain"],
@@ -132,6 +136,8 @@ def _table(
         lineage=_names(header.get("lineage")),
         is_view=header.get("kind") == "view",
         file=path,
+        figures=figures,
+        figures_where=header.get("figures_where", ""),
     )
 
 

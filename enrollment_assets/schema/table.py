@@ -37,6 +37,8 @@ class Table:
             `acknowledged` (anomalies).
         is_view: Has no rows of its own, but is a query over other tables.
         file: The file that declares it.
+        figures: The columns that each partition shows in Dagster for each term.
+        figures_where: SQL that picks the one row of a term that holds them.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Table:
     lineage: tuple[str, ...] = ()
     is_view: bool = False
     file: Path | None = None
+    figures: tuple[str, ...] = ()
+    figures_where: str = ""
 
     @property
     def relation(self) -> str:

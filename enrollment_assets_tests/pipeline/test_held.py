@@ -316,7 +316,7 @@ def test_a_loss_that_an_earlier_term_had_at_this_point_does_not_hold_the_day(uni
     assert [count for _, count in headcounts(university)] == [400, 320, 400, 320]
 
 
-@pytest.mark.parametrize("opens, count", [(250, 250), (100, 160)])
+@pytest.mark.parametrize(("opens", "count"), [(250, 250), (100, 160)])
 def test_a_term_may_double_in_its_first_days_as_an_earlier_one_did(university, opens, count):
     terms = university.settings.model_dump(mode="json")["terms"]
     later = {

@@ -6,7 +6,7 @@ import dagster as dg
 
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError
-from enrollment_assets.pipeline.assets import TAGS, described, documented
+from enrollment_assets.pipeline.assets import TAGS, WrittenDays, described, documented
 from enrollment_assets.pipeline.ingest.intake import SnapshotIntake
 from enrollment_assets.pipeline.ingest.verdicts import Decision, DecisionKind
 from enrollment_assets.pipeline.names import OWNERS, POOL
@@ -56,7 +56,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 metadata=documented(snapshots),
             ),
             log.name: dg.AssetOut(
-                dagster_type=dg.Nothing,
+                dagster_type=WrittenDays,
                 group_name="ingest",
                 kinds={"duckdb"},
                 owners=list(OWNERS),
@@ -88,6 +88,6 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             )
             if day.reasons:
                 context.log.warning("%s: %s. %s", day.date, day.status, day.reasons)
-        yield dg.Output(None, log.name)
+        yield dg.Output(WrittenDays(intake.complete_days), log.name)
 
     return [load_snapshots]

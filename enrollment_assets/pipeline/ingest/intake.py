@@ -136,3 +136,8 @@ class SnapshotIntake:
     strict: bool = False
     decision: Decision | None = None
     results: list[DayResult] = field(default_factory=list)
+
+    @property
+    def complete_days(self) -> list[dt.date]:
+        """The days of which nothing is left to do."""
+        return [result.date for result in self.results if result.is_complete]

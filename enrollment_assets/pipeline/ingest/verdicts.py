@@ -7,6 +7,8 @@ from typing import Any
 
 ACCEPTED, HELD, REJECTED, MISSING = "accepted", "held", "rejected", "missing"
 LOGGED = (ACCEPTED, HELD, REJECTED, MISSING)
+# The status of a day, in results only, on which no term should have rows.
+NOTHING_EXPECTED = "nothing expected"
 # Rows of a known term on a day outside its dates: counted in the attempts, and left out.
 OUTSIDE = "outside"
 
@@ -109,7 +111,12 @@ class DayResult:
         for status in (REJECTED, HELD, MISSING, ACCEPTED):
             if status in statuses:
                 return status
-        return MISSING if self.problem else "nothing expected"
+        return MISSING if self.problem else NOTHING_EXPECTED
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing of the day is left to do: all of it is accepted, or none was expected."""
+        return self.status in (ACCEPTED, NOTHING_EXPECTED)
 
     @property
     def reasons(self) -> str | None:

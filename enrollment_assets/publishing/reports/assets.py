@@ -2,15 +2,14 @@
 
 import base64
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import dagster as dg
 
 from enrollment_assets.config import Settings
-from enrollment_assets.pipeline.assets import described, documented
+from enrollment_assets.pipeline.assets import TAGS, WrittenDays, described, documented
 from enrollment_assets.pipeline.ingest.verdicts import advice
-from enrollment_assets.pipeline.names import BACKFILL, OWNERS, POOL
+from enrollment_assets.pipeline.names import OWNERS, POOL, REPORT_GROUP
 from enrollment_assets.pipeline.partitions import daily_partitions, days_of, is_strict
 from enrollment_assets.publishing.reports.daily import mark_restated, publish_day
 from enrollment_assets.publishing.reports.restatements import append_restatements, outdated_pages
@@ -20,6 +19,8 @@ from enrollment_assets.support import progress
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors
 from enrollment_assets.warehouse.statements import statement
 
+_CHARTS, _REPORT = "enrollment_charts", "enrollment_report"
+
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """`enrollment_charts` and `enrollment_report` of a day, and `metric_restatements`.
@@ -27,6 +28,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     The restatements are in the group of the metrics; they are made here since they mark report pages.
     """
     restatements = tables(settings)["metric_restatements"]
+    made_of = ("enrollment_metrics", "segment_metrics", restatements.name)
 
     @dg.asset(
         group_name="metrics",
@@ -60,84 +62,68 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dg.multi_asset(
         name="publish_report",
-        specs=[
-            dg.AssetSpec(
-                "enrollment_charts",
-                deps=["enrollment_metrics", "segment_metrics", "metric_restatements"],
-                description="Charts of a day: pace, daily changes, continuation, segments, dashboard.",
-                group_name="reports",
-                owners=list(OWNERS),
-                kinds={"matplotlib"},
-                tags={"domain": "enrollment"},
+        outs={
+            _CHARTS: _out(
+                "Charts of a day: pace, daily changes, continuation, segments, dashboard.",
+                {"matplotlib"},
             ),
-            dg.AssetSpec(
-                "enrollment_report",
-                deps=["enrollment_charts"],
-                description="One self-contained HTML page for each day, and a list of all pages.",
-                group_name="reports",
-                owners=list(OWNERS),
-                kinds={"html", "jinja"},
-                tags={"domain": "enrollment"},
+            _REPORT: _out(
+                "One self-contained HTML page for each day, and a list of all pages.",
+                {"html", "jinja"},
             ),
-        ],
+        },
+        deps=list(made_of),
+        internal_asset_deps={
+            _CHARTS: {dg.AssetKey(name) for name in made_of},
+            _REPORT: {dg.AssetKey(_CHARTS)},
+        },
         partitions_def=daily_partitions(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
     )
     def publish_report(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ) -> Iterator[dg.Output[WrittenDays]]:
         """Draw the charts of each day and write its page; a day without figures has none."""
         days = days_of(context)
-        if context.run.job_name == BACKFILL:
-            # A page of a job in the UI counts a day as missing if one of its assets is: without this,
-            # the daily job's page would call all history missing.
-            for day in days:
-                _record(context, day, _metadata_without_report(settings, day))
-            yield from _results()
-            return
         if is_strict(context) and (why := why_not_reported(warehouse, days[0], context.run.run_id)):
             raise dg.Failure(f"No report of {days[0]}: {why}", allow_retries=False)
+        written = []
         with progress.task("reports", len(days)) as advance, warehouse.connect() as connection:
             # A run that died may have changed figures: record that before they are reported again.
             append_restatements(connection, settings, run_id=context.run.run_id)
             for day in days:
-                published = publish_day(connection, settings, day)
-                metadata: dict[str, object] = {"no_report": "no accepted snapshot for this day"}
-                if published:
-                    metadata = {"report": dg.MetadataValue.path(published.page)}
+                if published := publish_day(connection, settings, day):
+                    written.append(day)
+                    metadata: dict[str, dg.MetadataValue] = {
+                        "report": dg.MetadataValue.url(published.page.resolve().as_uri())
+                    }
                     if len(days) == 1:  # a picture in each event of a range would bloat the log
                         image = base64.b64encode(published.preview).decode("ascii")
                         metadata["dashboard"] = dg.MetadataValue.md(
                             f"![{published.alt}](data:image/png;base64,{image})"
                         )
-                _record(context, day, metadata)
+                    for key in (_CHARTS, _REPORT):
+                        context.add_asset_metadata(
+                            metadata, asset_key=key, partition_key=day.isoformat()
+                        )
                 advance(1)
             refresh_site(connection, settings)  # once for the whole range
-        yield from _results()
+        for key in (_CHARTS, _REPORT):
+            yield dg.Output(WrittenDays(written), key)
 
     return [publish_report, metric_restatements]
 
 
-_KEYS = ("enrollment_charts", "enrollment_report")
-
-
-def _record(context: dg.AssetExecutionContext, day: dt.date, metadata: Mapping[str, Any]) -> None:
-    for key in _KEYS:
-        context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())
-
-
-def _results() -> Iterator[dg.MaterializeResult[None]]:
-    for key in _KEYS:
-        yield dg.MaterializeResult(asset_key=key)
-
-
-def _metadata_without_report(settings: Settings, day: dt.date) -> dict[str, Any]:
-    """What a backfill records of a day: the page that an earlier run wrote, if there is one."""
-    page = settings.report_path(day) / "report.html"
-    if page.exists():
-        return {"report": dg.MetadataValue.path(page)}
-    return {"no_report": "a backfill writes none; `enrollment backfill --reports` does"}
+def _out(description: str, kinds: set[str]) -> dg.AssetOut:
+    return dg.AssetOut(
+        dagster_type=WrittenDays,
+        description=description,
+        group_name=REPORT_GROUP,
+        owners=list(OWNERS),
+        kinds=kinds,
+        tags=TAGS,
+    )
 
 
 def why_not_reported(warehouse: Warehouse, day: dt.date, run_id: str) -> str | None:

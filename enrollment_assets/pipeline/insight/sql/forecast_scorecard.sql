@@ -5,6 +5,8 @@
 --   issued.
 -- date: as_of
 -- depends_on: enrollment_forecast
+-- figures: mae, mape
+-- figures_where: method = 'issued' AND horizon_days = 14
 -- columns:
 --   as_of: DATE - Day whose knowledge the score uses, and nothing later
 --   term: VARCHAR - Code of the term

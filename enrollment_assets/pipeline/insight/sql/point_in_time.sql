@@ -6,6 +6,7 @@
 -- date: date
 -- depends_on: enrollment_metrics
 -- binds: first, last
+-- figures: comparison_total, change, change_pct
 -- columns:
 --   date: DATE - Day of the snapshot
 --   term: VARCHAR - Code of the term

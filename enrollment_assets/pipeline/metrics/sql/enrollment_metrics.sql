@@ -7,6 +7,7 @@
 -- depends_on: student_changes, snapshot_log
 -- binds: first, last
 -- lineage: term_dates
+-- figures: total_enrollment, net_change, new_students, dropped_students
 -- columns:
 --   date: DATE - Day of the snapshot
 --   term: VARCHAR - Code of the term
