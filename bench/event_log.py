@@ -1,16 +1,24 @@
 """Dagster's own event log in a range run: its stock SQLite storage, and the one with open connections.
 
-The graph of the core with empty assets: 5 assets, 6 checks, one range run.
+The graph of the core with empty assets: 5 assets, 6 checks, one range run. Then what `enrollment demo`
+leaves in the log for each day of the example, all assets and checks together.
 
 Usage: python bench/event_log.py [--days 365]
 """
 
 import argparse
+import shutil
+import sqlite3
 import sys
 import tempfile
 from pathlib import Path
 
 from common import DAYS, FIRST_DAY, make_home, measure
+
+from enrollment_assets.cli import example
+from enrollment_assets.config import load_settings
+
+CHECKOUT = Path(__file__).parents[1]
 
 
 def main() -> None:
@@ -39,6 +47,25 @@ def main() -> None:
                 ]
             )
         print(f"| {name} | {found.seconds:.1f} | {found.megabytes:.0f} |", flush=True)
+    report_example()
+
+
+def report_example() -> None:
+    """Run the demo in a folder of its own, and print events and bytes a day."""
+    with tempfile.TemporaryDirectory() as text:
+        home = make_home(Path(text))
+        config = Path(text) / "enrollment.yaml"
+        shutil.copy(CHECKOUT / "enrollment.yaml", config)
+        environment = {"ENROLLMENT_CONFIG": str(config), "DAGSTER_HOME": str(home)}
+        measure([str(Path(sys.executable).with_name("enrollment")), "demo"], **environment)
+        days = (example.UNTIL - load_settings(config).start_date).days + 1
+        logs = list(home.rglob("*.db"))
+        size = sum(path.stat().st_size for path in logs)
+        with sqlite3.connect(next(path for path in logs if path.name == "index.db")) as index:
+            (events,) = index.execute("SELECT count(*) FROM event_logs").fetchone()
+    print(
+        f"\nThe example, {days} days: {events / days:.1f} events and {size / days / 1000:.0f} KB a day"
+    )
 
 
 if __name__ == "__main__":

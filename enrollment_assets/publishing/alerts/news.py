@@ -245,7 +245,9 @@ def news_of_backfill(backfill: BackfillFacts) -> News:
     elif not backfill.runs.get("failure"):
         kind = "summary"
         if backfill.status == "completed_failed":
-            details.append("days without an accepted snapshot were left out")
+            details.append(
+                "days without an accepted snapshot were left out; `enrollment status` lists them"
+            )
     end = {"completed_failed": "ended", "canceled": "was canceled"}.get(
         backfill.status, backfill.status
     )
