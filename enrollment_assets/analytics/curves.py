@@ -32,6 +32,12 @@ PHASE_DAYS = 14
 # The drift of the last week has half of the say at first, and loses half of that in a month.
 DRIFT_DAYS, _DRIFT_SHARE, _DRIFT_HALF_LIFE = 7, 0.5, 30.0
 _PACE_DAYS, _PACE_BOUNDS = 28, (0.5, 2.0)
+# A term that starts more than that many days from the same day of the year is of another season;
+# shorter terms than that have none.
+_SEASON_DAYS, _YEAR_DAYS = 45, 365.25
+# A share of the headcount that no ordinary day moves, once a quarter of the term has registered and it
+# has so many students: who is counted has changed.
+_JUMP, _REGISTERED, _LEAST_JUMPING, _NAMED_DAYS = 0.2, 0.25, 50, 2
 # A first snapshot this soon after registration opened means that nobody was enrolled before it.
 _OPENING_DAYS = 7
 
@@ -110,13 +116,17 @@ def _anchor(settings: Settings, term: Term) -> dt.date:
 
 @dataclass(frozen=True)
 class History:
-    """A term and those before it, the newest first, as they were known on the day `as_of`."""
+    """A term and those before it, the newest first, as they were known on the day `as_of`.
+
+    `left_out` says which earlier ones are no guide, and why.
+    """
 
     term: Term
     as_of: dt.date
     today: int
     now: Curve
     earlier: tuple[Curve, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def history_of(
@@ -147,8 +157,57 @@ def history_of(
         return None
     as_of -= dt.timedelta(today - now.last)
     today = now.last
-    earlier = (known(past) for past in settings.earlier_terms(term))
-    return History(term, as_of, today, now, tuple(curve for curve in earlier if curve))
+    earlier, left_out = [], []
+    for past in settings.earlier_terms(term):
+        curve = known(past)
+        if curve is None:
+            continue
+        if why := _why_no_guide(settings, term, past, curve):
+            left_out.append(f"{past.label} is no guide: {why}")
+        else:
+            earlier.append(curve)
+    return History(term, as_of, today, now, tuple(earlier), tuple(left_out))
+
+
+def _why_no_guide(settings: Settings, term: Term, past: Term, curve: Curve) -> str | None:
+    """Why an earlier term says nothing about this one: another season, or a change of its scope."""
+    apart = abs((term.starts - past.starts).days) % _YEAR_DAYS
+    is_long = (term.ends - term.starts).days > _SEASON_DAYS
+    if is_long and min(apart, _YEAR_DAYS - apart) > _SEASON_DAYS:
+        return "it starts in another season"
+    named = [
+        *(event.date for event in settings.calendar.events),
+        past.starts,
+        past.census,
+        past.ends,
+    ]
+    anchor = _anchor(settings, past)
+    for day, share in _jumps(curve):
+        date = anchor + dt.timedelta(day)
+        if not any(abs((date - other).days) <= _NAMED_DAYS for other in named):
+            return (
+                f"its headcount {'rose' if share > 0 else 'fell'} by {abs(share):.0%} on {date}, which "
+                "no event of the calendar explains"
+            )
+    return None
+
+
+def _jumps(curve: Curve) -> list[tuple[int, float]]:
+    """Relative days, with the share, on which more of a term came or went than people move in a day.
+
+    While less than a quarter of the term has registered, such a day is ordinary.
+    """
+    days = np.flatnonzero(curve.observed)
+    values = curve.values[days]
+    before, after = values[:-1], values[1:]
+    share = np.divide(after - before, before, out=np.zeros_like(before), where=before > 0)
+    is_jump = np.abs(share) > _JUMP * np.diff(days)
+    is_jump &= np.maximum(before, after) >= _LEAST_JUMPING
+    is_jump &= before >= _REGISTERED * values.max(initial=0.0)
+    return [
+        (curve.first + int(day), float(of))
+        for day, of in zip(days[1:][is_jump], share[is_jump], strict=True)
+    ]
 
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from enrollment_assets.analytics.backtests import (
     phase_errors,
 )
 from enrollment_assets.analytics.curves import ALWAYS, History, methods_for, timing_scale
-from enrollment_assets.analytics.scores import Score, daily_change, score_of
+from enrollment_assets.analytics.scores import Score, daily_change, independent, score_of
 from enrollment_assets.support.lazy import lazy
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ class Trial:
     Errors have the shape (origins, horizons), NaN where the outcome was not known.
     """
 
+    origins: IntArray
     errors: Mapping[str, FloatArray]
     observed: FloatArray
 
@@ -138,7 +139,7 @@ def try_models(history: History, horizon: int) -> Trial | None:
         if path is None:
             return None
         errors[row] = now.at(origins[row : row + 1])[0] + path - tests.observed[row]
-    return Trial({**tests.errors, MODELS: errors}, tests.observed)
+    return Trial(origins, {**tests.errors, MODELS: errors}, tests.observed)
 
 
 def model_path(history: History, horizon: int) -> FloatArray | None:
@@ -310,7 +311,12 @@ def _scores(
             naive = among.errors["last_value"][:, column]
             figures = score_of(errors[:, column], among.observed[:, column], naive, change)
             if figures[0]:
-                scores.append(Score(name, horizon, *figures, is_chosen=name == methods[column]))
+                origins = among.origins[~np.isnan(errors[:, column])]
+                apart = independent(np.sort(origins), horizon)
+                is_chosen = name == methods[column]
+                scores.append(
+                    Score(name, horizon, *figures, independent=apart, is_chosen=is_chosen)
+                )
     return tuple(scores)
 
 

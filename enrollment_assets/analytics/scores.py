@@ -12,14 +12,17 @@ from enrollment_assets.support.lazy import lazy
 if TYPE_CHECKING:
     import numpy as np
 
-    from enrollment_assets.analytics.curves import FloatArray
+    from enrollment_assets.analytics.curves import FloatArray, IntArray
 else:
     np = lazy("numpy")
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a method did at one horizon, in students; rates in percent, NaN where there is none."""
+    """How a method did at one horizon, in students; rates in percent, NaN where there is none.
+
+    Of the `n` forecasts, `independent` ones look over spans that do not overlap.
+    """
 
     method: str
     horizon: int
@@ -29,6 +32,7 @@ class Score:
     mase: float
     bias: float
     skill: float
+    independent: int = 0
     is_chosen: bool = False
     coverage: Mapping[int, float] = field(default_factory=dict)
 
@@ -53,6 +57,18 @@ def score_of(
     skill = 100 * (1 - mae / naive) if naive else np.nan
     mase = mae / daily_change if daily_change else np.nan
     return len(errors), mae, mape, mase, float(errors.mean()), skill
+
+
+def independent(days: IntArray, horizon: int) -> int:
+    """How many forecasts made on these days, in order, look over spans that do not overlap.
+
+    Errors of overlapping spans repeat each other: 200 forecasts of 90 days ahead may be three.
+    """
+    count, free = 0, None
+    for day in days.tolist():
+        if free is None or day >= free:
+            count, free = count + 1, day + horizon
+    return count
 
 
 def daily_change(curve: Curve) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from enrollment_assets.analytics import curves as term_curves
 from enrollment_assets.analytics import forecasts
-from enrollment_assets.analytics.scores import score_of
+from enrollment_assets.analytics.scores import independent, score_of
 from enrollment_assets.config import Settings
 
 TERMS = {
@@ -20,8 +20,8 @@ BEFORE, AFTER = 120, 100
 NOW = "2025FA"
 
 
-def settings(**keys):
-    terms = [
+def settings(terms=None, **keys):
+    terms = terms or [
         {
             "code": code,
             "registration_opens": start - dt.timedelta(BEFORE),
@@ -302,6 +302,54 @@ def test_a_trial_of_the_models_sees_nothing_after_its_origins():
         known = ~np.isnan(expected)
         again = (after.errors[name] + after.observed)[known]
         assert again == pytest.approx(expected[known]), name
+
+
+def test_an_earlier_term_whose_scope_changed_is_left_out_with_a_word():
+    jump = np.where(np.arange(-BEFORE, AFTER + 1) >= -30, 1.3, 1.0)
+    found = history(-20, **{"2024FA": term() * jump, NOW: term(until=-20)})
+    assert found.earlier == ()
+    (words,) = found.left_out
+    assert words.startswith("2024FA is no guide: its headcount rose by 3")
+    assert "on 2024-07-27, which no event of the calendar explains" in words
+    # The one before it still is a guide.
+    found = history(-20, **{"2023FA": term(), "2024FA": term() * jump, NOW: term(until=-20)})
+    assert len(found.earlier) == len(found.left_out) == 1
+
+
+@pytest.mark.parametrize("event", ["2024-07-27", "2024-07-29"])
+def test_a_jump_that_the_calendar_names_changes_no_scope(event):
+    jump = np.where(np.arange(-BEFORE, AFTER + 1) >= -30, 1.3, 1.0)
+    named = settings(calendar={"events": [{"date": event, "name": "admissions load"}]})
+    found = history(-20, named, **{"2024FA": term() * jump, NOW: term(until=-20)})
+    assert found.left_out == ()
+    assert len(found.earlier) == 1
+
+
+def test_a_change_of_scope_is_not_known_before_its_day():
+    jump = np.where(np.arange(-BEFORE, AFTER + 1) >= -30, 1.3, 1.0)
+    found = settings()
+    now = dt.date(2024, 7, 20)
+    known = curves(found, **{"2023FA": term(), "2024FA": term() * jump})
+    before = term_curves.history_of(found, known, found.term("2024FA"), now, is_gap_allowed=True)
+    assert before.left_out == ()
+
+
+def test_a_term_of_another_season_is_no_guide():
+    terms = settings().model_dump(mode="json")["terms"]
+    for key in ("starts", "census", "ends"):
+        later = dt.date.fromisoformat(terms[1][key]) + dt.timedelta(150)
+        terms[1][key] = later.isoformat()
+    found = history(-20, settings(terms), **{"2024FA": term(), NOW: term(until=-20)})
+    assert found.earlier == ()
+    assert found.left_out == ("2024FA is no guide: it starts in another season",)
+
+
+def test_independent_forecasts_are_those_whose_spans_do_not_overlap():
+    days = np.arange(0, 200)
+    assert [independent(days, horizon) for horizon in (7, 30, 90)] == [29, 7, 3]
+    assert independent(np.array([3]), 90) == 1
+    assert independent(np.array([], dtype=int), 7) == 0
+    assert independent(np.array([0, 50, 100]), 7) == 3
 
 
 def test_scores_are_those_of_their_definitions():

@@ -53,6 +53,10 @@ def contents(university, table):
 def test_a_range_of_days_says_what_single_runs_say(university):
     university.change(dimensions=["program", "level"], forecast={"horizon_days": 60})
     university.change(columns={name: name for name in HEADER.split(",") if name != "division"})
+    first, second = university.settings.model_dump(mode="json")["terms"]
+    # So near to each other that one is a guide to the other.
+    first |= {"starts": "2024-12-02", "census": "2024-12-09"}
+    university.change(terms=[first, second])
     write_life(university)
     before = FIRST - dt.timedelta(1)
     take_in(university, "2024-04-01", str(before), insight=True)

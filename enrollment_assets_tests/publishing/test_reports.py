@@ -373,6 +373,45 @@ def test_without_insight_the_texts_say_what_is_missing(university):
     assert len(said.tiles) == 6
 
 
+@pytest.mark.parametrize(
+    ("coverage", "independent", "words"),
+    [
+        ((58.0, 80.0), (8, 2), "has held 62% so far"),
+        ((79.0, 80.0), (8, 2), ""),
+        # Three independent forecasts say nothing about a range.
+        ((10.0, 10.0), (2, 1), ""),
+    ],
+)
+def test_a_range_that_does_not_hold_says_so_where_it_is_shown(
+    university, coverage, independent, words
+):
+    made = figures(university.settings, [100, 102], first="2024-08-01", with_forecast=True)
+    rows = [
+        {
+            "term": made.main.code,
+            "horizon_days": horizon,
+            "n": 40,
+            "independent_n": apart,
+            "coverage_80": held,
+            "coverage_95": 95.0,
+        }
+        for horizon, held, apart in zip((7, 30), coverage, independent, strict=True)
+    ]
+    said = told(with_rows(made, scorecard=rows), university)
+    assert ("has held" in said.tiles[5].note) == bool(words)
+    assert words in said.tiles[5].note
+    assert said.forecasts_note == (f"The 80% range {words}: it is too narrow." if words else "")
+    assert [row.independent for row in said.forecasts] == [str(apart) for apart in independent]
+
+
+def test_an_earlier_term_that_is_no_guide_is_named_below_the_forecasts(university):
+    made = figures(university.settings, [100, 102], with_forecast=True)
+    why = "Fall 2023 is no guide: it starts in another season"
+    forecast = made.forecast.assign(left_out=why)
+    said = told(replace(made, forecast=forecast), university)
+    assert said.forecasts_note.endswith(f"{why}.")
+
+
 def test_an_anomaly_of_a_segment_that_is_not_shown_has_no_name(history):
     told = "more students dropped than usual: {} accounts for 80% of it"
     rows = [

@@ -34,7 +34,7 @@ SEGMENT_NUMBERS = (
 )
 FORECAST = (
     *("as_of", "term", "target_date", "horizon_days", "method", "forecast", "lower_80", "upper_80"),
-    *("lower_95", "upper_95", "note"),
+    *("lower_95", "upper_95", "note", "left_out"),
 )
 ANOMALIES = (
     *("date", "term", "series", "dimension", "segment", "observed", "expected", "lower", "upper"),
@@ -42,7 +42,7 @@ ANOMALIES = (
 )
 SCORES = (
     *("as_of", "term", "method", "horizon_days", "n", "mae", "mape", "mase", "bias", "skill_pct"),
-    *("coverage_80", "coverage_95", "chosen"),
+    *("coverage_80", "coverage_95", "chosen", "independent_n"),
 )
 QUALITY = (
     *(
@@ -155,6 +155,7 @@ def forecast_of(term: Term, as_of: dt.date, start: float, *, days: int = 60) -> 
             "lower_95": expected - far,
             "upper_95": expected + far,
             "note": None,
+            "left_out": None,
         }
     )
 

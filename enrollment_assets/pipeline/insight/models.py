@@ -19,7 +19,7 @@ from enrollment_assets.analytics.backtests import HORIZONS
 from enrollment_assets.analytics.curves import Curve, History
 from enrollment_assets.analytics.disclosure import Cell, Place, withhold
 from enrollment_assets.analytics.forecasts import Fit, Refusal, Trial
-from enrollment_assets.analytics.scores import Score, daily_change, score_of
+from enrollment_assets.analytics.scores import Score, daily_change, independent, score_of
 from enrollment_assets.config import Settings, Term
 from enrollment_assets.config.sections import LEAST_HORIZON, MOST_HORIZON
 from enrollment_assets.errors import ConfigurationError
@@ -184,6 +184,7 @@ class Forecasts:
         self, settings: Settings, curves: Mapping[str, Curve], history: History
     ) -> dict[str, Any]:
         levels = settings.forecast.intervals
+        left_out = "; ".join(history.left_out) or None
         fit = self.fit_of(settings, curves, history)
         if isinstance(fit, forecasts.Refusal):
             return {
@@ -199,6 +200,7 @@ class Forecasts:
                     for side in ("lower", "upper")
                 },
                 "note": np.array([fit.words], dtype=object),
+                "left_out": np.array([left_out], dtype=object),
             }
         forecast = forecasts.predict(fit, history)
         count = len(forecast.horizons)
@@ -216,6 +218,7 @@ class Forecasts:
             **{f"lower_{level}": forecast.lower[level] for level in levels},
             **{f"upper_{level}": forecast.upper[level] for level in levels},
             "note": notes,
+            "left_out": np.full(count, left_out, dtype=object),
         }
 
     def fit_of(
@@ -281,8 +284,15 @@ class Forecasts:
                 scores = () if isinstance(fit, forecasts.Refusal) else fit.scores
                 rows += [
                     (
-                        *(day, term.code, score.method, score.horizon, score.n, score.mae),
-                        *(score.mape, score.mase, score.bias, score.skill),
+                        *(day, term.code, score.method, score.horizon, score.n),
+                        *(
+                            score.independent,
+                            score.mae,
+                            score.mape,
+                            score.mase,
+                            score.bias,
+                            score.skill,
+                        ),
                         *(score.coverage.get(level, np.nan) for level in levels),
                         score.is_chosen,
                     )
@@ -308,6 +318,7 @@ class _Issued:
             {"term": term.code, "last": last, "horizons": list(HORIZONS)},
         ).fetchnumpy()
         self._targets = arrays["target_date"].astype("datetime64[D]")
+        self._days = self._targets.astype(np.int64)
         self._arrays: dict[str, FloatArray] = {
             name: np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
             for name, values in arrays.items()
@@ -336,6 +347,7 @@ class _Issued:
                     ISSUED,
                     horizon,
                     *figures,
+                    independent=independent(self._days[:count][rows], horizon),
                     coverage={level: _coverage(arrays, rows, level) for level in levels},
                 )
             )

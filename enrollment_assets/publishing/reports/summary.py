@@ -40,7 +40,7 @@ def summary(figures: DayFigures, settings: Settings) -> DaySummary:
         anomalies_note=anomalies.note(figures),
         quality=quality.remarks(figures, settings),
         forecasts=forecast_scores,
-        forecasts_note=forecasts.note(figures, forecast_scores),
+        forecasts_note=forecasts.note(figures, forecast_scores, settings),
     )
 
 

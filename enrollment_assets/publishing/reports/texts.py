@@ -60,6 +60,7 @@ class ScoreRow:
 
     horizon: str
     n: str
+    independent: str
     mae: str
     mape: str
     bias: str

@@ -14,3 +14,4 @@
 --   forecast: DOUBLE - Expected headcount
 --   <side>_<level>: DOUBLE - <Side> bound of the <level>% interval
 --   note: VARCHAR - Why there is no forecast, or what is special about the target date
+--   left_out: VARCHAR - Which earlier terms are no guide, and why

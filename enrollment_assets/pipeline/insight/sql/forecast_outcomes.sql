@@ -2,7 +2,7 @@
 -- Grain: one row per forecast. Binds: $term, $last (day, inclusive), $horizons (days).
 -- `naive` is the headcount on the day of the forecast: the last value then.
 SELECT
-    forecasts.* EXCLUDE (term, method, note),
+    forecasts.* EXCLUDE (term, method, note, left_out),
     outcome.total_enrollment::DOUBLE AS observed,
     origin.total_enrollment::DOUBLE AS naive
 FROM enrollment.enrollment_forecast AS forecasts

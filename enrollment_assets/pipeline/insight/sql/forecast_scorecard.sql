@@ -13,6 +13,7 @@
 --   method: VARCHAR - Method that was tried; issued for the forecasts that were made
 --   horizon_days: INTEGER - Days ahead
 --   n: BIGINT - Forecasts that were scored
+--   independent_n: BIGINT - Of these, how many look over spans that do not overlap
 --   mae: DOUBLE - Mean absolute error, students
 --   mape: DOUBLE - Mean absolute error in percent; only of headcounts of 100 and more
 --   mase: DOUBLE - Mean absolute error / mean absolute change of a day (naive, in sample)

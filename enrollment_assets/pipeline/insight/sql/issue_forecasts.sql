@@ -7,7 +7,7 @@ WITH last_issued AS (
     QUALIFY made_at = max(made_at) OVER (PARTITION BY as_of, term)
 )
 
-SELECT fresh.*, $run_id AS run_id, now() AS made_at
+SELECT fresh.* EXCLUDE (left_out), $run_id AS run_id, now() AS made_at
 FROM enrollment.enrollment_forecast AS fresh
 WHERE fresh.as_of BETWEEN $first AND $last
     -- a forecast is all rows of a day and term: one that differs is issued as a whole

@@ -13,6 +13,7 @@ from enrollment_assets.publishing.reports.formatting import (
     days,
     label,
     percent,
+    plain,
     signed,
 )
 from enrollment_assets.publishing.reports.texts import SKIPPED, ScoreRow
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 else:
     pd = lazy("pandas")
+
+# Fewer independent forecasts say nothing about a range; points under its level are clearly less.
+_LEAST_INDEPENDENT, _CLEARLY_LESS = 5, 10
 
 
 def scores(figures: DayFigures, settings: Settings) -> tuple[ScoreRow, ...]:
@@ -40,6 +44,7 @@ def _row(row: pd.Series, settings: Settings) -> ScoreRow:
     return ScoreRow(
         horizon=days(int(row["horizon_days"])),
         n=count(row["n"]),
+        independent=known("independent_n", count),
         mae=known("mae", count),
         mape=known("mape", percent),
         bias=known("bias", signed),
@@ -50,10 +55,32 @@ def _row(row: pd.Series, settings: Settings) -> ScoreRow:
     )
 
 
-def note(figures: DayFigures, shown: Sequence[ScoreRow]) -> str:
-    """Why there are no scores."""
-    if shown:
+def record(figures: DayFigures, level: int) -> str:
+    """In words, how often ranges of this level held, where that is clearly less than they say.
+
+    Horizons count by their independent forecasts.
+    """
+    rows = figures.scorecard[figures.scorecard["term"] == figures.main.code]
+    rows = rows[rows[f"coverage_{level}"].notna() & rows["independent_n"].notna()]
+    apart = rows["independent_n"].sum()
+    if apart < _LEAST_INDEPENDENT:
         return ""
-    if figures.forecast.empty:
+    held = (rows["independent_n"] * rows[f"coverage_{level}"]).sum() / apart
+    return f"has held {percent(held, 0)} so far" if held < level - _CLEARLY_LESS else ""
+
+
+def note(figures: DayFigures, shown: Sequence[ScoreRow], settings: Settings) -> str:
+    """Why there are no scores, which ranges do not hold, and which earlier terms were left out."""
+    if not shown and figures.forecast.empty:
         return f"Forecasts were not scored: {SKIPPED}."
-    return f"No forecast of {label(figures.main)} has reached its target date yet."
+    said = []
+    if not shown:
+        said.append(f"No forecast of {label(figures.main)} has reached its target date yet.")
+    said += [
+        f"The {level}% range {held}: it is too narrow."
+        for level in settings.forecast.intervals
+        if (held := record(figures, level))
+    ]
+    of_term = figures.forecast[figures.forecast["term"] == figures.main.code]
+    said += [f"{plain(why)}." for why in of_term["left_out"].dropna().unique()]
+    return " ".join(said)

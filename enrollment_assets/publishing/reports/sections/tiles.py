@@ -21,6 +21,7 @@ from enrollment_assets.publishing.reports.formatting import (
     signed_percent,
     signed_points,
 )
+from enrollment_assets.publishing.reports.sections.forecasts import record
 from enrollment_assets.publishing.reports.texts import SKIPPED, Tile
 from enrollment_assets.support.lazy import lazy
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
 else:
     pd = lazy("pandas")
+
+# The level of the range that tiles show.
+_LEVEL = 80
 
 
 def tiles(figures: DayFigures, settings: Settings) -> tuple[Tile, ...]:
@@ -103,8 +107,15 @@ def _end_of_term(figures: DayFigures, settings: Settings) -> Tile:
             "End-of-term forecast", NOT_AVAILABLE, _why_no_forecast(figures, main, settings)
         )
     row = rows.iloc[0]
-    note = f"on {main.ends}; 80% range {count(row['lower_80'])} to {count(row['upper_80'])}"
+    note = f"on {main.ends}; {_range(figures, row)}"
     return Tile("End-of-term forecast", count(row["forecast"]), note)
+
+
+def _range(figures: DayFigures, row: pd.Series) -> str:
+    """The forecast's range, and how often it held where that is clearly less than it says."""
+    held = record(figures, _LEVEL)
+    words = f"{_LEVEL}% range {count(row['lower_80'])} to {count(row['upper_80'])}"
+    return f"{words} ({held})" if held else words
 
 
 def _next_term(figures: DayFigures, settings: Settings) -> Tile:
@@ -192,8 +203,8 @@ def _census(figures: DayFigures, settings: Settings, prior: PriorTerm | None) ->
     row = figures.census_forecast(main)
     if row is None:
         return Tile("Census forecast", NOT_AVAILABLE, _why_no_forecast(figures, main, settings))
-    note = f"80% range {count(row['lower_80'])} to {count(row['upper_80'])}"
-    return Tile("Census forecast", count(row["forecast"]), note + compared(row["forecast"]))
+    note = _range(figures, row) + compared(row["forecast"])
+    return Tile("Census forecast", count(row["forecast"]), note)
 
 
 def _live_note(figures: DayFigures, term: Term) -> str:
