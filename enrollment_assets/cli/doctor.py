@@ -25,6 +25,7 @@ from enrollment_assets.publishing.exports.files import check_formats
 from enrollment_assets.publishing.mail import delivery, smtp
 from enrollment_assets.publishing.reports.page import read_logo
 from enrollment_assets.schema.metric_files import custom_metrics, metric_faults
+from enrollment_assets.sources.columns import first_there
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.files import make_private_folder
 from enrollment_assets.warehouse.connection import Warehouse
@@ -94,12 +95,13 @@ def _test_source(settings: Settings) -> str:
     day = today if settings.open_terms(today) or not ends else max(ends)
     probe = source_for(settings).probe(day)
     # A probe that got here has every mapped column; the others may be worth reading, too.
-    mapped = {theirs.casefold() for theirs in settings.columns.values()}
+    mapped = {name.casefold() for names in settings.source_columns.values() for name in names}
     others = [name for name in probe.columns if name.casefold() not in mapped]
-    read = [
-        ours if ours == theirs else f"{theirs} as {ours}"
-        for ours, theirs in settings.columns.items()
-    ]
+    header = [name.casefold() for name in probe.columns]
+    read = []
+    for ours, names in settings.source_columns.items():
+        theirs = first_there([name.casefold() for name in names], header, names)
+        read.append(ours if ours == theirs else f"{theirs} as {ours}")
     if not probe.rows:
         raise EnrollmentError(
             f"{probe.where} has no rows for {day}; check whether the extract has run and whether a "

@@ -24,6 +24,16 @@ def _identifier(name: str) -> str:
     return name
 
 
+def _column_names(value: object) -> object:
+    if isinstance(value, str):
+        return value
+    names = list(value) if isinstance(value, list | tuple) else []
+    is_text = all(isinstance(name, str) for name in names)
+    if not names or not is_text or len(set(names)) != len(names):
+        raise ValueError("give the column's name in the source, or a list of different names")
+    return tuple(names)
+
+
 def _calendar_date(value: object) -> object:
     # YAML reads 2024-08-26 as a date; a date with a time would be cut silently.
     if isinstance(value, int | float) or (isinstance(value, str) and value.isdigit()):
@@ -119,4 +129,17 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Mailbox = Annotated[str, AfterValidator(_mailbox), Kind("mail address", "mail addresses")]
 Sender = Annotated[
     str, AfterValidator(_sender), Kind("mail address, or name and address", "senders")
+]
+ColumnNames = Annotated[
+    str | tuple[str, ...],
+    BeforeValidator(_column_names),
+    Kind("name, or list of names", "names, or lists of names"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
+            ]
+        }
+    ),
 ]

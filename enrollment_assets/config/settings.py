@@ -19,7 +19,7 @@ from enrollment_assets.config.environment import (
     OVERRIDE_PREFIX,
     load_env_file,
 )
-from enrollment_assets.config.fields import Day, Identifier
+from enrollment_assets.config.fields import ColumnNames, Day, Identifier
 from enrollment_assets.config.file import did_you_mean, in_words, read_yaml
 from enrollment_assets.config.sections import (
     Alerts,
@@ -89,8 +89,9 @@ class Settings(BaseSettings):
     """
     source: Source
     """Where the daily list of students comes from."""
-    columns: dict[Identifier, str] = Field(default_factory=lambda: {"student_id": "student_id"})
-    """Our name of a column, and the name it has in the source. `student_id` is required;
+    columns: dict[Identifier, ColumnNames] = {"student_id": "student_id"}
+    """Our name of a column, and the name it has in the source, or a list of names where it was renamed
+    (`program: [MAJR_CODE, MAJOR]`): the first that is there is read. `student_id` is required;
     `student_name`, `term`, `status` and the dimensions may follow. A column that is not named
     here is never read.
     """
@@ -176,6 +177,14 @@ class Settings(BaseSettings):
         self._check_columns()
         self._check_terms()
         return self
+
+    @property
+    def source_columns(self) -> dict[str, tuple[str, ...]]:
+        """Our name of each column that is read, and its names in the source, the preferred first."""
+        return {
+            ours: (theirs,) if isinstance(theirs, str) else theirs
+            for ours, theirs in self.columns.items()
+        }
 
     @property
     def row_columns(self) -> tuple[str, ...]:

@@ -152,7 +152,7 @@ class _Listing:
     def __init__(self, client: Client, first: Request, repeats: _RepeatsByList) -> None:
         self._client = client
         self._keys = client.keys
-        self._wanted = formats.Wanted(client.settings.columns)
+        self._wanted = formats.Wanted(client.settings.source_columns)
         self._where = first.where
         self._repeats = repeats
         self._key = (first.date, first.term)
@@ -253,7 +253,7 @@ class _Listing:
     def _find_paths(self, rows: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
         """Where each mapped column is; the first row may lack keys that are empty in it."""
         paths = list(_leaves(rows[0]))
-        wanted = {name.casefold() for name in self._wanted.columns.values()}
+        wanted = {name.casefold() for names in self._wanted.columns.values() for name in names}
         wanted -= {".".join(path).casefold() for path in paths}
         for row in itertools.islice(rows, 1, None):
             if not wanted:

@@ -13,7 +13,7 @@ from enrollment_assets.errors import SourceError
 
 
 def find_columns(
-    columns: Mapping[str, str], header: Sequence[str], *, what: str, config: str
+    columns: Mapping[str, Sequence[str]], header: Sequence[str], *, what: str, config: str
 ) -> dict[str, int]:
     """The place of each mapped column in the header, ignoring case.
 
@@ -24,7 +24,8 @@ def find_columns(
     """
     names = [name.casefold() for name in header]
     places = {}
-    for ours, theirs in columns.items():
+    for ours, alternatives in columns.items():
+        theirs = first_there([name.casefold() for name in alternatives], names, alternatives)
         count = names.count(theirs.casefold())
         if count > 1:
             raise SourceError(f"{what} has the column {theirs} {count} times; leave one of them.")
@@ -32,11 +33,23 @@ def find_columns(
             close = difflib.get_close_matches(theirs.casefold(), names, n=1)
             near = f", but {header[names.index(close[0])]}" if close else ""
             raise SourceError(
-                f"{what} has no column {theirs}{near} (its columns: {', '.join(header) or 'none'}); "
+                f"{what} has no column {' or '.join(alternatives)}{near} (its columns: "
+                f"{', '.join(header) or 'none'}); "
                 f"correct columns.{ours} in {config}, or the source."
             )
         places[ours] = names.index(theirs.casefold())
     return places
+
+
+def first_there(wanted: Sequence[str], header: Sequence[str], names: Sequence[str]) -> str:
+    """The first of a column's names that the header has; the first of all if it has none.
+
+    `wanted` are the `names` as the header spells them.
+    """
+    for spelled, name in zip(wanted, names, strict=True):
+        if spelled in header:
+            return name
+    return names[0]
 
 
 def as_text(values: Sequence[Any]) -> pa.Array:

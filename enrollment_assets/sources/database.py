@@ -266,7 +266,7 @@ class DatabaseSource:
 
     def _places(self, header: list[str]) -> dict[str, int]:
         return find_columns(
-            self._settings.columns,
+            self._settings.source_columns,
             header,
             what=f"The query {self._query.path.name}",
             config=str(self._settings.path),

@@ -188,7 +188,7 @@ class FilesSource:
     def read(self, date: dt.date) -> Iterator[Extract]:
         """Open one day's file once nobody writes it any more."""
         self._check()
-        with self._open(date, formats.Wanted(self._settings.columns)) as extract:
+        with self._open(date, formats.Wanted(self._settings.source_columns)) as extract:
             yield extract
 
     @contextmanager
@@ -358,7 +358,7 @@ class FilesSource:
                 f"source.url: {self._folder} has no file that matches {self._keys.pattern}; put "
                 "the first one there, or correct source.pattern."
             )
-        wanted = formats.Wanted(self._settings.columns)
+        wanted = formats.Wanted(self._settings.source_columns)
         with self._open(days[-1], wanted) as extract:
             batches = list(islice((b.num_rows for b in extract.rows), _SAMPLE_BATCHES + 1))
         where = f"{self._folder}: {len(days)} days from {days[0]} to {days[-1]}"

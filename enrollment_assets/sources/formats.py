@@ -21,6 +21,7 @@ import python_calamine
 from pyarrow import compute, csv, parquet
 
 from enrollment_assets.errors import SnapshotUnreadableError, SourceError
+from enrollment_assets.sources.columns import first_there
 
 _BATCH_ROWS = 50_000
 _BLOCK_BYTES = 4 << 20
@@ -41,9 +42,9 @@ _PAGE = re.compile(rb"^\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
 @dataclass
 class Wanted:
-    """The mapped columns, ours and theirs, and the whole header once it has been read."""
+    """The mapped columns, ours with the names in the source, and the whole header once it was read."""
 
-    columns: Mapping[str, str]
+    columns: Mapping[str, Sequence[str]]
     header: list[str] = field(default_factory=list)
 
 
@@ -199,7 +200,8 @@ def _pick(name: str, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
     """
     header = [column.strip().removeprefix("\ufeff") for column in header]
     places = {}
-    for ours, theirs in wanted.columns.items():
+    for ours, names in wanted.columns.items():
+        theirs = first_there(names, header, names)
         count = header.count(theirs)
         if count > 1:
             raise SnapshotUnreadableError(
@@ -217,8 +219,8 @@ def _pick(name: str, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
                 mark = "tabs" if other[0] == "\t" else other[0]
                 hint = f" (its columns are separated by {mark}, not by commas)"
             raise SnapshotUnreadableError(
-                f"{name} has no column {theirs}{hint}; extract it with that column, or correct "
-                f"columns.{ours} in enrollment.yaml."
+                f"{name} has no column {' or '.join(names)}{hint}; extract it with that column, or "
+                f"correct columns.{ours} in enrollment.yaml."
             )
         places[ours] = header.index(theirs)
     wanted.header = header

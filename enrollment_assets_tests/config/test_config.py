@@ -300,3 +300,10 @@ def test_a_file_that_others_can_read_is_found(tmp_path, env_file):
     assert open_to_others(tmp_path) is None
     path.chmod(0o644)
     assert open_to_others(tmp_path) == path
+
+
+@pytest.mark.parametrize("names", [[], ["MAJOR", "MAJOR"], 7, [["MAJOR"]]])
+def test_a_columns_names_are_one_or_a_list_of_different_ones(tmp_path, names):
+    columns = {"student_id": "id", "program": names}
+    words = refusal(tmp_path, columns=columns, dimensions=["program"])
+    assert "columns.program: give the column's name in the source, or a list" in words

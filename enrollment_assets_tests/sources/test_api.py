@@ -802,6 +802,16 @@ def test_columns_may_be_nested_and_rows_may_leave_keys_out(university, server):
     ]
 
 
+def test_a_column_that_was_renamed_is_read_under_either_name(university, server):
+    university.change(
+        columns={"student_id": "id", "program": ["study.new", "study.old"]}, dimensions=["program"]
+    )
+    for name in ("new", "old"):
+        server.replies(as_json([{"id": "1"}, {"id": "2", "study": {name: "Art"}}]))
+        found = [tuple(row.values()) for row in read(source(university, server))]
+        assert found == [("1", None), ("2", "Art")]
+
+
 def test_a_column_that_no_row_has_is_told_with_those_that_there_are(university, server):
     university.change(columns={**NESTED, "level": "student.levl"}, dimensions=["program", "level"])
     row = {"student": {"id": "1", "level": MARKER}, "study": {"main": {"name": "x"}}}

@@ -110,6 +110,26 @@ def test_only_mapped_columns_are_read(university):
     assert read(source) == [("00042",)]
 
 
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [("ID,MAJOR", "new"), ("ID,MAJR_CODE", "new"), ("ID,MAJR_CODE,MAJOR", "old")],
+)
+def test_of_a_columns_names_the_first_that_is_there_is_read(university, header, expected):
+    university.change(
+        columns={"student_id": "ID", "program": ["MAJOR", "MAJR_CODE"]}, dimensions=["program"]
+    )
+    content = f"{header}\n1,new\n" if expected == "new" else f"{header}\n1,new,old\n"
+    assert read(write(university, ".csv", content.encode())) == [("1", expected)]
+
+
+def test_a_column_under_none_of_its_names_is_told_with_all_of_them(university):
+    university.change(
+        columns={"student_id": "ID", "program": ["MAJOR", "MAJR_CODE"]}, dimensions=["program"]
+    )
+    with pytest.raises(SnapshotUnreadableError, match="no column MAJOR or MAJR_CODE"):
+        read(write(university, ".csv", b"ID,PROG\n1,x\n"))
+
+
 def test_a_missing_file_is_missing_and_a_header_alone_is_an_empty_snapshot(university):
     source = write(university, ".csv", (HEADER + "\n").encode())
     assert read(source) == []
