@@ -304,7 +304,8 @@ class Reports(Section):
     accent_color: Color = "#4caf50"
     """Color of additions in charts."""
     continuation_target: float = Field(default=95, ge=0, le=100)
-    """Share of the census cohort that should stay, in percent; a line in the continuation chart."""
+    """Share of the census cohort that should still be there at the term's end, in percent. The
+    continuation chart has the path to it."""
     lead_term: str | None = None
     """Code of the term that reports lead with on days on which it has a snapshot. Left out, it is the
     largest one before its census, or else the largest one.

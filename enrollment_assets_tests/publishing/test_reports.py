@@ -33,6 +33,7 @@ from enrollment_assets.publishing.reports.site import (
     render_index,
 )
 from enrollment_assets.publishing.reports.summary import summary
+from enrollment_assets.publishing.reports.target import target_path
 from enrollment_assets_tests.conftest import (
     CHECKOUT,
     CONFIG,
@@ -402,6 +403,26 @@ def test_a_range_that_does_not_hold_says_so_where_it_is_shown(
     assert words in said.tiles[5].note
     assert said.forecasts_note == (f"The 80% range {words}: it is too narrow." if words else "")
     assert [row.independent for row in said.forecasts] == [str(apart) for apart in independent]
+
+
+def test_the_path_to_the_target_loses_as_earlier_terms_did_and_ends_at_it(university):
+    spring, fall = university.settings.terms[1], university.settings.terms[0]
+    lost = pd.DataFrame(
+        {
+            "term": fall.code,
+            "date": pd.date_range(fall.census, periods=3),
+            "days_since_census": [0, 51, 102],
+            "continuation_pct": [100.0, 97.0, 96.0],
+        }
+    )
+    made = figures(university.settings, [100, 104], term=spring, first="2025-02-01", past=[90, 91])
+    made = replace(made, continuation=lost)
+    path = target_path(made, university.settings, spring)
+    assert len(path) == (spring.ends - spring.census).days + 1
+    assert path[[0, len(path) // 2, -1]] == pytest.approx([100.0, 96.25, 95.0])
+    # Of a term that has not ended nobody knows what it loses in all: the path is straight.
+    early = replace(made, day=dt.date(2024, 12, 1))
+    assert target_path(early, university.settings, spring)[len(path) // 2] == pytest.approx(97.5)
 
 
 def test_an_earlier_term_that_is_no_guide_is_named_below_the_forecasts(university):

@@ -27,6 +27,7 @@ from enrollment_assets.publishing.reports.charts.style import (
 )
 from enrollment_assets.publishing.reports.colors import INK
 from enrollment_assets.publishing.reports.formatting import days, label_of, percent
+from enrollment_assets.publishing.reports.target import target_path
 from enrollment_assets.support.lazy import lazy
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def _since_census(data: ChartData, axes: Axes, followed: Sequence[Term]) -> str:
 
     texts = []
     open_terms = [term.code for term in followed]
-    low, longest = float(data.settings.reports.continuation_target), 1
+    leading = _leading(data, followed)
+    target = target_path(data.figures, data.settings, leading)
+    low, longest = float(target.min()), len(target) - 1
     cohorts = list(_cohorts(data, followed))
     reached = int(data.figures.continuation_of(cohorts[0][0])["days_since_census"].iloc[-1])
     for code, style in cohorts:
@@ -73,16 +76,23 @@ def _since_census(data: ChartData, axes: Axes, followed: Sequence[Term]) -> str:
     axes.set_xlabel("days since census", color=MUTED, fontsize=LABEL)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     axes.set_xlim(0, max(longest * 1.03, 7))
-    _draw_target(data, axes, low)
+    axes.plot(range(len(target)), target, label=f"target {_goal(data)}", **_TARGET_LINE)
+    _scale(axes, low)
     return (
         f"Line chart of the share of the census cohort that is still in the term: {' '.join(texts)} "
-        f"{_target_text(data)}"
+        f"The target of {data.settings.reports.continuation_target:g}% at the end of "
+        f"{label_of(leading.code, data.settings)} asks for "
+        f"{percent(target[min(reached, len(target) - 1)])} by then."
     )
+
+
+def _leading(data: ChartData, followed: Sequence[Term]) -> Term:
+    return data.main if data.main in followed else max(followed, key=lambda t: t.starts)
 
 
 def _cohorts(data: ChartData, followed: Sequence[Term]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The codes and line styles of the terms: the leading one, other open ones, the prior one."""
-    leading = data.main if data.main in followed else max(followed, key=lambda t: t.starts)
+    leading = _leading(data, followed)
     yield leading.code, {"color": data.main_color, "linewidth": 2.8, "zorder": 5}
     others = [term.code for term in followed if term is not leading]
     for code, dash in zip(others, OTHER_DASHES, strict=False):
@@ -119,19 +129,29 @@ def _day_over_day(data: ChartData, axes: Axes) -> str:
     return (
         f"Line chart of the day-over-day continuation of {data.name}, {why}: "
         f"{percent(rates.iloc[-1], 2)} on {dates.iloc[-1].date()}; the lowest was "
-        f"{percent(lowest['retention_rate'], 2)} on {lowest['date'].date()}. {_target_text(data)}"
+        f"{percent(lowest['retention_rate'], 2)} on {lowest['date'].date()}. "
+        f"The target is {_goal(data)}."
     )
 
 
-def _target_text(data: ChartData) -> str:
-    return f"The target is {data.settings.reports.continuation_target:g}%."
+_TARGET_LINE: dict[str, Any] = {
+    "color": VERMILION,
+    "linewidth": 1.5,
+    "linestyle": (0, (5, 3)),
+    "zorder": 4,
+}
+
+
+def _goal(data: ChartData) -> str:
+    return f"{data.settings.reports.continuation_target:g}%"
 
 
 def _draw_target(data: ChartData, axes: Axes, low: float) -> None:
+    """The target of a term without a cohort yet: a level."""
     target = data.settings.reports.continuation_target
-    axes.axhline(target, color=VERMILION, linewidth=1.5, linestyle=(0, (5, 3)), zorder=4)
+    axes.axhline(target, **_TARGET_LINE)
     axes.annotate(
-        f"target {target:g}%",
+        f"target {_goal(data)}",
         (0.01, target),
         xycoords=("axes fraction", "data"),
         xytext=(0, 4),
@@ -139,6 +159,10 @@ def _draw_target(data: ChartData, axes: Axes, low: float) -> None:
         color=VERMILION,
         fontsize=LABEL,
     )
+    _scale(axes, low)
+
+
+def _scale(axes: Axes, low: float) -> None:
     axes.set_ylim(low - max(0.6, (100 - low) * 0.15), 100 + max(0.3, (100 - low) * 0.08))
     axes.yaxis.set_major_formatter("{x:.4g}%")
     axes.legend(frameon=False, fontsize=TICK, loc="best", labelcolor=INK, handlelength=2.8)

@@ -22,6 +22,7 @@ from enrollment_assets.publishing.reports.formatting import (
     signed_points,
 )
 from enrollment_assets.publishing.reports.sections.forecasts import record
+from enrollment_assets.publishing.reports.target import target_path
 from enrollment_assets.publishing.reports.texts import SKIPPED, Tile
 from enrollment_assets.support.lazy import lazy
 
@@ -161,7 +162,12 @@ def _continuation(figures: DayFigures, settings: Settings, prior: PriorTerm | No
     if since_census.empty:
         return Tile("Continuation", NOT_AVAILABLE, "without a census snapshot")
     value = since_census["continuation_pct"].iloc[-1]
-    note = f"of the census cohort; target {settings.reports.continuation_target:g}%"
+    path = target_path(figures, settings, figures.main)
+    by_now = path[min(int(since_census["days_since_census"].iloc[-1]), len(path) - 1)]
+    note = (
+        f"of the census cohort; the target of {settings.reports.continuation_target:g}% at the end "
+        f"asks for {percent(by_now)} by now"
+    )
     past = figures.comparison(figures.main)
     if past is not None and prior is not None:
         rows = figures.continuation_of(past["comparison_term"])
