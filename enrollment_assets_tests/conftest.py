@@ -39,6 +39,7 @@ Student = Mapping[str, str]
 LONG = (
     "pipeline/test_no_look_ahead.py",
     "orchestration/test_daemon.py",
+    "orchestration/test_alerts_live.py",
     "pipeline/test_any_order.py",
     "examples/test_real_registrations.py",
     "orchestration/test_kills.py",
@@ -55,7 +56,14 @@ SERVICE_FILES = ("publishing/test_serve.py",)
 TIERS = ("long", "services", "pipeline", "fast")
 # The longest files go first: begun last, one process would wait for the other.
 LONG_FIRST = (
-    *("test_no_look_ahead", "test_daemon", "test_trust", "test_commands", "test_any_order"),
+    *(
+        "test_no_look_ahead",
+        "test_daemon",
+        "test_alerts_live",
+        "test_trust",
+        "test_commands",
+        "test_any_order",
+    ),
     *("test_real_registrations", "test_custom_metrics", "test_kills", "test_serve", "test_privacy"),
 )
 

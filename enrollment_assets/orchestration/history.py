@@ -23,7 +23,6 @@ from enrollment_assets.pipeline.names import (
     RANGE_END_TAG,
     RANGE_START_TAG,
     RESTATE,
-    WILL_RETRY_TAG,
 )
 from enrollment_assets.publishing.alerts.news import BackfillFacts, CheckFacts, RunFacts
 
@@ -94,15 +93,17 @@ def backfill_facts(
     """How a backfill ended, or None while it is running or where Dagster no longer knows it.
 
     For Dagster a backfill of a job is completed once its runs are launched: they must have ended, too.
+    One that is killed after that is not begun again, although its tags say so: Dagster looks at the
+    backfill, which is completed.
     """
     backfill = instance.get_backfill(backfill_id)
     if backfill is None or _is_under_way(backfill.status):
         return None
     tries = instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill_id}))
-    if not all(run.is_finished and _has_no_try_to_come(run) for run in tries):
+    if not all(run.is_finished for run in tries):
         return None
     # A failed run that was begun again counts as its last try.
-    runs = [run for run in tries if run.tags.get(WILL_RETRY_TAG) != "true"]
+    runs = [run for run in tries if AUTO_RETRY_RUN_ID_TAG not in run.tags]
     counts: dict[str, int] = {}
     for run in runs:
         counts[run.status.value.lower()] = counts.get(run.status.value.lower(), 0) + 1
@@ -115,10 +116,6 @@ def backfill_facts(
     end = backfill.status.value.lower().removesuffix("_success")
     link = backfill_link(settings, backfill_id)
     return BackfillFacts(backfill_id, _span(backfill), end, counts, tuple(dict.fromkeys(why)), link)
-
-
-def _has_no_try_to_come(run: dg.DagsterRun) -> bool:
-    return run.tags.get(WILL_RETRY_TAG) != "true" or AUTO_RETRY_RUN_ID_TAG in run.tags
 
 
 def closed_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:

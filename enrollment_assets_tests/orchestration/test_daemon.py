@@ -1,22 +1,12 @@
 """A live daemon: the schedule and backfills at once, late days, kills; the tables are right in the end."""
 
 import datetime as dt
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import dagster as dg
-import psutil
 import pytest
 import yaml
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG
-from dagster._core.utils import make_new_backfill_id
 
 from enrollment_assets.cli.running import execute
 from enrollment_assets.config import load_settings
@@ -25,11 +15,15 @@ from enrollment_assets.orchestration.runs import UNFINISHED, failures
 from enrollment_assets.pipeline.days import stale_ranges
 from enrollment_assets.pipeline.names import CORE
 from enrollment_assets_tests.conftest import CHECKOUT, student
+from enrollment_assets_tests.support.daemons import (
+    ask_for_backfill,
+    daemon,
+    kill_all,
+    wait_until,
+)
 from enrollment_assets_tests.support.soak import IS_SOAK
 
 TABLES = ("enrollment_snapshots", "student_changes", "enrollment_metrics", "segment_metrics")
-# A run that dies before its process has begun is closed after start_timeout_seconds, 180.
-PATIENCE = 480
 # One morning has no file.
 WITHOUT_FILE = 17
 PARTITIONED = (
@@ -41,13 +35,6 @@ TRIALS = [("embedded", "not killed"), ("postgresql", "daemon killed")]
 if IS_SOAK:
     TRIALS += [("embedded", "daemon killed"), ("embedded", "everything killed")]
     TRIALS += [("postgresql", "not killed"), ("postgresql", "everything killed")]
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen in {PATIENCE} s"
-        time.sleep(0.5)
 
 
 @pytest.fixture
@@ -97,62 +84,6 @@ def place(university, home, monkeypatch, channel):
             university.write(date.isoformat(), rows)
     monkeypatch.setenv("ENROLLMENT_CONFIG", str(university.config))
     return university
-
-
-@contextmanager
-def daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A daemon with its code server, in a process group of its own."""
-    with (folder / "daemon.log").open("ab") as log:
-        process = subprocess.Popen(
-            [
-                Path(sys.executable).with_name("dagster-daemon"),
-                "run",
-                "-w",
-                CHECKOUT / "workspace.yaml",
-            ],
-            cwd=CHECKOUT,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        kill_all(process)
-
-
-def kill_all(process):
-    """Kill a daemon with its code servers and their runs, as a power cut would."""
-    for child in psutil.process_iter(["pid"]):
-        with suppress(psutil.Error):
-            if os.getsid(child.pid) == process.pid:
-                child.kill()
-
-
-def ask_for_backfill(instance, graph, first, last):
-    """What a click on Materialize in the UI asks for."""
-    days = [(first + dt.timedelta(n)).isoformat() for n in range((last - first).days + 1)]
-    backfill = PartitionBackfill.from_asset_partitions(
-        backfill_id=make_new_backfill_id(),
-        asset_graph=graph,
-        partition_names=days,
-        asset_selection=[dg.AssetKey(name) for name in PARTITIONED],
-        backfill_timestamp=time.time(),
-        tags={},
-        dynamic_partitions_store=instance,
-        all_partitions=False,
-        title=None,
-        description=None,
-        run_config=None,
-    )
-    instance.add_backfill(backfill)
-    return backfill.backfill_id
 
 
 def in_order(university):
@@ -214,10 +145,11 @@ def test_the_schedule_and_two_backfills_at_once_leave_the_right_tables(
         def count(*statuses):
             return instance.get_runs_count(dg.RunsFilter(statuses=list(statuses)))
 
-        asked = [
-            ask_for_backfill(instance, graph, settings.start_date, today - dt.timedelta(12)),
-            ask_for_backfill(instance, graph, today - dt.timedelta(25), today - dt.timedelta(1)),
+        spans = [
+            (settings.start_date, today - dt.timedelta(12)),
+            (today - dt.timedelta(25), today - dt.timedelta(1)),
         ]
+        asked = [ask_for_backfill(instance, graph, *span, PARTITIONED) for span in spans]
 
         def everything_is_done():
             scheduled = dg.RunsFilter(
