@@ -13,7 +13,7 @@ from enrollment_assets.config.environment import ENV_FILE, open_to_others
 from enrollment_assets.config.instance_home import SETTINGS_FILE, file_for
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
-from enrollment_assets.orchestration.ticks import failing_ticks
+from enrollment_assets.orchestration.ticks import failing_ticks, in_words, silent_since
 from enrollment_assets.publishing.alerts.delivery import (
     addresses,
     check_addresses,
@@ -188,10 +188,10 @@ def _test_alerts(settings: Settings) -> str:
 
 def _test_daemon(settings: Settings) -> str:
     with instance(settings) as dagster_instance:
-        failing = failing_ticks(dagster_instance)
+        failing, silent = failing_ticks(dagster_instance), silent_since(dagster_instance)
     if failing:
         raise EnrollmentError("; ".join(map(str, failing)))
-    return "no sensor or schedule fails"
+    return f"no sensor or schedule fails{f'; {in_words(silent)}' if silent else ''}"
 
 
 def _send_mail(settings: Settings, address: str | None) -> str:

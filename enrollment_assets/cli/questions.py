@@ -14,7 +14,7 @@ from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.orchestration.instance import instance
 from enrollment_assets.orchestration.schedules import is_due
-from enrollment_assets.orchestration.ticks import failing_ticks
+from enrollment_assets.orchestration.ticks import failing_ticks, in_words, silent_since
 from enrollment_assets.pipeline.days import TermStatus, days_status
 from enrollment_assets.pipeline.insight.cohorts import changed_censuses, pending_censuses
 from enrollment_assets.pipeline.insight.findings import census_as_frozen
@@ -66,14 +66,22 @@ def status() -> None:
         )
     if problem := undelivered(settings):
         console.print(f"[bold red]Alerts:[/] {plain(problem)}")
-    with instance(settings) as dagster_instance:
-        failing = failing_ticks(dagster_instance)
-    for ticks in failing:
-        console.print(f"[bold red]Daemon:[/] {plain(str(ticks))}")
+    fails = _print_daemon(settings)
     absent = _absent_today(settings, terms)
     if absent:
         console.print(f"[bold red]Today:[/] {plain(absent)}")
-    sys.exit(1 if failing or absent else 0)
+    sys.exit(1 if fails or absent else 0)
+
+
+def _print_daemon(settings: Settings) -> bool:
+    """Say whether the daemon is there; returns whether one of its sensors or schedules fails."""
+    with instance(settings) as dagster_instance:
+        failing, silent = failing_ticks(dagster_instance), silent_since(dagster_instance)
+    if silent:
+        console.print(f"Daemon: {plain(in_words(silent))}")
+    for ticks in failing:
+        console.print(f"[bold red]Daemon:[/] {plain(str(ticks))}")
+    return bool(failing)
 
 
 def _open_censuses(settings: Settings) -> list[tuple[str, str]]:

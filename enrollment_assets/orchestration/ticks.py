@@ -17,6 +17,8 @@ from enrollment_assets.orchestration.dagster_internals import (
 # which the newest that has ended is.
 _RECENT, _FEW = 1_500, 3
 _FORGOTTEN_SECONDS = 7 * 24 * 3600
+# A daemon says every 30 seconds that it is there.
+_SILENT_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,27 @@ def failing_ticks(instance: dg.DagsterInstance) -> list[FailingTicks]:
     return sorted(
         (ticks for state in instance.all_instigator_state() if (ticks := _of(instance, state))),
         key=lambda ticks: ticks.name,
+    )
+
+
+def silent_since(instance: dg.DagsterInstance) -> dt.datetime | None:
+    """When the daemon was last there, if it is not now and was within a week; else None.
+
+    Who leaves the mornings to cron has no daemon, and none is missed.
+    """
+    seen = [heartbeat.timestamp for heartbeat in instance.get_daemon_heartbeats().values()]
+    silent = time.time() - max(seen, default=0.0)
+    if not _SILENT_SECONDS < silent < _FORGOTTEN_SECONDS:
+        return None
+    return dt.datetime.fromtimestamp(max(seen), dt.UTC)
+
+
+def in_words(silent: dt.datetime) -> str:
+    """What a daemon that is not there means."""
+    since = silent.astimezone().strftime("%Y-%m-%d %H:%M")
+    return (
+        f"Dagster's daemon has not run since {since}: the schedule, alerts and files that arrive wait "
+        "for it. Mornings that cron runs need none."
     )
 
 

@@ -1,5 +1,6 @@
 """Alerts: what is told and how, at least once and not twice, over a real channel that can fail."""
 
+import datetime as dt
 import json
 import socket
 import threading
@@ -21,6 +22,7 @@ from dagster._core.scheduler.instigation import (
     TickData,
     TickStatus,
 )
+from dagster._daemon.types import DaemonHeartbeat
 from dagster._utils.error import SerializableErrorInfo
 from sqlalchemy.exc import OperationalError
 
@@ -563,6 +565,19 @@ def test_the_doctor_and_the_status_say_since_when_a_sensor_fails(
     )
     dagster_instance.create_tick(tick_data)
     assert failing_ticks(dagster_instance) == []
+
+
+@pytest.mark.parametrize(("minutes", "is_told"), [(1, False), (30, True), (8 * 24 * 60, False)])
+def test_a_daemon_that_stopped_is_told_by_doctor_and_status(
+    told, dagster_instance, command, minutes, is_told
+):
+    seen = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes)
+    dagster_instance.add_daemon_heartbeat(
+        DaemonHeartbeat(seen.timestamp(), "SENSOR", "abc", errors=[])
+    )
+    words = "daemon has not run since"
+    for name in ("doctor", "status"):
+        assert (words in " ".join(command(name).stdout.split())) == is_told
 
 
 def test_a_sensor_that_has_not_ticked_for_a_week_does_not_fail_now(dagster_instance):
