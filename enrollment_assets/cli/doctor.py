@@ -127,7 +127,7 @@ def _test_warehouse(settings: Settings) -> str:
         if connection is None:
             make_private_folder(warehouse.path.parent)
             return f"{warehouse.path}: does not exist yet; the first run creates it"
-        rows = connection.execute("SELECT count(*) FROM enrollment.enrollment_snapshots").fetchone()
+        rows = connection.execute("SELECT count(*) FROM enrollment.enrollment_spells").fetchone()
         accepted = connection.execute(
             "SELECT DISTINCT term FROM enrollment.snapshot_log WHERE status = 'accepted' ORDER BY term"
         ).fetchall()
@@ -141,7 +141,7 @@ def _test_warehouse(settings: Settings) -> str:
         if stored_terms and not set(stored_terms) & {term.code for term in settings.terms}
         else ""
     )
-    return f"{warehouse.path}: {rows[0] if rows else 0:,} snapshot rows, {size:.0f} MB{others}"
+    return f"{warehouse.path}: {rows[0] if rows else 0:,} stored rows, {size:.0f} MB{others}"
 
 
 def _test_instance(settings: Settings) -> str:

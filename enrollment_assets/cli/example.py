@@ -52,7 +52,7 @@ _WEEKDAY_WEIGHT = (1.15, 1.1, 1.05, 1.0, 0.85, 0.12, 0.08)
 _PURGED, _FIRST_WEEKS, _AT_CENSUS, _LATE, _UNDECIDED = 0.04, 0.03, 0.018, 0.025, 0.03
 _PURGED_RETURN, _OTHERS_RETURN = 0.75, 0.3
 _MOVING_SHARE = 0.07
-# How far down the list of registrations new people stand, as a share of it.
+# How much later in the list of registrations new people come, as a share of it.
 _NEW_COME_LATER = 0.4
 
 _PROGRAMS = {

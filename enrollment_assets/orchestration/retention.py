@@ -104,14 +104,21 @@ def remove(
     if connection is not None and old.snapshots:
         with plain_errors("Removing old snapshots"), transaction(connection):
             for term, days in old.snapshots.items():
+                kept_from = old.kept_from[term]
                 connection.execute(
-                    "DELETE FROM enrollment.enrollment_snapshots "
-                    "WHERE term = ? AND list_contains(?, snapshot_date)",
-                    [term, days],
+                    statement("spells_after_pruning", settings),
+                    {"term": term, "kept_from": kept_from, "pruned": days},
+                )
+                connection.execute(
+                    "DELETE FROM enrollment.enrollment_spells WHERE term = ? AND valid_from < ?",
+                    [term, kept_from],
+                )
+                connection.execute(
+                    "INSERT INTO enrollment.enrollment_spells BY NAME FROM spells_after_pruning"
                 )
                 connection.execute(
                     "INSERT INTO operations.pruned_snapshots VALUES (?, ?, ?, ?, now())",
-                    [term, old.kept_from[term], len(days), run_id],
+                    [term, kept_from, len(days), run_id],
                 )
         with plain_errors("Writing the smaller warehouse"):
             connection.execute("CHECKPOINT")

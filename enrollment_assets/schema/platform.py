@@ -30,7 +30,7 @@ _REQUIRED = ("name", "grain", "columns")
 _ALLOWED = {
     "stage": STAGES,
     "schema": (SCHEMA, OPERATIONS),
-    "kind": ("table", "view"),
+    "kind": ("table", "view", "daily view"),
     "lineage": ("term_dates", "dimensions", "small_cell", "acknowledged"),
 }
 _PLACES = {"side": ("lower", "upper")}
@@ -135,6 +135,7 @@ def _table(
         binds=_names(header.get("binds")),
         lineage=_names(header.get("lineage")),
         is_view=header.get("kind") == "view",
+        is_daily_view=header.get("kind") == "daily view",
         file=path,
         figures=figures,
         figures_where=header.get("figures_where", ""),

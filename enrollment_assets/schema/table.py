@@ -36,6 +36,7 @@ class Table:
         lineage: What beside snapshots its rows depend on: `term_dates`, `dimensions`, `small_cell`,
             `acknowledged` (anomalies).
         is_view: Has no rows of its own, but is a query over other tables.
+        is_daily_view: The same, of a table that is written day by day in another form.
         file: The file that declares it.
         figures: The columns that each partition shows in Dagster for each term.
         figures_where: SQL that picks the one row of a term that holds them.
@@ -54,6 +55,7 @@ class Table:
     binds: tuple[str, ...] = ()
     lineage: tuple[str, ...] = ()
     is_view: bool = False
+    is_daily_view: bool = False
     file: Path | None = None
     figures: tuple[str, ...] = ()
     figures_where: str = ""

@@ -24,7 +24,8 @@ from enrollment_assets.support import progress
 from enrollment_assets.support.files import PRIVATE_FILE, PRIVATE_FOLDER, make_private_folder
 from enrollment_assets.warehouse.backup import damaged_path, is_damage, keep_copy, restore
 from enrollment_assets.warehouse.lock import holder_file, holder_of, wait_seconds
-from enrollment_assets.warehouse.tables import ensure_tables, has_all_tables
+from enrollment_assets.warehouse.tables import ensure_tables, ensure_views, has_all_tables
+from enrollment_assets.warehouse.upgrades import VERSION, refuse_newer, upgrade, version_of
 
 # dagster-duckdb connects with this; two connections of one process must agree on every setting.
 _OPTIONS = {
@@ -148,13 +149,21 @@ class Warehouse:
                 self._narrow_rights()
                 with plain_errors(f"Preparing {self.path}"):
                     if self._holder is None:
-                        ensure_tables(connection, self.settings)
+                        self._prepare(connection)
                     load_terms(connection, self.settings)
                 if self._is_kept_open and self._holder is None:
                     self._holder = connection.cursor()
                 yield connection
         finally:
             os.umask(mask)
+
+    def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make what the file lacks, and bring it to this version."""
+        version = version_of(connection)
+        refuse_newer(version, self.path)
+        ensure_tables(connection, self.settings)
+        upgrade(connection, self.settings, self.path, version)
+        ensure_views(connection, self.settings)
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -185,7 +194,9 @@ class Warehouse:
             yield None
             return
         with self._opened(patience, read_only=True) as connection:
-            is_complete = has_all_tables(connection, self.settings)
+            version = version_of(connection)
+            refuse_newer(version, self.path)
+            is_complete = version == VERSION and has_all_tables(connection, self.settings)
         if not is_complete:  # from an older version, or a first run that was killed
             with self.connect():
                 pass
@@ -245,6 +256,8 @@ class Warehouse:
         try:
             with self._opened(self._patience(), read_only=True) as connection:
                 for table in tables(self.settings).values():
+                    if table.is_daily_view:
+                        continue
                     connection.execute(
                         f"SELECT count(*) FROM pragma_storage_info('{table.relation}')"
                     ).fetchall()

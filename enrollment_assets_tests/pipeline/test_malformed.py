@@ -83,8 +83,9 @@ def test_files_that_went_wrong_are_refused_or_read_rightly(place):
             assert rows_of(connection, D1) == as_stored(base), label
             seen["taken in" if result.status == ACCEPTED else "refused"] += 1
             connection.execute(
-                "DELETE FROM enrollment.enrollment_snapshots WHERE snapshot_date = ?", [D2]
+                "DELETE FROM enrollment.enrollment_spells WHERE valid_from = ?", [D2]
             )
+            connection.execute("UPDATE enrollment.enrollment_spells SET valid_to = NULL")
             connection.execute("DELETE FROM enrollment.snapshot_log WHERE snapshot_date = ?", [D2])
             (place.snapshots / f"s_{D2:%Y%m%d}{case.ending}").unlink()
     assert min(seen.values()) > 5

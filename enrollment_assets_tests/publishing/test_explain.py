@@ -343,8 +343,8 @@ def test_stale_figures_are_refused_with_what_to_do(university, explaining):
         ),
         (
             (
-                "DELETE FROM enrollment.enrollment_snapshots WHERE snapshot_date = ? + 1 "
-                "AND student_id = 'F'"
+                "UPDATE enrollment.enrollment_spells SET valid_to = ? + 1 WHERE student_id = 'F' "
+                "AND valid_to IS NULL"
             ),
             "the number of students stored for 2024-11-27 is 4",
         ),

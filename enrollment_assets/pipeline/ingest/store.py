@@ -328,25 +328,33 @@ class SnapshotStore:
     def _write(self, batch: list[DayResult]) -> None:
         execute = self._connection.execute
         dedupe = any(r.facts.get("duplicate_count") for day in batch for r in day.terms)
+        if any(r.status == ACCEPTED for day in batch for r in day.terms):
+            execute(statement("spell_rows", self._settings, dedupe=dedupe))
+        else:  # nothing was staged
+            execute(
+                "CREATE OR REPLACE TEMP VIEW spell_rows AS "
+                "FROM enrollment.enrollment_snapshots WHERE false"
+            )
+        self._write_spells()
         # Rows that were accepted before are kept, whatever a new attempt brought; only a person
         # removes them.
         replaced = "(verdicts.status = 'accepted' OR verdicts.decided_by IS NOT NULL)"
-        execute(
-            "DELETE FROM enrollment.enrollment_snapshots AS old USING verdicts "
-            "WHERE old.snapshot_date = verdicts.snapshot_date AND old.term = verdicts.term "
-            f"AND {replaced}"
-        )
         execute(
             "DELETE FROM enrollment.snapshot_log AS old USING verdicts "
             "WHERE old.snapshot_date = verdicts.snapshot_date AND old.term = verdicts.term "
             f"AND ({replaced} OR old.status <> 'accepted')"
         )
-        if any(r.status == ACCEPTED for day in batch for r in day.terms):
-            execute(statement("store_snapshots", self._settings, dedupe=dedupe))
-        execute(
-            statement("log_snapshots", self._settings),
-            {"first": batch[0].date, "last": batch[-1].date},
-        )
+        execute(statement("log_snapshots", self._settings))
+
+    def _write_spells(self) -> None:
+        """Bring the spells from what they say to what they will: of keys that differ, and no others.
+
+        The log must be as it was before the batch.
+        """
+        for name in ("spell_regions", "spell_days", "touched_keys", "touched_spells", "new_spells"):
+            self._connection.execute(statement(name, self._settings))
+        self._connection.execute(statement("forget_spells", self._settings))
+        self._connection.execute("INSERT INTO enrollment.enrollment_spells BY NAME FROM new_spells")
 
     def _write_attempts(self) -> None:
         self._connection.execute(

@@ -1,5 +1,5 @@
 -- Logs the verdicts of a batch. Grain: one row per snapshot day and term.
--- Reads the temporary table `verdicts`. Binds: $first, $last (days of the batch, both inclusive).
+-- Reads the temporary tables `verdicts` and `spell_rows`. No binds.
 -- A day that is missing or rejected now, and was accepted before, keeps its accepted row.
 INSERT INTO enrollment.snapshot_log BY NAME
 WITH hashes AS (
@@ -7,8 +7,7 @@ WITH hashes AS (
         snapshot_date,
         term,
         {% include "row_hash.sql" %} AS content_hash
-    FROM enrollment.enrollment_snapshots
-    WHERE snapshot_date BETWEEN $first AND $last
+    FROM spell_rows
     GROUP BY snapshot_date, term
 )
 

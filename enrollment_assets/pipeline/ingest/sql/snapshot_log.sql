@@ -4,7 +4,6 @@
 -- description: The current snapshot of each day; days that are missing, held or rejected are
 --   listed with reasons.
 -- date: snapshot_date
--- depends_on: enrollment_snapshots
 -- columns:
 --   snapshot_date: DATE - Day of the snapshot
 --   term: VARCHAR - Code of the term

@@ -1,0 +1,13 @@
+-- name: enrollment_spells
+-- grain: One row per term, student (and program in grain registration) and stretch of accepted
+--   snapshots in which the row was the same
+-- description: What the snapshots say, stored once for as long as it stays the same. No two spells that
+--   follow each other hold the same row.
+-- columns:
+--   term: VARCHAR - Code of the term, opaque text
+--   student_id: VARCHAR - The student's id, text from end to end
+--   student_name: VARCHAR - The student's name
+--   <dimension>: VARCHAR - The student's <dimension> in that time
+--   status: VARCHAR - Status code as the source gave it
+--   valid_from: DATE - First accepted snapshot that shows the row
+--   valid_to: DATE - First accepted snapshot of the term that does not; empty while the newest shows it

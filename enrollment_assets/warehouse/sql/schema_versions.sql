@@ -1,0 +1,7 @@
+-- name: schema_versions
+-- schema: operations
+-- grain: One row per upgrade of the file; the highest version is the one that it has
+-- columns:
+--   version: INTEGER - What the program must know to read the file
+--   program: VARCHAR - Version of the program that made it so
+--   upgraded_at: TIMESTAMPTZ - When
