@@ -52,13 +52,12 @@ class Doubts:
         self, new: Rows, old: Rows, compared: Compared, facts: dict[str, int]
     ) -> Iterator[str]:
         """Too many students gone at once, or all those of a segment."""
-        least = min(_FEWEST, self._quality.hold_segment)
-        if compared.gone < least * _ALMOST_ALL:
-            return
         lost = self._lost_share(compared.before, (new.date - old.date).days)
         too_many = compared.gone >= _FEWEST and compared.gone / compared.before >= lost
         if too_many and self._expected.loss(new, old) >= compared.gone / compared.before:
             too_many = False
+        if not too_many and compared.gone < self._quality.hold_segment * _ALMOST_ALL:
+            return
         segments = self._comparer.details("doubtful_segments", new, old)
         if too_many:
             share = compared.gone / compared.before
