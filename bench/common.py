@@ -9,9 +9,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import psutil
 import yaml
+
+from enrollment_assets.config import Settings
+from enrollment_assets.warehouse.statements import statement
 
 STUDENTS = 17_000
 DAYS = 365
@@ -113,6 +117,33 @@ def write_config(folder: Path, snapshots: Path, *, years: int = 1) -> Path:
     path = folder / "enrollment.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path
+
+
+def store_rows(connection: duckdb.DuckDBPyConnection, settings: Settings, rows: str) -> None:
+    """Store a query's rows as accepted snapshots, unjudged, by the platform's own statements."""
+    for command in (
+        f"CREATE OR REPLACE TEMP TABLE made_rows AS {rows}",
+        "CREATE OR REPLACE TEMP VIEW spell_rows AS FROM made_rows",
+        (
+            "CREATE OR REPLACE TEMP TABLE verdicts AS SELECT DISTINCT snapshot_date, term, "
+            "'accepted' AS status, NULL::VARCHAR AS decided_by FROM made_rows"
+        ),
+        *(
+            statement(name, settings)
+            for name in (
+                *("spell_regions", "spell_days", "touched_keys", "touched_spells", "new_spells"),
+                "forget_spells",
+            )
+        ),
+        "INSERT INTO enrollment.enrollment_spells BY NAME FROM new_spells",
+        (
+            "INSERT INTO enrollment.snapshot_log BY NAME SELECT snapshot_date, term, "
+            "'accepted' AS status, "
+            "count(*) AS row_count, count(*) AS student_count, "
+            "md5(bit_xor(hash(student_id))::VARCHAR) AS content_hash FROM made_rows GROUP BY ALL"
+        ),
+    ):
+        connection.execute(command)
 
 
 def make_home(folder: Path) -> Path:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import TERM, make_home, measure, write_config
+from common import TERM, make_home, measure, store_rows, write_config
 
 from enrollment_assets.config import load_settings
 from enrollment_assets.schema.catalog import lineage
@@ -49,12 +49,7 @@ def fill(config: Path, students: int, days: int, first: dt.date) -> None:
         for start in range(0, days, CHUNK_DAYS):
             stop = min(start + CHUNK_DAYS, days)
             rows = ROWS.format(first=first, term=TERM, start=start, stop=stop, students=students)
-            connection.execute(f"INSERT INTO enrollment.enrollment_snapshots BY NAME {rows}")
-        connection.execute(
-            "INSERT INTO enrollment.snapshot_log BY NAME SELECT snapshot_date, term, 'accepted' AS "
-            "status, count(*) AS row_count, count(*) AS student_count FROM "
-            "enrollment.enrollment_snapshots GROUP BY ALL"
-        )
+            store_rows(connection, settings, rows)
         dates = [first + dt.timedelta(offset) for offset in range(days)]
         for name in lineage(settings).core:
             write_statement(connection, settings, Statement(name), dates, run_id="bench")

@@ -19,13 +19,14 @@ import time
 from pathlib import Path
 
 import yaml
-from common import COLUMNS, make_home, measure
+from common import COLUMNS, make_home, measure, store_rows
 
 from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.schema.catalog import lineage
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import Statement, write_statement
 
+CHUNK_DAYS = 30
 FIRST, TODAY = dt.date(2024, 1, 1), dt.date(2025, 12, 31)
 # code, day on which it opens, the term that it is compared with
 TERMS = (
@@ -95,16 +96,11 @@ def fill(settings: Settings, students: int) -> None:
     before = TODAY - dt.timedelta(1)
     with Warehouse(settings).connect() as connection:
         for code, opens, _ in TERMS:
-            connection.execute(
-                "INSERT INTO enrollment.enrollment_snapshots BY NAME "
-                + rows_of(code, opens, opens, before, students)
-            )
-        connection.execute(
-            "INSERT INTO enrollment.snapshot_log BY NAME SELECT snapshot_date, term, 'accepted' AS "
-            "status, count(*) AS row_count, count(*) AS student_count, "
-            "md5(bit_xor(hash(student_id))::VARCHAR) AS content_hash "
-            "FROM enrollment.enrollment_snapshots GROUP BY ALL"
-        )
+            last = min(before, opens + dt.timedelta(364))
+            for day in range(0, (last - opens).days + 1, CHUNK_DAYS):
+                start = opens + dt.timedelta(day)
+                stop = min(last, start + dt.timedelta(CHUNK_DAYS - 1))
+                store_rows(connection, settings, rows_of(code, opens, start, stop, students))
         days = [FIRST + dt.timedelta(offset) for offset in range((before - FIRST).days + 1)]
         for name in lineage(settings).core:
             write_statement(connection, settings, Statement(name), days, run_id="bench")

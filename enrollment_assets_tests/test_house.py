@@ -212,8 +212,11 @@ COMPUTED = {
 def test_a_table_depends_on_what_its_statement_reads(name):
     table = COMPUTED[name]
     # its own earlier rows are no other table
-    read = [found for found in tables_read(statement(name, SETTINGS)) if found != name]
-    assert sorted(table.depends_on) == read
+    read = {found for found in tables_read(statement(name, SETTINGS)) if found != name}
+    if name != "enrollment_snapshots" and "enrollment_spells" in read:
+        # The asset of the spells is that of the view over them.
+        read = read - {"enrollment_spells"} | {"enrollment_snapshots"}
+    assert sorted(table.depends_on) == sorted(read)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

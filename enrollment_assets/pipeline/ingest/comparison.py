@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,28 @@ class Comparer:
             found = (rows[0][3], tuple(rows[0][4])) if rows else nobody
         retained, changed = found
         return Compared(old.student_count, new.student_count, retained, changed)
+
+    @cached_property
+    def _segments(self) -> dict[tuple[dt.date, str], dict[tuple[int, str], int]]:
+        """The headcounts of each staged snapshot's segments."""
+        found: dict[tuple[dt.date, str], dict[tuple[int, str], int]] = {}
+        for date, term, dimension, segment, students in self._fetch("staged_segments"):
+            found.setdefault((date, term), {})[dimension, segment] = students
+        return found
+
+    def may_have_lost(self, new: Rows, old: Rows, least: int, share: float) -> bool:
+        """Whether a segment of at least so many students may have lost that share of them.
+
+        Known at once of snapshots that are both staged; of others it may always be so.
+        """
+        if not (new.is_staged and old.is_staged):
+            return True
+        now = self._segments.get((new.date, new.term), {})
+        return any(
+            now.get(place, 0) <= (1 - share) * before
+            for place, before in self._segments.get((old.date, old.term), {}).items()
+            if before >= least
+        )
 
     def details(self, name: str, new: Rows, old: Rows) -> list[dict[str, Any]]:
         """The rows of one of the statements on `new_rows` and `old_rows`."""

@@ -56,7 +56,11 @@ class Doubts:
         too_many = compared.gone >= _FEWEST and compared.gone / compared.before >= lost
         if too_many and self._expected.loss(new, old) >= compared.gone / compared.before:
             too_many = False
-        if not too_many and compared.gone < self._quality.hold_segment * _ALMOST_ALL:
+        least = self._quality.hold_segment
+        if not too_many and (
+            compared.gone < least * _ALMOST_ALL
+            or not self._comparer.may_have_lost(new, old, least, _ALMOST_ALL)
+        ):
             return
         segments = self._comparer.details("doubtful_segments", new, old)
         if too_many:

@@ -20,7 +20,7 @@
 -- Who was added, dropped or moved since the baseline.
 -- Grain: one row per snapshot day, term and student. Binds: $first, $last (days, both inclusive).
 -- The baseline is the latest earlier accepted snapshot of the same term; a term's first snapshot
--- has none, and so no changes. Example: 9,000 students yesterday, 8,995 of them and 12 others today
+-- has none, and so no changes. They are the borders of the spells. Example: 9,000 students yesterday, 8,995 of them and 12 others today
 -- give 12 rows `added` and 5 `dropped`.
 {% macro shown(value) %}
 {# a set of values as text; compared are the sets, in which an empty value counts as one #}
@@ -44,52 +44,44 @@ pairs AS (
         AND (frozen.kept_from IS NULL OR accepted.snapshot_date > frozen.kept_from)
 ),
 
+-- The borders of spells: what a day shows that its baseline does not, and the reverse.
 today AS (
-    SELECT snapshots.*
-    FROM enrollment.enrollment_snapshots AS snapshots
-    JOIN pairs USING (term, snapshot_date)
-    WHERE snapshots.snapshot_date BETWEEN $first AND $last
+    SELECT spells.* EXCLUDE (valid_from, valid_to), pairs.snapshot_date, pairs.baseline_date
+    FROM enrollment.enrollment_spells AS spells
+    JOIN pairs ON spells.term = pairs.term AND spells.valid_from = pairs.snapshot_date
 ),
 
 before AS (
-    SELECT snapshots.* EXCLUDE (snapshot_date), pairs.snapshot_date
-    FROM enrollment.enrollment_snapshots AS snapshots
-    JOIN pairs ON snapshots.term = pairs.term AND snapshots.snapshot_date = pairs.baseline_date
-    WHERE snapshots.snapshot_date BETWEEN (SELECT min(baseline_date) FROM pairs) AND $last
+    SELECT spells.* EXCLUDE (valid_from, valid_to), pairs.snapshot_date, pairs.baseline_date
+    FROM enrollment.enrollment_spells AS spells
+    JOIN pairs ON spells.term = pairs.term AND spells.valid_to = pairs.snapshot_date
 ),
 
 {% if by_program %}
--- Students with any row that came, went or differs; only their rows are gathered into sets.
+-- Students with any row that came, went or differs; all of their rows are gathered into sets.
 touched AS (
-    SELECT DISTINCT
-        coalesce(today.snapshot_date, before.snapshot_date) AS snapshot_date,
-        coalesce(today.term, before.term) AS term,
-        coalesce(today.student_id, before.student_id) AS student_id
-    FROM today
-    FULL JOIN before
-        ON today.snapshot_date = before.snapshot_date
-        AND today.term = before.term
-        AND today.student_id = before.student_id
-        AND coalesce(today.program, '') = coalesce(before.program, '')
-    WHERE today.student_id IS NULL OR before.student_id IS NULL
-{% for name in dimensions %}
-        OR today."{{ name }}" IS DISTINCT FROM before."{{ name }}"
-{% endfor %}
+    SELECT snapshot_date, baseline_date, term, student_id FROM today
+    UNION
+    SELECT snapshot_date, baseline_date, term, student_id FROM before
 ),
 
-{% for side in ["today", "before"] %}
+{% for side, day in [("today", "snapshot_date"), ("before", "baseline_date")] %}
 {{ side }}_sets AS (
     SELECT
-        snapshot_date,
-        term,
-        student_id,
-        min(student_name) AS student_name,
+        touched.snapshot_date,
+        touched.term,
+        touched.student_id,
+        min(spells.student_name) AS student_name,
 {% for name in dimensions %}
-        list_sort(list(DISTINCT coalesce("{{ name }}", ''))) AS "{{ name }}",
+        list_sort(list(DISTINCT coalesce(spells."{{ name }}", ''))) AS "{{ name }}"{{ "," if not loop.last }}
 {% endfor %}
-    FROM {{ side }}
-    SEMI JOIN touched USING (snapshot_date, term, student_id)
-    GROUP BY snapshot_date, term, student_id
+    FROM touched
+    JOIN enrollment.enrollment_spells AS spells
+        ON spells.term = touched.term
+        AND spells.student_id = touched.student_id
+        AND spells.valid_from <= touched.{{ day }}
+        AND touched.{{ day }} < coalesce(spells.valid_to, DATE '9999-12-31')
+    GROUP BY touched.snapshot_date, touched.term, touched.student_id
 ),
 
 {% endfor %}
