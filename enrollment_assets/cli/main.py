@@ -32,6 +32,11 @@ COMMANDS = {
     "census": ("census", "Show, confirm or move the official count of a term."),
     "acknowledge": ("decisions", "Explain an anomaly."),
     "prune": ("upkeep", "Remove data older than the periods under `retention`."),
+    "backup": (
+        "upkeep",
+        "Write the warehouse, quarantined rows, lists and reports into one file.",
+    ),
+    "restore": ("upkeep", "Put a backup in the place of what is there."),
     "ui": ("ui", "Open Dagster's interface, with the daemon that runs the schedule."),
     "serve": ("serving", "Serve the reports and a read-only JSON API."),
 }

@@ -235,6 +235,16 @@ def test_what_a_run_has_to_tell(run, expected):
     assert [piece.kind for piece in news_of_run(run)] == expected
 
 
+def test_a_check_that_fails_on_many_days_is_one_line(told):
+    checks = tuple(
+        CheckFacts("baseline_is_current", "enrollment_metrics", f"2024-09-{n:02d}", False, True, {})
+        for n in range(3, 16)
+    )
+    (news,) = news_of_run(a_run(checks=checks))
+    assert "baseline_is_current failed on enrollment_metrics 13 days" in news.text
+    assert "from 2024-09-03 to 2024-09-15" in news.text
+
+
 def test_anomalies_are_told_with_their_cause_and_acknowledged_ones_are_not():
     figures = {
         "unusual_series": 3,

@@ -154,11 +154,12 @@ def not_mailed(day: str, why: str) -> News:
 
 
 def _of_checks(run: RunFacts) -> Iterator[News]:
+    # A run may make many days stale: one line for all, or it would crowd out all other news.
+    errors: dict[tuple[str, str], list[str]] = {}
     for check in run.checks:
         if check.passed:
             continue
         day = check.day or run.days
-        about = f"check {run.run_id} {check.asset} {check.name} {day}"
         if check.name == "snapshot_on_time":
             if check.is_error:
                 text = (
@@ -166,13 +167,24 @@ def _of_checks(run: RunFacts) -> Iterator[News]:
                 )
                 yield News(f"late {day}", "late", text)
         elif check.is_error:
-            yield News(about, "error", f"{check.name} failed on {check.asset} {day} ({run.where})")
+            errors.setdefault((check.name, check.asset), []).append(day)
         elif check.name == "no_anomalies":
             if run.is_daily:
                 yield from _of_anomalies(day, check.figures)
         elif run.is_daily:
+            about = f"check {run.run_id} {check.asset} {check.name} {day}"
             text = f"{check.name} raised a warning on {check.asset} {day}{_doubts(check)} ({run.where})"
             yield News(about, "warning", text)
+    for (name, asset), days in errors.items():
+        about = f"check {run.run_id} {asset} {name} {min(days)}"
+        yield News(about, "error", f"{name} failed on {asset} {_span_of(days)} ({run.where})")
+
+
+def _span_of(days: Sequence[str]) -> str:
+    different = sorted(set(days))
+    if len(different) == 1:
+        return different[0]
+    return f"{len(different)} days from {different[0]} to {different[-1]}"
 
 
 def _doubts(check: CheckFacts) -> str:
