@@ -39,7 +39,7 @@ from enrollment_assets.schema.custom import CustomMetric, Metric, SqlMetric
 from enrollment_assets.schema.table import SCHEMA, Table
 from enrollment_assets.support import progress
 from enrollment_assets.support.lazy import lazy
-from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
+from enrollment_assets.warehouse.connection import Warehouse, plain_errors
 from enrollment_assets.warehouse.derive import (
     Computed,
     Statement,
@@ -48,6 +48,7 @@ from enrollment_assets.warehouse.derive import (
     write_computed,
     write_statement,
 )
+from enrollment_assets.warehouse.transactions import transaction
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,9 @@ from enrollment_assets.config import Settings
 from enrollment_assets.orchestration.runs import UNFINISHED
 from enrollment_assets.pipeline.event_log import newest_materializations
 from enrollment_assets.publishing.reports.site import refresh_site
-from enrollment_assets.warehouse.connection import plain_errors, transaction
+from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.transactions import transaction
 
 
 @dataclass

@@ -4,7 +4,6 @@ Exports are left out: any run writes them anew. So are the notes on alerts, whic
 """
 
 import datetime as dt
-import shutil
 import tarfile
 import tempfile
 from pathlib import Path
@@ -74,15 +73,25 @@ def restore(settings: Settings, source: Path) -> Path:
             now = dt.datetime.now(settings.zone)
             aside = data / f"before-restore-{now:%Y%m%d-%H%M%S}"
             aside.mkdir(mode=PRIVATE_FOLDER)
-            for name in (_FILE, *_FOLDERS):
-                place = settings.warehouse_path if name == _FILE else data / name
-                if place.exists():
-                    shutil.move(place, aside / name)
+            for name in _FOLDERS:
+                if (data / name).exists():
+                    (data / name).rename(aside / name)
                 if (unpacked / name).exists():
-                    shutil.move(unpacked / name, place)
-            Path(f"{settings.warehouse_path}.wal").unlink(missing_ok=True)
+                    (unpacked / name).rename(data / name)
+            _replace_warehouse(settings.warehouse_path, unpacked / _FILE, aside)
             Warehouse(settings).keep_copy()
     return aside
+
+
+def _replace_warehouse(path: Path, file: Path, aside: Path) -> None:
+    if path.exists():
+        # A second name for what is there, so that the path is never empty: a run that comes after a
+        # kill in between would begin an empty warehouse.
+        (aside / _FILE).hardlink_to(path)
+    log = Path(f"{path}.wal")
+    if log.exists():  # it belongs to what was there
+        log.rename(aside / f"{_FILE}.wal")
+    file.replace(path)
 
 
 def _check(file: Path, source: Path) -> None:

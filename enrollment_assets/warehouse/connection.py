@@ -25,7 +25,13 @@ from enrollment_assets.support.files import PRIVATE_FILE, PRIVATE_FOLDER, make_p
 from enrollment_assets.warehouse.backup import damaged_path, is_damage, keep_copy, restore
 from enrollment_assets.warehouse.lock import holder_file, holder_of, wait_seconds
 from enrollment_assets.warehouse.tables import ensure_tables, ensure_views, has_all_tables
-from enrollment_assets.warehouse.upgrades import VERSION, refuse_newer, upgrade, version_of
+from enrollment_assets.warehouse.upgrades import (
+    VERSION,
+    forget_copies,
+    refuse_newer,
+    upgrade,
+    version_of,
+)
 
 # dagster-duckdb connects with this; two connections of one process must agree on every setting.
 _OPTIONS = {
@@ -275,29 +281,19 @@ class Warehouse:
                 connection.execute("CHECKPOINT")
         keep_copy(self.path)
 
-    def forget_damaged(self) -> None:
-        """Remove the damaged file that a copy replaced: it may hold data that was pruned since."""
+    def forget_old_files(self) -> None:
+        """Remove the damaged file that a copy replaced, and copies from before upgrades.
+
+        They may hold data that was pruned since.
+        """
         damaged_path(self.path).unlink(missing_ok=True)
+        forget_copies(self.path)
 
     def _narrow_rights(self) -> None:
         """Narrow the rights of files that were created by others, or under another mask."""
         for path in (self.path, Path(f"{self.path}.wal")):
             with suppress(FileNotFoundError):
                 os.chmod(path, PRIVATE_FILE)  # noqa: PTH101 - the same call for both
-
-
-@contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All of the block's writes, or none."""
-    connection.begin()
-    try:
-        yield
-    except BaseException:
-        # After some errors DuckDB has rolled back on its own.
-        with suppress(duckdb.TransactionException):
-            connection.rollback()
-        raise
-    connection.commit()
 
 
 def load_terms(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

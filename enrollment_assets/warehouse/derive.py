@@ -16,8 +16,9 @@ from enrollment_assets.config import Settings
 from enrollment_assets.errors import WarehouseError
 from enrollment_assets.schema.catalog import tables
 from enrollment_assets.schema.table import Table
-from enrollment_assets.warehouse.connection import plain_errors, transaction
+from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.transactions import transaction
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,6 +16,7 @@ from enrollment_assets.schema.table import OPERATIONS, SNAPSHOTS
 from enrollment_assets.support import progress
 from enrollment_assets.support.files import PRIVATE_FILE, written_aside
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.transactions import transaction
 
 # Spells in the place of full rows.
 VERSION = 2
@@ -57,6 +58,12 @@ def copy_before(path: Path, version: int) -> Path:
     return path.with_suffix(f".version-{version}")
 
 
+def forget_copies(path: Path) -> None:
+    """Remove the copies from before upgrades."""
+    for version in range(_UNNUMBERED, VERSION):
+        copy_before(path, version).unlink(missing_ok=True)
+
+
 def upgrade(
     connection: duckdb.DuckDBPyConnection, settings: Settings, path: Path, version: int | None
 ) -> None:
@@ -74,14 +81,9 @@ def upgrade(
         )
         _copy(connection, path, version)
         for step in range(version, VERSION):
-            connection.begin()
-            try:
+            with transaction(connection):
                 _STEPS[step](connection, settings)
                 _note(connection, step + 1)
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
         connection.execute("CHECKPOINT")
     elif version is None:
         _note(connection, VERSION)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from enrollment_assets.config import Settings, Term
 from enrollment_assets.publishing.reports.figures import DayFigures
+from enrollment_assets.publishing.reports.summary import summary
 
 POINT_IN_TIME = (
     *(
@@ -229,4 +231,21 @@ def figures(
         quality=pd.DataFrame(columns=list(QUALITY)),
         log=pd.DataFrame(columns=["date", "term", "problem"]),
         censuses={},
+    )
+
+
+def told(made, university):
+    return summary(made, university.settings)
+
+
+def with_rows(made, **frames):
+    columns = {"anomalies": ANOMALIES, "scorecard": SCORES, "quality": QUALITY}
+    return replace(
+        made,
+        **{
+            name: pd.DataFrame(
+                [dict.fromkeys(columns[name]) | row for row in rows], columns=list(columns[name])
+            )
+            for name, rows in frames.items()
+        },
     )

@@ -16,7 +16,7 @@ from enrollment_assets.schema.catalog import tables
 from enrollment_assets.schema.custom import DATE, CustomMetric, Metric, SqlMetric
 from enrollment_assets.schema.metric_files import custom_metrics, metric_faults
 from enrollment_assets.schema.table import SCHEMA
-from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
+from enrollment_assets.warehouse.connection import Warehouse, plain_errors
 from enrollment_assets.warehouse.derive import (
     BLANK_SEGMENT,
     any_frozen,
@@ -26,6 +26,7 @@ from enrollment_assets.warehouse.derive import (
     record_derivations,
     replace_rows,
 )
+from enrollment_assets.warehouse.transactions import transaction
 
 if TYPE_CHECKING:
     import pandas as pd

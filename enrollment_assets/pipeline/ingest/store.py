@@ -34,8 +34,9 @@ from enrollment_assets.pipeline.ingest.verdicts import (
     TermResult,
 )
 from enrollment_assets.support.lazy import lazy
-from enrollment_assets.warehouse.connection import plain_errors, transaction
+from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.transactions import transaction
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -23,8 +23,9 @@ from enrollment_assets.config.environment import expand
 from enrollment_assets.errors import AlertError, ConfigurationError, WarehouseBusyError
 from enrollment_assets.publishing.alerts.news import News, message_about, severity_of
 from enrollment_assets.support.files import PRIVATE_FILE, make_private_folder, replace
-from enrollment_assets.warehouse.connection import Warehouse, plain_errors, transaction
+from enrollment_assets.warehouse.connection import Warehouse, plain_errors
 from enrollment_assets.warehouse.lock import writer_lock
+from enrollment_assets.warehouse.transactions import transaction
 
 _DEFAULT = "${ALERT_URL}"
 # News are about a run or a day; nobody retries one that is older than this.

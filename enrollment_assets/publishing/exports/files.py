@@ -26,8 +26,9 @@ from enrollment_assets.schema.platform import declared_exports
 from enrollment_assets.schema.table import Table
 from enrollment_assets.schema.vocabulary import originals, translated
 from enrollment_assets.support.files import PRIVATE_FILE, make_private_folder
-from enrollment_assets.warehouse.connection import plain_errors, transaction
+from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.transactions import transaction
 
 KEY_VARIABLE = "ENROLLMENT_PSEUDONYM_KEY"
 STUDENT_CHANGES = "fact_student_change"

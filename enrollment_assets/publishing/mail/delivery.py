@@ -28,8 +28,9 @@ from enrollment_assets.publishing.reports.pictures import read_pictures
 from enrollment_assets.publishing.reports.summary import summary
 from enrollment_assets.publishing.student_lists import record_access
 from enrollment_assets.support import progress
-from enrollment_assets.warehouse.connection import plain_errors, transaction
+from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.transactions import transaction
 
 # About two and a half minutes in all, since the run locks the warehouse meanwhile.
 _TRIES = 6

@@ -15,7 +15,8 @@ import duckdb
 
 from enrollment_assets.config import Settings
 from enrollment_assets.publishing.mail.smtp import Handover
-from enrollment_assets.warehouse.connection import plain_errors, transaction
+from enrollment_assets.warehouse.connection import plain_errors
+from enrollment_assets.warehouse.transactions import transaction
 
 REPORT = "report"
 _LEDGER = "operations.report_deliveries"

@@ -22,7 +22,7 @@ from enrollment_assets.publishing.reports.site import refresh_site
 from enrollment_assets.publishing.reports.summary import summary
 from enrollment_assets.publishing.reports.texts import DaySummary
 from enrollment_assets.support.files import make_private_folder, replace
-from enrollment_assets.warehouse.connection import transaction
+from enrollment_assets.warehouse.transactions import transaction
 
 
 @dataclass(frozen=True)

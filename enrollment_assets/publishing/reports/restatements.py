@@ -5,8 +5,9 @@ import datetime as dt
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.warehouse.connection import plain_errors, transaction
+from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.transactions import transaction
 
 
 def remember_reported(
