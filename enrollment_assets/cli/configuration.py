@@ -3,9 +3,21 @@
 import click
 
 from enrollment_assets.cli.printing import console, plain
-from enrollment_assets.config import load_settings
+from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.config.origins import values, variables
 from enrollment_assets.config.reference import SCHEMA_FILE
+from enrollment_assets.errors import WarehouseBusyError
+from enrollment_assets.pipeline.ingest.reconfigured import changes_to_come
+from enrollment_assets.warehouse.connection import Warehouse
+
+
+def _to_come(settings: Settings) -> list[str]:
+    """What the next run will do with stored days; nothing while another one has the warehouse."""
+    try:
+        with Warehouse(settings).read(patience=0) as connection:
+            return changes_to_come(connection, settings) if connection else []
+    except WarehouseBusyError:
+        return []
 
 
 @click.command()
@@ -23,6 +35,8 @@ def config(changed: bool, schema: bool) -> None:
             console.print(
                 plain(f"{value.key}: {value.shown}") + f"  [dim]# {plain(value.origin)}[/]"
             )
+    for sentence in _to_come(settings):
+        console.print(plain(f"# Changed since the last run: {sentence}"))
     console.print("# Variables that are read by name")
     for value in variables():
         console.print(plain(f"{value.key}  # {value.origin}"))

@@ -14,6 +14,7 @@ from enrollment_assets.config.instance_home import SETTINGS_FILE, file_for
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
 from enrollment_assets.orchestration.ticks import failing_ticks, in_words, silent_since
+from enrollment_assets.pipeline.ingest.reconfigured import changes_to_come
 from enrollment_assets.publishing.alerts.delivery import (
     addresses,
     check_addresses,
@@ -131,6 +132,7 @@ def _test_warehouse(settings: Settings) -> str:
         accepted = connection.execute(
             "SELECT DISTINCT term FROM enrollment.snapshot_log WHERE status = 'accepted' ORDER BY term"
         ).fetchall()
+        to_come = changes_to_come(connection, settings)
     size = warehouse.path.stat().st_size / 2**20
     stored_terms = [code for (code,) in accepted]
     # Usually the leftovers of `enrollment demo`; past terms may be absent from a configuration, too.
@@ -141,7 +143,10 @@ def _test_warehouse(settings: Settings) -> str:
         if stored_terms and not set(stored_terms) & {term.code for term in settings.terms}
         else ""
     )
-    return f"{warehouse.path}: {rows[0] if rows else 0:,} stored rows, {size:.0f} MB{others}"
+    return (
+        f"{warehouse.path}: {rows[0] if rows else 0:,} stored rows, {size:.0f} MB{others}"
+        + "".join(f"\n    {sentence}" for sentence in to_come)
+    )
 
 
 def _test_instance(settings: Settings) -> str:

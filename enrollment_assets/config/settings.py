@@ -21,6 +21,7 @@ from enrollment_assets.config.environment import (
 )
 from enrollment_assets.config.fields import ColumnNames, Day, Identifier
 from enrollment_assets.config.file import did_you_mean, in_words, read_yaml
+from enrollment_assets.config.renames import followed, read_aliases
 from enrollment_assets.config.sections import (
     Alerts,
     Anomalies,
@@ -99,6 +100,18 @@ class Settings(BaseSettings):
     """Columns to break figures down by. By default those of division, program and level that are
     under `columns`.
     """
+    renamed_from: dict[Identifier, Identifier] = {}
+    """Dimensions that had another name in this file: `college: division` carries on under `college`
+    what was stored as `division`.
+    """
+    mapping: dict[Identifier, dict[str, str]] = {}
+    """Values of dimensions that have another name now: `program: {MATH-OLD: MATH}`. Rows are stored
+    under the new name, and stored days are brought to it by the next run.
+    """
+    aliases: Path | None = None
+    """CSV file with the columns `old_id` and `new_id`, relative to this file: IDs of people who were
+    merged. Both count as one person, under the new ID, on stored days, too.
+    """
     grain: Grain = Grain.student
     """What one row of a snapshot is: a student, or one of several registrations of a student."""
     statuses: Statuses = Statuses()
@@ -175,6 +188,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
         self._check_columns()
+        self._check_renames()
         self._check_terms()
         return self
 
@@ -193,6 +207,27 @@ class Settings(BaseSettings):
         Staging, storing, fingerprints, quarantine and exports go by this list.
         """
         return ("term", "student_id", "student_name", *self.dimensions, "status")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What a day is read with: its dimensions, and the grain if it is `registration`."""
+        per_program = ("rows per program",) if self.grain is Grain.registration else ()
+        return (*self.dimensions, *per_program)
+
+    @property
+    def new_values(self) -> dict[str, dict[str, str]]:
+        """The renamed values of each dimension that has some: the old one, and the one that goes on."""
+        maps = {name: followed(self.mapping.get(name, {})) for name in self.dimensions}
+        return {name: values for name, values in maps.items() if values}
+
+    @property
+    def new_ids(self) -> dict[str, str]:
+        """The merged IDs, old and new.
+
+        Raises:
+            ConfigurationError: if the file of `aliases` cannot be read.
+        """
+        return read_aliases((self.base / self.aliases).resolve()) if self.aliases else {}
 
     @property
     def compared_columns(self) -> tuple[str, ...]:
@@ -222,6 +257,22 @@ class Settings(BaseSettings):
         for rule in self.exclude:
             if rule.column not in columns:
                 raise ValueError(f"exclude: {rule.column} is not one of the columns that are read")
+
+    def _check_renames(self) -> None:
+        for new, old in self.renamed_from.items():
+            if new not in self.dimensions:
+                raise ValueError(f"renamed_from: {new} is not one of the dimensions")
+            if old in self.row_columns:
+                raise ValueError(f"renamed_from: {old} is still a column that is read")
+        if len(set(self.renamed_from.values())) < len(self.renamed_from):
+            raise ValueError("renamed_from: one earlier name can go on under one name only")
+        for name in self.mapping:
+            if name not in self.dimensions:
+                raise ValueError(f"mapping: {name} is not one of the dimensions")
+            try:
+                followed(self.mapping[name])
+            except ValueError as error:
+                raise ValueError(f"mapping: {name}: {error}") from None
 
     def _check_terms(self) -> None:
         codes = [term.code for term in self.terms]

@@ -15,6 +15,7 @@ from enrollment_assets.pipeline.event_log import newest_materializations
 from enrollment_assets.publishing.reports.site import refresh_site
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.tables import former_columns
 from enrollment_assets.warehouse.transactions import transaction
 
 
@@ -104,10 +105,11 @@ def remove(
     """
     if connection is not None and old.snapshots:
         with plain_errors("Removing old snapshots"), transaction(connection):
+            former = former_columns(connection, settings)
             for term, days in old.snapshots.items():
                 kept_from = old.kept_from[term]
                 connection.execute(
-                    statement("spells_after_pruning", settings),
+                    statement("spells_after_pruning", settings, former=former),
                     {"term": term, "kept_from": kept_from, "pruned": days},
                 )
                 connection.execute(

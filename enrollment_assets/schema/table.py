@@ -6,6 +6,7 @@ from pathlib import Path
 SCHEMA = "enrollment"
 OPERATIONS = "operations"
 SNAPSHOTS = "enrollment_snapshots"
+SPELLS = "enrollment_spells"
 
 
 @dataclass(frozen=True)

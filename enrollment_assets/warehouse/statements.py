@@ -29,16 +29,23 @@ def _environment() -> "jinja2.Environment":
     )
 
 
-def statement(name: str, settings: Settings, *, dedupe: bool = False) -> str:
+def statement(
+    name: str, settings: Settings, *, dedupe: bool = False, former: tuple[str, ...] = ()
+) -> str:
     """The text of `<name>.sql` for these settings.
 
-    `dedupe` is for statements that keep one row of each key.
+    `dedupe` is for statements that keep one row of each key; `former` are the columns of stored rows
+    that are no longer configured, for statements that write such rows.
     """
     return _render(
         name,
         dimensions=settings.dimensions,
         row_columns=settings.row_columns,
         compared_columns=settings.compared_columns,
+        former_columns=former,
+        spell_columns=(*settings.row_columns, *former),
+        reads=settings.reads,
+        renamed_columns=(*settings.mapping, *(("student_id",) if settings.aliases else ())),
         by_program=settings.grain is Grain.registration,
         excluded=tuple(rule.column for rule in settings.exclude),
         dedupe=dedupe,

@@ -5,7 +5,7 @@ import duckdb
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import WarehouseError
 from enrollment_assets.schema.catalog import tables
-from enrollment_assets.schema.table import OPERATIONS, SCHEMA, Table
+from enrollment_assets.schema.table import OPERATIONS, SCHEMA, SPELLS, Table
 from enrollment_assets.warehouse.statements import statement
 
 _VIEW = "VIEW"
@@ -57,6 +57,13 @@ def ensure_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
     for spec in tables(settings).values():
         if not spec.is_daily_view:
             _ensure_table(connection, spec, existing.get((spec.schema, spec.name)))
+
+
+def former_columns(connection: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[str, ...]:
+    """The columns of stored rows that are no longer configured: removed or renamed dimensions."""
+    declared = tables(settings)[SPELLS].column_names
+    there = _columns_there(connection).get((SCHEMA, SPELLS), {})
+    return tuple(name for name in there if name not in declared)
 
 
 def ensure_views(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import duckdb
 
-from enrollment_assets.config import Settings
+from enrollment_assets.config import Grain, Settings
 from enrollment_assets.errors import WarehouseError
-from enrollment_assets.schema.table import OPERATIONS, SNAPSHOTS
+from enrollment_assets.schema.table import OPERATIONS, SNAPSHOTS, SPELLS
 from enrollment_assets.support import progress
 from enrollment_assets.support.files import PRIVATE_FILE, written_aside
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets.warehouse.transactions import transaction
 
-# Spells in the place of full rows.
-VERSION = 2
+# 2: spells in the place of full rows. 3: each day remembers what it was read with.
+VERSION = 3
 _UNNUMBERED = 1
 _TABLE = "schema_versions"
 
@@ -127,4 +127,28 @@ def _to_spells(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Non
     connection.execute(f"DROP TABLE enrollment.{SNAPSHOTS}")
 
 
-_STEPS: Mapping[int, Callable[[duckdb.DuckDBPyConnection, Settings], None]] = {1: _to_spells}
+def _to_read_with(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """A term's days were read with the dimensions of which some student of the term has a value."""
+    fixed = {"term", "student_id", "student_name", "status", "valid_from", "valid_to"}
+    stored = [
+        name
+        for (name,) in connection.execute(
+            f"SELECT column_name FROM (DESCRIBE enrollment.{SPELLS})"
+        ).fetchall()
+        if name not in fixed
+    ]
+    per_program = "'rows per program'" if settings.grain is Grain.registration else "NULL"
+    values = ", ".join(f"CASE WHEN count(\"{name}\") > 0 THEN '{name}' END" for name in stored)
+    connection.execute(
+        "UPDATE enrollment.snapshot_log AS log SET read_with = read.read_with FROM ("
+        f"SELECT term, list_filter([{values}{', ' if values else ''}{per_program}], "
+        "lambda name: name IS NOT NULL) AS read_with "
+        f"FROM enrollment.{SPELLS} GROUP BY term) AS read "
+        "WHERE log.term = read.term AND log.status = 'accepted' AND log.read_with IS NULL"
+    )
+
+
+_STEPS: Mapping[int, Callable[[duckdb.DuckDBPyConnection, Settings], None]] = {
+    1: _to_spells,
+    2: _to_read_with,
+}

@@ -147,7 +147,7 @@ def test_a_file_of_version_1_is_upgraded_after_a_copy_and_goes_on(university, te
     with duckdb.connect(str(copy_before(university.settings.warehouse_path, 1))) as copy:
         full = copy.execute("SELECT count(*) FROM enrollment.enrollment_snapshots").fetchone()
     assert full == (sum(len(rows[date]) for date in DAYS[:-1]),)
-    assert university.query("SELECT version FROM operations.schema_versions") == [(VERSION,)]
+    assert university.query("SELECT max(version) FROM operations.schema_versions") == [(VERSION,)]
     assert spells(university) == expected
 
 

@@ -32,10 +32,10 @@ days AS (
 )
 
 SELECT
-{% for name in row_columns %}
+{% for name in spell_columns %}
     "{{ name }}",
 {% endfor %}
     min(snapshot_date) AS valid_from,
     CASE WHEN max(snapshot_date) = $kept_from THEN valid_to ELSE max(next_day) END AS valid_to
 FROM days
-GROUP BY {% for name in row_columns %}"{{ name }}", {% endfor %}days.valid_from, days.valid_to, stretch
+GROUP BY {% for name in spell_columns %}"{{ name }}", {% endfor %}days.valid_from, days.valid_to, stretch

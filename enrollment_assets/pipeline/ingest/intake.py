@@ -18,6 +18,7 @@ from enrollment_assets.pipeline.ingest.quarantine import (
     read_reasons,
     rejected_name,
 )
+from enrollment_assets.pipeline.ingest.renames import apply
 from enrollment_assets.pipeline.ingest.staging import Staging, check_patterns
 from enrollment_assets.pipeline.ingest.store import SnapshotStore
 from enrollment_assets.pipeline.ingest.verdicts import (
@@ -51,6 +52,7 @@ def store_days(
     """
     source.check()
     check_patterns(connection, settings)
+    apply(connection, settings)
     results: list[DayResult] = []
     store = SnapshotStore(connection, settings, run_id)
     for batch in Staging(connection, settings).stage(source, sorted(dates)):
@@ -77,6 +79,7 @@ def decide(
         SnapshotMissingError: if there is nothing to accept or to reject.
         WarehouseError: if the day is final since older snapshots were pruned, or cannot be written.
     """
+    apply(connection, settings)
     store = SnapshotStore(connection, settings, run_id)
     if decision.kind is DecisionKind.reject:
         return store.reject(date, decision)

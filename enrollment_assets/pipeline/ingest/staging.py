@@ -21,6 +21,7 @@ from enrollment_assets.errors import (
     SnapshotMissingError,
     SnapshotUnreadableError,
 )
+from enrollment_assets.pipeline.ingest.renames import load_new_names
 from enrollment_assets.pipeline.ingest.verdicts import DayResult
 from enrollment_assets.sources.base import Source
 from enrollment_assets.sources.retry import retrying
@@ -64,6 +65,7 @@ class Staging:
         self._settings = settings
         self._columns = settings.row_columns
         self._arrived: list[pa.RecordBatch] = []
+        load_new_names(connection, settings)
 
     def _execute(self, name: str, **binds: object) -> duckdb.DuckDBPyConnection:
         return self._connection.execute(statement(name, self._settings), binds or None)
@@ -110,7 +112,7 @@ class Staging:
                 with source.read(day.date) as extract:
                     day.origin = extract.origin
                     day.note = None
-                    count = self._read(day.date, extract.rows)
+                    count = self._read(day, extract.rows)
         return count
 
     def _empty(self) -> None:
@@ -121,13 +123,21 @@ class Staging:
         )
         self._arrived.clear()
 
-    def _read(self, date: dt.date, rows: Iterator[pa.RecordBatch]) -> int:
+    def _read(self, day: DayResult, rows: Iterator[pa.RecordBatch]) -> int:
         """Read the rows of one day; a day of any size goes to the staging table piece by piece."""
+        date = day.date
+        day.read_with = list(self._settings.reads)
         count = 0
         only_term = None
         for batch in rows:
             if "term" not in batch.schema.names and only_term is None:
                 only_term = self._only_term(date)
+            # Rows that were kept aside may be from before a dimension was configured.
+            day.read_with = [
+                name
+                for name in day.read_with
+                if name in batch.schema.names or name not in self._settings.dimensions
+            ]
             self._arrived.append(_as_staged(batch, date, only_term, self._columns))
             count += batch.num_rows
             if sum(piece.num_rows for piece in self._arrived) >= _BATCH_ROWS:

@@ -36,6 +36,7 @@ from enrollment_assets.pipeline.ingest.verdicts import (
 from enrollment_assets.support.lazy import lazy
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.tables import former_columns
 from enrollment_assets.warehouse.transactions import transaction
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class SnapshotStore:
         self._frozen: dict[str, dt.date] = dict(
             connection.execute("SELECT term, kept_from FROM frozen").fetchall()
         )
+        self._former = former_columns(connection, settings)
 
     def _rows(self, name: str, **binds: object) -> list[tuple[Any, ...]]:
         with plain_errors(f"Reading {name}"):
@@ -330,11 +332,12 @@ class SnapshotStore:
         execute = self._connection.execute
         dedupe = any(r.facts.get("duplicate_count") for day in batch for r in day.terms)
         if any(r.status == ACCEPTED for day in batch for r in day.terms):
-            execute(statement("spell_rows", self._settings, dedupe=dedupe))
+            execute(statement("spell_rows", self._settings, dedupe=dedupe, former=self._former))
         else:  # nothing was staged
             execute(
                 "CREATE OR REPLACE TEMP VIEW spell_rows AS "
-                "FROM enrollment.enrollment_snapshots WHERE false"
+                "SELECT NULL::DATE AS snapshot_date, * EXCLUDE (valid_from, valid_to) "
+                "FROM enrollment.enrollment_spells WHERE false"
             )
         self._write_spells()
         # Rows that were accepted before are kept, whatever a new attempt brought; only a person
@@ -353,14 +356,14 @@ class SnapshotStore:
         The log must be as it was before the batch.
         """
         for name in ("spell_regions", "spell_days", "touched_keys", "touched_spells", "new_spells"):
-            self._connection.execute(statement(name, self._settings))
+            self._connection.execute(statement(name, self._settings, former=self._former))
         self._connection.execute(statement("forget_spells", self._settings))
         self._connection.execute("INSERT INTO enrollment.enrollment_spells BY NAME FROM new_spells")
 
     def _write_attempts(self) -> None:
         self._connection.execute(
             "INSERT INTO operations.snapshot_attempts BY NAME "
-            "SELECT verdicts.* EXCLUDE (source) "
+            "SELECT verdicts.* EXCLUDE (source, read_with) "
             "REPLACE (coalesce(verdicts.content_hash, log.content_hash) AS content_hash) "
             "FROM verdicts LEFT JOIN enrollment.snapshot_log AS log "
             "ON log.snapshot_date = verdicts.snapshot_date AND log.term = verdicts.term "
@@ -378,6 +381,7 @@ class SnapshotStore:
                 "content_hash": result.content_hash,
                 "decided_by": result.decided_by,
                 "held_since": result.held_since,
+                "read_with": day.read_with,
                 "run_id": self._run_id,
                 "attempted_at": self._now,
                 **{name: result.facts.get(name, 0) for name in FACTS},
@@ -391,6 +395,7 @@ class SnapshotStore:
                 ("snapshot_date", pa.date32()),
                 *((name, pa.string()) for name in texts),
                 ("held_since", pa.date32()),
+                ("read_with", pa.list_(pa.string())),
                 ("attempted_at", pa.timestamp("us", "UTC")),
                 *((name, pa.int64()) for name in FACTS),
             ]

@@ -91,12 +91,16 @@ class TermResult:
 
 @dataclass
 class DayResult:
-    """The result of one day; `problem` says why it has no rows, `note` why it needs none."""
+    """The result of one day; `problem` says why it has no rows, `note` why it needs none.
+
+    `read_with` are the dimensions that its rows had, and the grain (`Settings.reads`).
+    """
 
     date: dt.date
     origin: str | None = None
     problem: str | None = None
     note: str | None = None
+    read_with: list[str] | None = None
     terms: list[TermResult] = field(default_factory=list)
 
     @property

@@ -1,4 +1,9 @@
 {%- macro listed(names) %}'{{ names | join("', '") }}'{% endmacro -%}
+{# with what a day was read, where it is not what days are read with today #}
+{%- macro read_otherwise() -%}
+CASE WHEN read_with <> [{% for name in reads %}'{{ name }}'{{ ", " if not loop.last }}{% endfor %}]::VARCHAR[]
+            THEN array_to_string(read_with, ' ') END
+{%- endmacro %}
 {# What the derived rows of each accepted day depend on: one row per derived table, term and day.
    Every accepted snapshot of the term up to the day decides about who returns and about the gross
    enrollment, so that the fingerprint runs over all of them. Pruned days are final and left out. #}
@@ -19,7 +24,7 @@ FROM (
         term,
         snapshot_date AS date,
         -- as hexadecimals: 128 bits take long to become decimals
-        hex(bit_xor(md5_number(concat_ws(chr(31), snapshot_date, content_hash)))
+        hex(bit_xor(md5_number(concat_ws(chr(31), snapshot_date, content_hash, {{ read_otherwise() }})))
             OVER (PARTITION BY term ORDER BY snapshot_date)) AS snapshots
     FROM enrollment.snapshot_log
     WHERE status = 'accepted'
@@ -55,7 +60,9 @@ FROM (
     SELECT
         term,
         snapshot_date AS date,
-        hex(bit_xor(md5_number(concat_ws(chr(31), snapshot_date, term, content_hash)))
+        hex(bit_xor(md5_number(concat_ws(
+            chr(31), snapshot_date, term, content_hash, {{ read_otherwise() }}
+        )))
             OVER (ORDER BY snapshot_date)) AS snapshots
     FROM enrollment.snapshot_log
     WHERE status = 'accepted'

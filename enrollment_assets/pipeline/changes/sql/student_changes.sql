@@ -20,8 +20,9 @@
 -- Who was added, dropped or moved since the baseline.
 -- Grain: one row per snapshot day, term and student. Binds: $first, $last (days, both inclusive).
 -- The baseline is the latest earlier accepted snapshot of the same term; a term's first snapshot
--- has none, and so no changes. They are the borders of the spells. Example: 9,000 students yesterday, 8,995 of them and 12 others today
--- give 12 rows `added` and 5 `dropped`.
+-- has none, and so no changes. They are the borders of the spells. A student moves by the dimensions with
+-- which both days were read: one that is configured, renamed or removed between them moves nobody.
+-- Example: 9,000 students yesterday, 8,995 of them and 12 others today give 12 rows `added` and 5 `dropped`.
 {% macro shown(value) %}
 {# a set of values as text; compared are the sets, in which an empty value counts as one #}
 {{ "nullif(array_to_string(list_filter(" ~ value ~ ", lambda v: v <> ''), '; '), '')" if by_program else value }}
@@ -30,14 +31,23 @@ WITH accepted AS (
     SELECT
         term,
         snapshot_date,
-        lag(snapshot_date) OVER (PARTITION BY term ORDER BY snapshot_date) AS baseline_date
+        read_with,
+        lag(snapshot_date) OVER (PARTITION BY term ORDER BY snapshot_date) AS baseline_date,
+        lag(read_with) OVER (PARTITION BY term ORDER BY snapshot_date) AS baseline_read_with
     FROM enrollment.snapshot_log
     WHERE status = 'accepted'
 ),
 
 -- Days whose snapshots were pruned can no longer be compared: their changes are kept.
 pairs AS (
-    SELECT accepted.* FROM accepted
+    SELECT
+        accepted.term,
+        accepted.snapshot_date,
+        accepted.baseline_date,
+{% for name in dimensions %}
+        {% include "is_compared.sql" %} AS "compares_{{ name }}"{{ "," if not loop.last }}
+{% endfor %}
+    FROM accepted
     LEFT JOIN frozen USING (term)
     WHERE accepted.snapshot_date BETWEEN $first AND $last
         AND accepted.baseline_date IS NOT NULL
@@ -110,9 +120,12 @@ differences AS (
         ON now.snapshot_date = was.snapshot_date
         AND now.term = was.term
         AND now.student_id = was.student_id
+    JOIN pairs
+        ON pairs.term = coalesce(now.term, was.term)
+        AND pairs.snapshot_date = coalesce(now.snapshot_date, was.snapshot_date)
     WHERE now.student_id IS NULL OR was.student_id IS NULL
 {% for name in dimensions %}
-        OR now."{{ name }}" IS DISTINCT FROM was."{{ name }}"
+        OR (pairs."compares_{{ name }}" AND now."{{ name }}" IS DISTINCT FROM was."{{ name }}")
 {% endfor %}
 ),
 

@@ -22,6 +22,7 @@ SELECT
     verdicts.reasons,
     verdicts.source,
     CASE WHEN verdicts.status = 'accepted' THEN hashes.content_hash END AS content_hash,
+    verdicts.read_with,
     verdicts.attempted_at AS extracted_at
 FROM verdicts
 LEFT JOIN hashes USING (snapshot_date, term)

@@ -7,7 +7,7 @@
 CREATE OR REPLACE TEMP TABLE new_spells AS
 WITH days AS (
     SELECT
-{% for name in row_columns %}
+{% for name in spell_columns %}
         spells."{{ name }}",
 {% endfor %}
         days.snapshot_date,
@@ -20,7 +20,7 @@ WITH days AS (
         AND days.snapshot_date < coalesce(spells.valid_to, DATE '9999-12-31')
     UNION ALL
     SELECT
-{% for name in row_columns %}
+{% for name in spell_columns %}
         rows."{{ name }}",
 {% endfor %}
         days.snapshot_date,
@@ -35,7 +35,7 @@ numbered AS (
     SELECT
         *,
         position - row_number() OVER (
-            PARTITION BY {% for name in row_columns %}"{{ name }}"{{ ", " if not loop.last }}{% endfor %}
+            PARTITION BY {% for name in spell_columns %}"{{ name }}"{{ ", " if not loop.last }}{% endfor %}
 
             ORDER BY position
         ) AS island
@@ -44,17 +44,17 @@ numbered AS (
 
 stretches AS (
     SELECT
-{% for name in row_columns %}
+{% for name in spell_columns %}
         "{{ name }}",
 {% endfor %}
         min(snapshot_date) AS first_day,
         max(snapshot_date) AS last_day
     FROM numbered
-    GROUP BY {% for name in row_columns %}"{{ name }}", {% endfor %}island
+    GROUP BY {% for name in spell_columns %}"{{ name }}", {% endfor %}island
 )
 
 SELECT
-{% for name in row_columns %}
+{% for name in spell_columns %}
     stretches."{{ name }}",
 {% endfor %}
     coalesce(head.valid_from, stretches.first_day) AS valid_from,

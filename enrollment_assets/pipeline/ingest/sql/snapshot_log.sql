@@ -15,4 +15,5 @@
 --   reasons: VARCHAR - Why the day was held or rejected, or has no rows; for an accepted one, who accepted it, or what is in doubt
 --   source: VARCHAR - Where the rows came from
 --   content_hash: VARCHAR - Fingerprint of the stored rows, whatever their order
+--   read_with: VARCHAR[] - Dimensions that the day was read with, and `rows per program` in grain registration
 --   extracted_at: TIMESTAMPTZ - When they were read

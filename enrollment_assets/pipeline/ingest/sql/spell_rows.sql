@@ -6,7 +6,10 @@ CREATE OR REPLACE TEMP VIEW spell_rows AS
 SELECT
     staged.snapshot_date,
 {% for name in row_columns %}
-    staged."{{ name }}"{{ "," if not loop.last }}
+    staged."{{ name }}",
+{% endfor %}
+{% for name in former_columns %}
+    NULL::VARCHAR AS "{{ name }}",
 {% endfor %}
 FROM staged
 JOIN verdicts

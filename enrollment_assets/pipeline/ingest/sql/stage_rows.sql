@@ -1,8 +1,10 @@
 -- Rows that arrived, each with its standing, into the staging table.
--- Grain: one row of the extracts. Reads the registered table `incoming`. Binds: $id_pattern,
+-- Grain: one row of the extracts. Reads the registered table `incoming` and the temporary table
+-- `new_names`: values and IDs get their new names first. Binds: $id_pattern,
 -- $counted and $ignored (status codes), $exclude_N (one expression for each exclusion rule).
 -- Standing, first match wins: unknown_term, outside, excluded, no_id, uncounted, unknown_status,
 -- counted. Only counted rows are stored.
+{% import "new_names.sql" as names with context %}
 INSERT INTO staged BY NAME
 SELECT
     incoming.*,
@@ -26,7 +28,7 @@ SELECT
     OR incoming."{{ name }}" IS NULL
 {% endfor %}
         AS has_blank
-FROM incoming
+FROM {% if renamed_columns %}({{ names.renamed("incoming") }}) AS {% endif %}incoming
 LEFT JOIN terms ON incoming.term = terms.code
 LEFT JOIN open_days
     ON incoming.term = open_days.code AND incoming.snapshot_date = open_days.snapshot_date

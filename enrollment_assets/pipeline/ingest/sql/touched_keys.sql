@@ -6,7 +6,7 @@
 CREATE OR REPLACE TEMP TABLE touched_keys AS
 WITH same AS (
     SELECT
-{% for name in row_columns %}
+{% for name in spell_columns %}
         "{{ name }}",
 {% endfor %}
         count(*) AS days
@@ -31,7 +31,7 @@ untouched AS (
     FROM overlapping AS spells
     LEFT JOIN same
         ON {{ keys.same_key("spells", "same") }}
-{% for name in row_columns if name not in ("term", "student_id") %}
+{% for name in spell_columns if name not in ("term", "student_id") %}
         AND spells."{{ name }}" IS NOT DISTINCT FROM same."{{ name }}"
 {% endfor %}
     WHERE spells.is_covering AND coalesce(same.days, 0) = spells.new_days

@@ -45,6 +45,18 @@ marks AS (
     GROUP BY metrics.term
 ),
 
+known_marks AS (
+    SELECT
+        marks.term,
+        segments.dimension,
+        bool_or(segments.date = marks.census_date) AS at_census,
+        bool_or(segments.date = marks.final_date) AS at_final
+    FROM marks
+    JOIN enrollment.segment_metrics AS segments
+        ON segments.term = marks.term AND segments.date IN (marks.census_date, marks.final_date)
+    GROUP BY marks.term, segments.dimension
+),
+
 sides AS (
     SELECT date, term, dimension, segment, segments.total_enrollment, NULL::BIGINT AS comparison_total
     FROM days
@@ -56,6 +68,11 @@ sides AS (
     JOIN enrollment.segment_metrics AS past
         ON days.comparison_term = past.term AND days.comparison_date = past.date
     WHERE past.total_enrollment > 0
+),
+
+-- A dimension of which the comparison knows no segment that day was not read then: nothing is compared.
+known AS (
+    SELECT DISTINCT date, term, dimension FROM sides WHERE comparison_total IS NOT NULL
 ),
 
 segments AS (
@@ -81,23 +98,26 @@ SELECT
     days.comparison_gap_days,
     days.days_to_start,
     segments.total_enrollment,
-    CASE WHEN days.comparison_date IS NOT NULL THEN segments.comparison_total END AS comparison_total,
-    CASE WHEN days.comparison_date IS NOT NULL
+    CASE WHEN known.date IS NOT NULL THEN segments.comparison_total END AS comparison_total,
+    CASE WHEN known.date IS NOT NULL
         THEN segments.total_enrollment - segments.comparison_total END AS change,
-    CASE WHEN days.comparison_date IS NOT NULL
+    CASE WHEN known.date IS NOT NULL
         THEN 100.0 * (segments.total_enrollment - segments.comparison_total)
             / nullif(segments.comparison_total, 0) END AS change_pct,
-    CASE WHEN days.comparison_census IS NOT NULL THEN coalesce(census.total_enrollment, 0) END
-        AS comparison_census,
-    CASE WHEN days.comparison_final IS NOT NULL THEN coalesce(final.total_enrollment, 0) END
-        AS comparison_final,
+    CASE WHEN days.comparison_census IS NOT NULL AND known_marks.at_census
+        THEN coalesce(census.total_enrollment, 0) END AS comparison_census,
+    CASE WHEN days.comparison_final IS NOT NULL AND known_marks.at_final
+        THEN coalesce(final.total_enrollment, 0) END AS comparison_final,
     days.note,
-    CASE WHEN days.comparison_date IS NOT NULL
+    CASE WHEN known.date IS NOT NULL
         THEN 100.0 * (segments.total_enrollment - segments.comparison_total)
             / nullif(days.comparison_total, 0) END AS contribution_pct
 FROM segments
 JOIN days USING (date, term)
+LEFT JOIN known USING (date, term, dimension)
 LEFT JOIN marks ON days.comparison_term = marks.term
+LEFT JOIN known_marks
+    ON known_marks.term = marks.term AND known_marks.dimension = segments.dimension
 LEFT JOIN enrollment.segment_metrics AS census
     ON census.term = marks.term
     AND census.date = marks.census_date

@@ -28,9 +28,11 @@ places AS (
 ),
 
 pairs AS (
-    SELECT cohort.term AS cohort_term, later.term
+    SELECT cohort.term AS cohort_term, later.term, log.read_with
     FROM operations.census_snapshots AS cohort
     JOIN operations.census_snapshots AS later ON later.census_date > cohort.census_date
+    LEFT JOIN enrollment.snapshot_log AS log
+        ON log.term = cohort.term AND log.snapshot_date = cohort.snapshot_date
 ),
 
 present AS (
@@ -48,8 +50,8 @@ SELECT
 FROM pairs
 JOIN places ON places.term = pairs.cohort_term
 LEFT JOIN present ON present.term = pairs.term AND present.student_id = places.student_id
-{% if not dimensions %}
-WHERE $blank_segment IS NOT NULL
-{% endif %}
-GROUP BY ALL
+-- a dimension that the census was not read with has no segments
+WHERE (places.dimension IS NULL OR coalesce(list_contains(pairs.read_with, places.dimension), true))
+    AND $blank_segment IS NOT NULL
+GROUP BY pairs.cohort_term, pairs.term, places.dimension, places.segment
 ORDER BY ALL

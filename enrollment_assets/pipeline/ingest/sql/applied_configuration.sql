@@ -1,0 +1,9 @@
+-- name: applied_configuration
+-- schema: operations
+-- grain: One row per key of the configuration
+-- description: The configuration by which the stored days were read last. What differs from it is said by
+--   `enrollment doctor`, and applied by the next run.
+-- columns:
+--   key: VARCHAR - Key of enrollment.yaml
+--   value: VARCHAR - Its value as JSON; of `aliases` a fingerprint
+--   applied_at: TIMESTAMPTZ - When a run applied it
