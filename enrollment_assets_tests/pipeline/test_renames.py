@@ -1,12 +1,15 @@
 """A configuration that changes: nobody moves, and stored days are what a backfill of today would give."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from enrollment_assets.cli.running import execute_and_restate
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.pipeline.names import CORE
+from enrollment_assets.publishing.reports.figures import read_figures
+from enrollment_assets.publishing.reports.sections import segments
 from enrollment_assets_tests.conftest import HEADER, NEVER_HELD, day, new_university, student
 
 DAYS = [f"2024-09-{number:02d}" for number in (3, 4, 5, 6, 9, 10, 11, 12)]
@@ -69,6 +72,16 @@ def moved(university, date):
     return number
 
 
+def segments_note(university, date):
+    """What the page of a day says below its segments."""
+    with university.warehouse().read() as connection:
+        figures = read_figures(connection, university.settings, day(date))
+        withholds = figures.segments.head(0)
+        # Insight was not computed here, and would be by a report.
+        shown = replace(figures, segments=withholds.reindex([0]))
+        return segments.note(shown, (), university.settings)
+
+
 @pytest.fixture
 def other(tmp_path):
     folder = tmp_path / "other"
@@ -97,6 +110,10 @@ def test_a_dimension_that_is_added_moves_nobody_and_begins_with_the_day(universi
     assert [date for date, *_ in by_level] == DAYS[CHANGED_ON:]
     assert by_level[0][1:] == (True, 0, len(rows[DAYS[CHANGED_ON]]))
     assert not any(is_first for _, is_first, *_ in by_level[1:])
+    assert segments_note(university, DAYS[1]).startswith(
+        "Not shown by level: this day was read without"
+    )
+    assert f"Read with level since {DAYS[CHANGED_ON]}" in segments_note(university, DAYS[-1])
     expected = sum(
         row["student_id"] in before and row["program"] != before[row["student_id"]]["program"]
         for before in [{row["student_id"]: row for row in rows[DAYS[CHANGED_ON - 1]]}]
@@ -120,11 +137,11 @@ def test_a_dimension_that_is_removed_and_comes_back_moves_nobody_and_keeps_its_d
     university.change(columns=COLUMNS, dimensions=["division", "program", "level"])
     run(university, DAYS[5], DAYS[-1])
     assert sum(moved(university, date) for date in DAYS) == 0
-    segments = university.query(
+    stored = university.query(
         "SELECT segment, min(date)::VARCHAR, max(date)::VARCHAR, count(*) "
         "FROM enrollment.segment_metrics WHERE dimension = 'level' GROUP BY segment ORDER BY 2"
     )
-    assert segments == [("Senior", DAYS[0], DAYS[2], 3), ("Graduate", DAYS[5], DAYS[-1], 3)]
+    assert stored == [("Senior", DAYS[0], DAYS[2], 3), ("Graduate", DAYS[5], DAYS[-1], 3)]
 
 
 def renamed(**more):

@@ -26,7 +26,15 @@ _MATTERS, _LEADS = 0.1, 0.5
 EARLIER_TERMS = 3
 # How long a report mentions a day that was not accepted.
 _RECENT_DAYS = 14
-_DATES = ("date", "baseline_date", "comparison_date", "comparison_day", "target_date", "as_of")
+_DATES = (
+    "date",
+    "baseline_date",
+    "comparison_date",
+    "comparison_day",
+    "target_date",
+    "as_of",
+    "since",
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ class DayFigures:
     `same_point`: the columns of `point_in_time`, for the day.
     `continuation`: term, date, days_since_census, continuation_pct, from each census on.
     `segments`: the day's rows of `published_segments.sql`, which withholds small cells.
+    `dimensions`: dimension, since and is_read of `report_dimensions.sql`, for the main term.
     `forecast`, `anomalies`, `scorecard`: the day's rows of these tables; empty without insight.
     `quality`: the day's rows of `quality_facts.sql`.
     `log`: date, term, problem of `report_index.sql`, for the last two weeks.
@@ -64,6 +73,7 @@ class DayFigures:
     same_point: pd.DataFrame
     continuation: pd.DataFrame
     segments: pd.DataFrame
+    dimensions: pd.DataFrame
     forecast: pd.DataFrame
     anomalies: pd.DataFrame
     scorecard: pd.DataFrame
@@ -233,6 +243,7 @@ def read_figures(
         same_point=same_point,
         continuation=frame("report_continuation", day=day, terms=sorted({*shown, *compared})),
         segments=frame("published_segments", first=day, last=day),
+        dimensions=frame("report_dimensions", term=main.code, day=day),
         forecast=frame("report_forecast", day=day),
         anomalies=frame("report_anomalies", first=day, last=day),
         scorecard=frame("report_scorecard", day=day),

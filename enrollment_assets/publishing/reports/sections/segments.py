@@ -85,11 +85,23 @@ def _row(row: pd.Series, settings: Settings) -> SegmentRow:
 
 
 def note(figures: DayFigures, shown: Sequence[SegmentTable], settings: Settings) -> str:
-    """Why some dimensions have no table."""
+    """Why some dimensions have no table, and since when others are known."""
     if not settings.dimensions:
         return "No dimensions are configured."
     if figures.segments.empty and figures.anomalies.empty:
         return f"Segments were not compared: {SKIPPED}."
     names = {table.dimension for table in shown}
-    absent = [name for name in settings.dimensions if name not in names]
-    return f"Not shown by {joined(absent)}: the numbers are too small." if absent else ""
+    read = figures.dimensions
+    unread = list(read.loc[~read["is_read"], "dimension"])
+    absent = [name for name in settings.dimensions if name not in names and name not in unread]
+    sentences = [
+        f"Not shown by {joined(unread)}: this day was read without." if unread else "",
+        f"Not shown by {joined(absent)}: the numbers are too small." if absent else "",
+        *(
+            f"Read with {name} since {since:%Y-%m-%d}; nobody counts as moved by it before."
+            for name, since in read.loc[
+                read["is_read"] & read["since"].notna(), ["dimension", "since"]
+            ].itertuples(index=False)
+        ),
+    ]
+    return " ".join(filter(None, sentences))
