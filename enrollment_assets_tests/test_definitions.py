@@ -98,6 +98,7 @@ def test_assets_checks_jobs_and_schedules_are_these(definitions):
             "enrollment_snapshots: snapshot_not_in_doubt",
             "enrollment_snapshots: snapshot_on_time",
             "enrollment_snapshots: snapshot_present",
+            "enrollment_snapshots: spells_are_canonical",
             "forecast_scorecard: forecast_beats_naive",
             "forecast_scorecard: interval_coverage",
             "headcount_by_program: headcount_by_program_key_is_unique",

@@ -7,6 +7,7 @@ import pytest
 
 from enrollment_assets.cli.running import decide
 from enrollment_assets.errors import WarehouseError
+from enrollment_assets.pipeline.ingest.checks import CANONICAL
 from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
 from enrollment_assets.warehouse import upgrades
 from enrollment_assets.warehouse.upgrades import VERSION, copy_before
@@ -176,3 +177,37 @@ def test_a_newer_file_is_refused_in_one_sentence(university):
             opened(),
         ):
             pass
+
+
+DAMAGE = {
+    None: "SELECT 1",
+    "same_row": """
+        INSERT INTO enrollment.enrollment_spells BY NAME
+        SELECT * REPLACE (DATE '2024-09-05' AS valid_from)
+        FROM enrollment.enrollment_spells WHERE student_id = '001';
+        UPDATE enrollment.enrollment_spells SET valid_to = DATE '2024-09-05'
+        WHERE student_id = '001' AND valid_from < DATE '2024-09-05'
+    """,
+    "overlapping": """
+        INSERT INTO enrollment.enrollment_spells BY NAME
+        SELECT * REPLACE (DATE '2024-09-05' AS valid_from, 'Z' AS program)
+        FROM enrollment.enrollment_spells WHERE student_id = '001'
+    """,
+    "empty": """
+        UPDATE enrollment.enrollment_spells SET valid_to = valid_from WHERE student_id = '001'
+    """,
+    "no_snapshot": """
+        UPDATE enrollment.enrollment_spells SET valid_to = DATE '2024-09-08' WHERE student_id = '001'
+    """,
+}
+
+
+@pytest.mark.parametrize("fault", DAMAGE)
+def test_the_check_finds_spells_that_are_not_canonical(university, fault):
+    in_order(university, {date: [student(f"{n:03d}") for n in range(60)] for date in DAYS[:-1]})
+    with duckdb.connect(str(university.settings.warehouse_path)) as connection:
+        connection.execute(DAMAGE[fault])
+    university.write(DAYS[-1], [student(f"{n:03d}") for n in range(60) if n != 1])
+    failed = [c for c in university.run(DAYS[-1]).checks if c.name == CANONICAL]
+    found = [name for c in failed for name, n in c.figures.items() if name != "spells" and n]
+    assert found == ([fault] if fault else [])
