@@ -1,16 +1,22 @@
-"""Dagster's own embedded SQLite storage, with connections that are kept open.
+"""Dagster's own embedded SQLite storage, with connections that are kept open, and less in it.
 
 `dagster.yaml` names `PooledSqliteStorage`. Dagster's storage opens and discards a SQLAlchemy engine
 for every event, and commits each with a full sync; a range run over a year writes thousands of events
 and spends most of its time there. Files, tables and migrations stay Dagster's own, so
 that the storage can be swapped for the stock one at any time. `bench/event_log.py` measures both.
+
+A range run writes an event for each asset, check and day, and those of a day are four fifths of the
+files. What such an event repeats of its step is left out, and so is a day's plan once the day is
+materialized, which is all that a plan is read for.
 """
 
+import json
 import os
+import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +49,13 @@ from enrollment_assets.support.files import make_private_folder
 _BATCH_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 _BATCH_SIZE = "500"
 
+_INDEX_PAGE_BYTES = 16_384
+# A file is written anew if more than this share of its pages is free.
+_FREE_SHARE = 0.2
+
 _KEY_COLUMNS = ("asset_key", "check_name", "partition", "run_id")
+
+_MATERIALIZED = DagsterEventType.ASSET_MATERIALIZATION.value
 
 # The run log has a file for each run: a daemon that lives for months must not hold them all open.
 _OPEN_SHARDS = 8
@@ -106,6 +118,14 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     def delete_events(self, run_id: str) -> None:
         """Delete a run's events from the index, and the file that holds its log."""
         super().delete_events(run_id)
+        self.delete_log(run_id)
+
+    def has_log(self, run_id: str) -> bool:
+        """Whether there is a file with the log of this run."""
+        return os.path.exists(self.path_for_shard(run_id))
+
+    def delete_log(self, run_id: str) -> None:
+        """Delete the file that holds a run's log; what assets and checks show is in the index."""
         with self._db_lock:
             if run_id in self._engines:
                 self._engines.pop(run_id).dispose()
@@ -113,6 +133,21 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             for ending in ("", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
                     os.unlink(self.path_for_shard(run_id) + ending)
+
+    def shrink(self) -> bool:
+        """Give free pages of events and runs back to the disk; False if others kept them busy."""
+        paths = (
+            Path(self.path_for_shard(INDEX_SHARD_NAME)),
+            Path(self._base_dir).parent / "runs.db",
+        )
+        are_done = [_vacuum(path) for path in paths if path.exists()]
+        return all(are_done)
+
+    def _event_to_row(self, event: EventLogEntry) -> dict[str, Any]:
+        row = super()._event_to_row(_slim(event))
+        # Dagster writes a space after each comma and colon, 100 to 200 bytes an event.
+        row["event"] = json.dumps(json.loads(row["event"]), separators=(",", ":"))
+        return row
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event; the evaluations that a range run makes of each day wait for each other.
@@ -145,10 +180,20 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             raise
 
     def _store_evaluations(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
-        """What Dagster's `store_event` does for one evaluation, for many in two transactions."""
+        """What Dagster's `store_event` does for one evaluation, for many in two transactions.
+
+        The run's own log holds those that failed, and the summary of each check, which is not
+        among these.
+        """
         rows = [self._event_to_row(event) for event in events]
-        with self.run_connection(run_id) as connection:
-            connection.execute(SqlEventLogStorageTable.insert(), rows)
+        failed = [
+            row
+            for event, row in zip(events, rows, strict=True)
+            if not event.get_dagster_event().asset_check_evaluation_data.passed
+        ]
+        if failed:
+            with self.run_connection(run_id) as connection:
+                connection.execute(SqlEventLogStorageTable.insert(), failed)
         table = AssetCheckExecutionsTable
         key = (table.c.asset_key, table.c.check_name, table.c.partition)
         with self.index_connection() as connection:
@@ -223,12 +268,14 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         rows = [self._event_to_row(event) for event in events]
         with self.run_connection(events[0].run_id) as connection:
             connection.execute(SqlEventLogStorageTable.insert(), rows)
+            _forget_plans(connection, rows)
         # The index repeats the asset events of all runs, as in Dagster's `store_event`.
         with self.index_transaction() as connection:
             insert = SqlEventLogStorageTable.insert().returning(
                 SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
             )
             ids = connection.execute(insert, rows).scalars().all()
+            _forget_plans(connection, rows)
             self._store_asset_event_tags(connection, events, ids)
             # An asset has one row with its newest event: the last of the batch decides.
             newest = {
@@ -246,6 +293,65 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 engine.dispose()
             self._engines.clear()
         super().dispose()
+
+
+def _make_index(folder: Path) -> None:
+    """Begin a new index with large pages: two events of a day waste half a page of 4 KB.
+
+    The files of runs are many and mostly small, and keep the small pages.
+    """
+    path = folder / f"{INDEX_SHARD_NAME}.db"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"PRAGMA page_size={_INDEX_PAGE_BYTES}")
+            connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _vacuum(path: Path) -> bool:
+    """Write a SQLite file anew if a good part of it is free; False if others kept it busy."""
+    with closing(sqlite3.connect(path, timeout=SQLITE_BUSY_TIMEOUT_SECONDS)) as connection:
+        ((free,),) = connection.execute("PRAGMA freelist_count").fetchall()
+        ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
+        if free <= _FREE_SHARE * pages:
+            return True
+        try:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            return False
+    return True
+
+
+def _slim(event: EventLogEntry) -> EventLogEntry:
+    """An event of a day without what it repeats of its step, under whose key it is stored."""
+    told = event.dagster_event
+    if told is None or not (told.partition or _is_evaluation_of_a_day(event)):
+        return event
+    slim = told._replace(logging_tags={}, node_handle=None, step_handle=None, pid=None)
+    return event._replace(dagster_event=slim, user_message="")
+
+
+def _forget_plans(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Delete the plans of the partitions that these rows materialize, in the same run."""
+    made = [
+        {"at_run": row["run_id"], "at_asset": row["asset_key"], "at_partition": row["partition"]}
+        for row in rows
+        if row["partition"] and row["dagster_event_type"] == _MATERIALIZED
+    ]
+    table = SqlEventLogStorageTable
+    if made:
+        connection.execute(
+            table.delete().where(
+                table.c.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
+                table.c.asset_key == db.bindparam("at_asset"),
+                table.c.partition == db.bindparam("at_partition"),
+                table.c.run_id == db.bindparam("at_run"),
+            ),
+            made,
+        )
 
 
 def _is_evaluation_of_a_day(event: EventLogEntry) -> bool:
@@ -267,11 +373,11 @@ class PooledSqliteStorage(DagsterSqliteStorage):
     """Runs, events and schedules in SQLite files in the folder of the instance."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        events = Path(base_dir) / "history" / "runs"
+        _make_index(events)
         super().__init__(base_dir, inst_data)
         self._event_log_storage.dispose()
-        self._event_log_storage = PooledSqliteEventLogStorage(
-            os.path.join(base_dir, "history", "runs", "")
-        )
+        self._event_log_storage = PooledSqliteEventLogStorage(os.path.join(events, ""))
         self._run_storage: SqliteRunStorage
         self._schedule_storage: SqliteScheduleStorage
 

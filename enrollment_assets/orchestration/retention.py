@@ -10,9 +10,11 @@ import dagster as dg
 import duckdb
 
 from enrollment_assets.config import Settings
+from enrollment_assets.orchestration.instance_storage import PooledSqliteEventLogStorage
 from enrollment_assets.orchestration.runs import UNFINISHED
 from enrollment_assets.pipeline.event_log import newest_materializations
 from enrollment_assets.publishing.reports.site import refresh_site
+from enrollment_assets.support import progress
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets.warehouse.tables import former_columns
@@ -21,7 +23,10 @@ from enrollment_assets.warehouse.transactions import transaction
 
 @dataclass
 class Old:
-    """What is too old: snapshots by term, folders of reports, quarantined rows and lists, runs."""
+    """What is too old: snapshots by term, folders of reports, quarantined rows and lists, runs.
+
+    `logs`: runs that the UI still shows, as the newest of some partition, whose log is too old.
+    """
 
     snapshots: dict[str, list[dt.date]] = field(default_factory=dict)
     kept_from: dict[str, dt.date] = field(default_factory=dict)
@@ -30,6 +35,7 @@ class Old:
     quarantine: list[Path] = field(default_factory=list)
     lists: list[Path] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
 
     def summary(self) -> dict[str, str]:
         """Each kind, and how much of it."""
@@ -50,6 +56,8 @@ class Old:
                 amounts[what] = f"{len(folders):,} days from {days}"
         if self.runs:
             amounts["Dagster runs with their events"] = f"{len(self.runs):,}"
+        if self.logs:
+            amounts["logs of Dagster runs"] = f"{len(self.logs):,}; their materializations stay"
         return amounts
 
 
@@ -86,7 +94,7 @@ def find_old(
         ]
     if periods.runs_days:
         midnight = dt.datetime.combine(as_of, dt.time(), settings.zone)
-        old.runs = _old_runs(instance, midnight - dt.timedelta(periods.runs_days))
+        old.runs, old.logs = _old_runs(instance, midnight - dt.timedelta(periods.runs_days))
     return old
 
 
@@ -131,6 +139,12 @@ def remove(
         refresh_site(connection, settings)
     for old_run in old.runs:
         instance.delete_run(old_run)
+    events = instance.event_log_storage
+    if isinstance(events, PooledSqliteEventLogStorage):
+        for old_run in old.logs:
+            events.delete_log(old_run)
+        if not events.shrink():
+            progress.note("Dagster's files are in use and could not be made smaller; prune again.")
 
 
 def _folders(parent: Path, cutoff: dt.date) -> Iterator[Path]:
@@ -150,8 +164,11 @@ def _written(folder: Path) -> float:
     return (page if page.exists() else folder).stat().st_mtime
 
 
-def _old_runs(instance: dg.DagsterInstance, before: dt.datetime) -> list[str]:
-    """Runs that ended before a time, except the newest of each partition, which the UI shows."""
+def _old_runs(instance: dg.DagsterInstance, before: dt.datetime) -> tuple[list[str], list[str]]:
+    """Runs that ended before a time: those to remove, and those of which only the log is removed.
+
+    The newest run of each partition is what the UI shows of it.
+    """
     records = instance.get_run_records(dg.RunsFilter(created_before=before))
     ended = [
         record.dagster_run.run_id
@@ -159,9 +176,17 @@ def _old_runs(instance: dg.DagsterInstance, before: dt.datetime) -> list[str]:
         if record.dagster_run.status not in UNFINISHED
     ]
     if not ended:
-        return []
+        return [], []
     kept = set(_newest_runs(instance))
-    return [run_id for run_id in ended if run_id not in kept]
+    events = instance.event_log_storage
+    logs = [
+        run_id
+        for run_id in ended
+        if run_id in kept
+        and isinstance(events, PooledSqliteEventLogStorage)
+        and events.has_log(run_id)
+    ]
+    return [run_id for run_id in ended if run_id not in kept], logs
 
 
 def _newest_runs(instance: dg.DagsterInstance) -> Iterator[str]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import duckdb
 
+from enrollment_assets.support.literals import quoted
+
 # Spreadsheets read text that begins like this as a formula.
 _FORMULA = r"^[=+\-@\t\r\n]"
 
@@ -30,8 +32,3 @@ def write_csv(
     ]
     query = f"SELECT {', '.join(parts)} FROM ({source}) ORDER BY ALL"
     connection.execute(f"COPY ({query}) TO {quoted(path)} (FORMAT csv, HEADER)", binds or None)
-
-
-def quoted(path: Path) -> str:
-    """A path as a SQL literal, because COPY accepts no bound parameter."""
-    return "'" + str(path).replace("'", "''") + "'"

@@ -27,6 +27,7 @@ from enrollment_assets.schema.custom import CustomMetric, Metric, SqlMetric
 from enrollment_assets.schema.platform import platform_tables, platform_views
 from enrollment_assets.schema.sql_files import header_lines
 from enrollment_assets.schema.table import SCHEMA
+from enrollment_assets.support.literals import quoted
 
 ENTRY_POINTS = "enrollment_assets.metrics"
 
@@ -205,9 +206,8 @@ def tables_read(text: str) -> list[str]:
     """The tables of schema `enrollment` in a SELECT statement, from DuckDB's own parser."""
     # Not bound: binding a value imports pandas, and every import of the definitions comes here. The
     # statement is parsed, in a database with nothing in it, and never run.
-    quoted = text.replace("'", "''")
     with duckdb.connect() as connection:
-        tree = connection.execute(f"SELECT json_serialize_sql('{quoted}')").fetchall()[0][0]
+        tree = connection.execute(f"SELECT json_serialize_sql({quoted(text)})").fetchall()[0][0]
 
     def walk(node: Any) -> Iterator[str]:
         if isinstance(node, dict):

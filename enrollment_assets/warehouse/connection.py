@@ -23,6 +23,7 @@ from enrollment_assets.schema.catalog import tables
 from enrollment_assets.support import progress
 from enrollment_assets.support.files import PRIVATE_FILE, PRIVATE_FOLDER, make_private_folder
 from enrollment_assets.warehouse.backup import damaged_path, is_damage, keep_copy, restore
+from enrollment_assets.warehouse.compaction import is_mostly_free, write_anew
 from enrollment_assets.warehouse.lock import holder_file, holder_of, wait_seconds
 from enrollment_assets.warehouse.tables import ensure_tables, ensure_views, has_all_tables
 from enrollment_assets.warehouse.upgrades import (
@@ -132,11 +133,16 @@ class Warehouse:
         self.settings = settings
         self._is_kept_open = False
         self._holder: duckdb.DuckDBPyConnection | None = None
+        self._holds_removed = False
 
     @property
     def path(self) -> Path:
         """The DuckDB file."""
         return self.settings.warehouse_path
+
+    @property
+    def _options(self) -> dict[str, str]:
+        return {**_OPTIONS, "temp_directory": str(self.path) + ".tmp"}
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -150,8 +156,7 @@ class Warehouse:
         # DuckDB creates its files, including the write-ahead log, with the rights the mask allows.
         mask = os.umask(0o077)
         try:
-            options = {**_OPTIONS, "temp_directory": str(self.path) + ".tmp"}
-            with self._opened(self._patience(), config=options) as connection:
+            with self._opened(self._patience(), config=self._options) as connection:
                 self._narrow_rights()
                 with plain_errors(f"Preparing {self.path}"):
                     if self._holder is None:
@@ -275,19 +280,28 @@ class Warehouse:
             restore(self.path)
 
     def keep_copy(self) -> None:
-        """Copy the file as it is now, while nobody has it open."""
+        """Copy the file as it is now, while nobody has it open; first shrink what is mostly free."""
         if Path(f"{self.path}.wal").exists():
             with self.connect() as connection:
                 connection.execute("CHECKPOINT")
+        if self.path.exists():
+            with self._opened(self._patience(), read_only=True) as connection:
+                should_shrink = self._holds_removed or is_mostly_free(connection)
+            if should_shrink:
+                with _taking_turns(self.path, self._patience()):
+                    write_anew(self.path, self._options)
+                self._holds_removed = False
         keep_copy(self.path)
 
-    def forget_old_files(self) -> None:
-        """Remove the damaged file that a copy replaced, and copies from before upgrades.
+    def forget_removed(self) -> None:
+        """Let nothing be left of what was removed, in no file.
 
-        They may hold data that was pruned since.
+        The damaged file that a copy replaced and copies from before upgrades may hold it, and so do
+        the free blocks of the file itself, which is written anew when the run ends.
         """
         damaged_path(self.path).unlink(missing_ok=True)
         forget_copies(self.path)
+        self._holds_removed = True
 
     def _narrow_rights(self) -> None:
         """Narrow the rights of files that were created by others, or under another mask."""

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from enrollment_assets.config import Settings
+from enrollment_assets.support.literals import quoted
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
 
@@ -34,19 +35,14 @@ class Rows:
             nothing = ", ".join(f'NULL::VARCHAR AS "{name}"' for name in columns)
             return (
                 f"SELECT {names} FROM (SELECT {nothing} WHERE false UNION ALL BY NAME "
-                f"FROM read_parquet({_quoted(self.kept)})) WHERE standing = 'counted'"
+                f"FROM read_parquet({quoted(self.kept)})) WHERE standing = 'counted'"
             )
         table = "staged" if self.is_staged else "enrollment.enrollment_snapshots"
         counted = " AND standing = 'counted'" if self.is_staged else ""
         return (
             f"SELECT {names} FROM {table} WHERE snapshot_date = DATE '{self.date}' "
-            f"AND term = {_quoted(self.term)}{counted}"
+            f"AND term = {quoted(self.term)}{counted}"
         )
-
-
-def _quoted(value: object) -> str:
-    # A view takes no bound values, and the code of a term may be any text.
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ import duckdb
 
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import ConfigurationError, WarehouseError
-from enrollment_assets.publishing.csv_files import quoted, write_csv
+from enrollment_assets.publishing.csv_files import write_csv
 from enrollment_assets.publishing.student_lists import record_access
 from enrollment_assets.schema.platform import declared_exports
 from enrollment_assets.schema.table import Table
 from enrollment_assets.schema.vocabulary import originals, translated
 from enrollment_assets.support.files import PRIVATE_FILE, make_private_folder
+from enrollment_assets.support.literals import quoted
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets.warehouse.transactions import transaction
