@@ -32,8 +32,8 @@ def show(
         )
     for name in explanation.unknown_dimensions:
         console.print(
-            f"By {name}: no figures for {explanation.first}, because its snapshot was pruned before "
-            f"{name} was added to the configuration."
+            f"By {name}: no figures, because not every snapshot from {explanation.first} to "
+            f"{explanation.last} was read with it."
         )
     _explain_days(explanation)
 

@@ -15,7 +15,7 @@ from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.orchestration.instance import instance
 from enrollment_assets.orchestration.schedules import is_due
 from enrollment_assets.orchestration.ticks import failing_ticks, in_words, silent_since
-from enrollment_assets.pipeline.days import TermStatus, days_status
+from enrollment_assets.pipeline.days import TermStatus, days_status, stale_formulas
 from enrollment_assets.pipeline.insight.cohorts import changed_censuses, pending_censuses
 from enrollment_assets.pipeline.insight.findings import census_as_frozen
 from enrollment_assets.publishing import explanation as bridges
@@ -59,11 +59,7 @@ def status() -> None:
                 console.print(f"{term.label}, {what}: {ranges(days)}")
     for code, words in _open_censuses(settings):
         console.print(f"{settings.term(code).label}: {plain(words)}")
-    if any(term.stale for term in terms):
-        console.print(
-            "Stale days depend on a snapshot that has changed since. The daemon restates them, and so "
-            "does every `enrollment run`."
-        )
+    _print_stale(settings, terms)
     if problem := undelivered(settings):
         console.print(f"[bold red]Alerts:[/] {plain(problem)}")
     fails = _print_daemon(settings)
@@ -71,6 +67,23 @@ def status() -> None:
     if absent:
         console.print(f"[bold red]Today:[/] {plain(absent)}")
     sys.exit(1 if fails or absent else 0)
+
+
+def _print_stale(settings: Settings, terms: Sequence[TermStatus]) -> None:
+    """Why days are stale, and who restates them."""
+    formulas = stale_formulas(settings)
+    for name, (first, last) in formulas.items():
+        console.print(f"stale: formula ({plain(name)}, {first} to {last})")
+    if formulas:
+        console.print(
+            "Stale by formula are days of tables that are computed in another way now: the program, a "
+            "metric or a setting has changed."
+        )
+    if formulas or any(term.stale for term in terms):
+        console.print(
+            "Stale days depend on a snapshot or a formula that has changed since. The daemon restates "
+            "them, and so does every `enrollment run`."
+        )
 
 
 def _print_daemon(settings: Settings) -> bool:

@@ -139,7 +139,7 @@ def remove(
         refresh_site(connection, settings)
     for old_run in old.runs:
         instance.delete_run(old_run)
-    events = instance.event_log_storage
+    events = instance.event_log_storage if old.runs or old.logs else None
     if isinstance(events, PooledSqliteEventLogStorage):
         for old_run in old.logs:
             events.delete_log(old_run)

@@ -15,6 +15,7 @@ from enrollment_assets.schema.platform import of_stage
 from enrollment_assets.schema.table import Table
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import Computed, Statement
+from enrollment_assets.warehouse.logic import code_version
 from enrollment_assets.warehouse.statements import statement
 
 TAGS = {"domain": "enrollment"}
@@ -30,7 +31,7 @@ class WrittenDays:
 def stage_assets(settings: Settings, stage: str) -> list[dg.AssetsDefinition]:
     """One asset for each table and view of an asset group that a SQL file computes."""
     return [
-        _view_asset(table) if table.is_view else _statement_asset(settings, table)
+        _view_asset(settings, table) if table.is_view else _statement_asset(settings, table)
         for table in of_stage(settings, stage)
     ]
 
@@ -89,14 +90,16 @@ def table_asset(
         pool=POOL,
         partitions_def=daily_partitions(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
+        code_version=code_version(settings, table),
         metadata={**documented(table), **(metadata or {})},
     )
 
 
-def declared_out(table: Table, kind: type, kinds: set[str]) -> dg.AssetOut:
+def declared_out(settings: Settings, table: Table, kind: type, kinds: set[str]) -> dg.AssetOut:
     """One output of several: a daily partitioned table that an object of type `kind` computes."""
     return dg.AssetOut(
         dagster_type=kind,
+        code_version=code_version(settings, table),
         group_name=table.stage,
         kinds=kinds,
         owners=list(OWNERS),
@@ -106,11 +109,12 @@ def declared_out(table: Table, kind: type, kinds: set[str]) -> dg.AssetOut:
     )
 
 
-def declared_spec(table: Table) -> dg.AssetSpec:
+def declared_spec(settings: Settings, table: Table) -> dg.AssetSpec:
     """The asset of a table without partitions, which a step of several writes."""
     return dg.AssetSpec(
         table.name,
         deps=list(table.depends_on),
+        code_version=code_version(settings, table),
         description=described(table),
         group_name=table.stage,
         owners=list(OWNERS),
@@ -128,7 +132,7 @@ def _statement_asset(settings: Settings, table: Table) -> dg.AssetsDefinition:
     return rows
 
 
-def _view_asset(view: Table) -> dg.AssetsDefinition:
+def _view_asset(settings: Settings, view: Table) -> dg.AssetsDefinition:
     """An asset that is a view: made anew by each run, without partitions."""
 
     @dg.asset(
@@ -140,6 +144,7 @@ def _view_asset(view: Table) -> dg.AssetsDefinition:
         tags=TAGS,
         pool=POOL,
         deps=list(view.depends_on),
+        code_version=code_version(settings, view),
         metadata=documented(view),
     )
     def make_view(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:

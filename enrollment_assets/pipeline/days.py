@@ -13,6 +13,7 @@ from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.ranges import as_ranges
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors
 from enrollment_assets.warehouse.derive import stale_days
+from enrollment_assets.warehouse.logic import load_code_versions
 from enrollment_assets.warehouse.statements import statement
 
 
@@ -63,10 +64,16 @@ def _rows(settings: Settings, name: str, **binds: Any) -> list[tuple[Any, ...]]:
     with Warehouse(settings).read() as connection, plain_errors(f"Reading {name}"):
         if connection is None:
             return []
+        load_code_versions(connection, settings)
         rows: list[tuple[Any, ...]] = connection.execute(
             statement(name, settings), binds or None
         ).fetchall()
         return rows
+
+
+def stale_formulas(settings: Settings) -> dict[str, tuple[dt.date, dt.date]]:
+    """The tables of which some days were computed by another formula than today's: first and last."""
+    return {table: (first, last) for table, first, last in _rows(settings, "stale_formulas")}
 
 
 def _term_days(settings: Settings) -> list[tuple[Any, ...]]:

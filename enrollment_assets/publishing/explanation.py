@@ -158,11 +158,13 @@ class _Reader:
         )
         people, not_kept = self._people(first, last, total)
         segments = self._segments(first, last, dimensions)
-        # A dimension that was configured after a day was pruned has no figures for that day.
+        # Nothing is known by a dimension with which not all of these days were read.
+        dates = [day.date for day in days]
+        known = self._known_dimensions(dates) if total.before else set(dimensions)
         unknown = [
             name
             for name, by_segment in segments.items()
-            if total.before and not _sum(by_segment).before
+            if name not in known or (total.before and not _sum(by_segment).before)
         ]
         for name in unknown:
             del segments[name]
@@ -192,6 +194,15 @@ class _Reader:
             statement(name, self._settings), {"term": self._term.code, **binds}
         ).fetchall()
         return rows
+
+    def _known_dimensions(self, days: Sequence[dt.date]) -> set[str]:
+        """The dimensions with which all of these days were read."""
+        read = self._connection.execute(
+            "SELECT read_with FROM enrollment.snapshot_log "
+            "WHERE term = ? AND list_contains(?::DATE[], snapshot_date) AND read_with IS NOT NULL",
+            [self._term.code, list(days)],
+        ).fetchall()
+        return set(self._settings.dimensions).intersection(*(names for (names,) in read))
 
     def _days(self, asked: dt.date, until: dt.date) -> list[_Day]:
         """The accepted days from the first snapshot to the last; each follows from the one before."""

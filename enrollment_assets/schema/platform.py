@@ -24,7 +24,16 @@ STAGES = ("ingest", "changes", "metrics", "insight", "exports")
 EXPORTS = "exports"
 _KEYS = (
     *("name", "stage", "schema", "grain", "description", "kind", "date"),
-    *("depends_on", "binds", "lineage", "without", "columns", "figures", "figures_where"),
+    *(
+        "depends_on",
+        "binds",
+        "lineage",
+        "without",
+        "columns",
+        "figures",
+        "figures_where",
+        "computed_by",
+    ),
 )
 _REQUIRED = ("name", "grain", "columns")
 _ALLOWED = {
@@ -139,6 +148,7 @@ def _table(
         file=path,
         figures=figures,
         figures_where=header.get("figures_where", ""),
+        computed_by=header.get("computed_by", ""),
     )
 
 

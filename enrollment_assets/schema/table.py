@@ -41,6 +41,7 @@ class Table:
         file: The file that declares it.
         figures: The columns that each partition shows in Dagster for each term.
         figures_where: SQL that picks the one row of a term that holds them.
+        computed_by: The Python that gives its rows, as `module:name`; empty where SQL does.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Table:
     file: Path | None = None
     figures: tuple[str, ...] = ()
     figures_where: str = ""
+    computed_by: str = ""
 
     @property
     def relation(self) -> str:

@@ -1,8 +1,9 @@
 """Writes the result of a SQL file into a table, each day whole or not at all, and knows what is stale.
 
 Long ranges go through in chunks of days, so that memory depends on the chunk and not on the range.
-With its rows each day gets a fingerprint of all that they depend on: when a late, corrected or
-rejected day changes that, the day is stale until it is restated.
+With its rows each day gets a fingerprint of all that they depend on, and one of the formula: when a
+late, corrected or rejected day changes the first, or a new version of the program or a setting the
+second, the day is stale until it is restated.
 """
 
 import datetime as dt
@@ -17,6 +18,7 @@ from enrollment_assets.errors import WarehouseError
 from enrollment_assets.schema.catalog import tables
 from enrollment_assets.schema.table import Table
 from enrollment_assets.warehouse.connection import plain_errors
+from enrollment_assets.warehouse.logic import load_code_versions
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets.warehouse.transactions import transaction
 
@@ -139,6 +141,7 @@ def record_derivations(
         "WHERE table_name = $table_name AND date BETWEEN $first AND $last",
         about,
     )
+    load_code_versions(connection, settings)
     connection.execute(statement("record_derivations", settings), {**about, "run_id": run_id})
 
 
@@ -241,6 +244,7 @@ def stale_days(
     """
     terms_by_day: dict[dt.date, list[str]] = {}
     with plain_errors("Looking for stale days"):
+        load_code_versions(connection, settings)
         name = "stale_insight" if insight else "stale_days"
         rows = connection.execute(statement(name, settings)).fetchall()
     for term, date, _ in rows:

@@ -225,6 +225,9 @@ def figures(
         segments=pd.DataFrame(list(segments), columns=list(SEGMENTS)).astype(
             dict.fromkeys(SEGMENT_NUMBERS, float)
         ),
+        dimensions=pd.DataFrame({"dimension": [], "since": [], "is_read": []}).astype(
+            {"since": "datetime64[ns]", "is_read": bool}
+        ),
         forecast=forecast,
         anomalies=pd.DataFrame(columns=list(ANOMALIES)),
         scorecard=pd.DataFrame(columns=list(SCORES)),

@@ -83,7 +83,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     @dg.multi_asset(
         name="forecast_enrollment",
         outs={
-            name: declared_out(declared[name], Computed, kinds={"duckdb", "python"})
+            name: declared_out(settings, declared[name], Computed, kinds={"duckdb", "python"})
             for name in ("enrollment_forecast", "forecast_scorecard")
         },
         deps=["enrollment_metrics"],
@@ -104,7 +104,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dg.multi_asset(
         name="follow_cohorts",
-        specs=[declared_spec(declared[name]) for name in cohorts.TABLES],
+        specs=[declared_spec(settings, declared[name]) for name in cohorts.TABLES],
         pool=POOL,
     )
     def follow_cohorts(

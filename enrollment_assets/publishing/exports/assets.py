@@ -10,6 +10,7 @@ from enrollment_assets.publishing.exports import files as exports
 from enrollment_assets.schema.table import Table
 from enrollment_assets.schema.vocabulary import translated
 from enrollment_assets.warehouse.connection import Warehouse
+from enrollment_assets.warehouse.logic import code_version
 
 GROUP = "exports"
 
@@ -33,6 +34,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 name,
                 # Restatements must be recorded before the new figures count as reported.
                 deps=[*table.depends_on, "metric_restatements"],
+                code_version=code_version(settings, table),
                 description=f"{table.grain}, as {_kinds(settings)}.",
                 group_name=GROUP,
                 owners=list(OWNERS),

@@ -33,7 +33,8 @@ def append_restatements(
         )
         connection.execute(
             "INSERT INTO enrollment.metric_restatements BY NAME "
-            "SELECT *, now() AS restated_at, ? AS run_id FROM restated",
+            "SELECT * EXCLUDE (lineage, code_version), now() AS restated_at, ? AS run_id "
+            "FROM restated",
             [run_id],
         )
         key = "date, term, coalesce(dimension, ''), coalesce(segment, ''), metric"
@@ -43,7 +44,7 @@ def append_restatements(
         # A figure that is gone stays here without a value, so that its day still counts as reported.
         connection.execute(
             "INSERT INTO operations.reported_figures BY NAME "
-            "SELECT * EXCLUDE (old_value, new_value), new_value AS value FROM restated"
+            "SELECT * EXCLUDE (old_value, new_value, reason), new_value AS value FROM restated"
         )
         counts = connection.execute(
             "SELECT date, count(*) FROM restated GROUP BY date ORDER BY date"

@@ -8,5 +8,6 @@
 --   date: DATE - Day of the rows
 --   term: VARCHAR - Code of the term
 --   lineage: VARCHAR - Fingerprint of all they depend on; empty if it was stale
+--   code_version: VARCHAR - Fingerprint of the formula that computed them; empty in older rows
 --   run_id: VARCHAR - Dagster run that computed them
 --   derived_at: TIMESTAMPTZ - When

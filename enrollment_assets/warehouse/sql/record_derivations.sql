@@ -15,8 +15,10 @@ first_stale AS (
     SELECT term, min(date) AS date
     FROM lineage
     FULL JOIN recorded USING (table_name, term, date)
+    LEFT JOIN code_versions USING (table_name)
     WHERE table_name = 'student_changes'
-        AND (recorded.lineage IS NULL OR recorded.lineage IS DISTINCT FROM lineage.lineage)
+        AND {% include "is_stale.sql" %}
+
         AND ($table_name <> 'student_changes' OR date < $first)
     GROUP BY term
 ),
@@ -38,6 +40,7 @@ SELECT
     lineage.term,
     CASE WHEN first_stale_of.date IS NULL OR first_stale_of.date > lineage.date
         THEN lineage.lineage END AS lineage,
+    (SELECT version FROM code_versions WHERE code_versions.table_name = $table_name) AS code_version,
     $run_id AS run_id,
     now() AS derived_at
 FROM lineage

@@ -7,6 +7,7 @@
 -- date: date
 -- depends_on: enrollment_metrics, segment_metrics
 -- lineage: acknowledged
+-- computed_by: enrollment_assets.pipeline.insight.models:anomalies
 -- columns:
 --   date: DATE - Day of the snapshot
 --   term: VARCHAR - Code of the term

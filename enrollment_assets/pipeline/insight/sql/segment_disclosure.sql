@@ -6,6 +6,7 @@
 -- date: date
 -- depends_on: segment_metrics, enrollment_snapshots
 -- lineage: small_cell, dimensions
+-- computed_by: enrollment_assets.pipeline.insight.models:disclosures
 -- columns:
 --   date: DATE - Day of the snapshot
 --   term: VARCHAR - Code of the term

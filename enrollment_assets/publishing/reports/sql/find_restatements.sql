@@ -13,7 +13,11 @@ SELECT
     coalesce(was.segment, now_there.segment) AS segment,
     coalesce(was.metric, now_there.metric) AS metric,
     was.value AS old_value,
-    now_there.value AS new_value
+    now_there.value AS new_value,
+    CASE WHEN was.lineage = now_there.lineage AND was.code_version <> now_there.code_version
+        THEN 'formula' ELSE 'snapshots' END AS reason,
+    now_there.lineage,
+    now_there.code_version
 FROM operations.reported_figures AS was
 FULL JOIN now_there
     ON was.date = now_there.date

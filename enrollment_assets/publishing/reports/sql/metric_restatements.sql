@@ -11,5 +11,6 @@
 --   metric: VARCHAR - Column of enrollment_metrics or segment_metrics
 --   old_value: DOUBLE - Value that was reported; empty if none was
 --   new_value: DOUBLE - Value now; empty if the day was rejected
+--   reason: VARCHAR - snapshots, if those that it depends on changed, or formula
 --   restated_at: TIMESTAMPTZ - When
 --   run_id: VARCHAR - Dagster run that restated it

@@ -9,3 +9,5 @@
 --   segment: VARCHAR - Value of the dimension; empty for figures of the whole term
 --   metric: VARCHAR - Column of enrollment_metrics or segment_metrics
 --   value: DOUBLE - Its value
+--   lineage: VARCHAR - Fingerprint of the snapshots that it was computed from
+--   code_version: VARCHAR - Fingerprint of the formula
