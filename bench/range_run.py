@@ -44,7 +44,7 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
     from enrollment_assets.config import load_settings
     from enrollment_assets.schema.catalog import lineage, tables
     from enrollment_assets.warehouse.connection import load_terms
-    from enrollment_assets.warehouse.derive import Statement, write_statement
+    from enrollment_assets.warehouse.derive import BLANK_SEGMENT, Statement, write_statement
     from enrollment_assets.warehouse.tables import ensure_tables
 
     settings = load_settings(config)
@@ -74,12 +74,17 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
             "SELECT DISTINCT snapshot_date FROM enrollment.snapshot_log ORDER BY 1"
         ).fetchall()
     ]
+    # The platform reads these off its spells.
+    full_rows = {"student_changes": "full_rows_changes", "segment_metrics": "full_rows_segments"}
     for name in lineage(settings).core:
-        if name == "student_changes":  # the platform reads them off its spells
-            full_rows = (
-                Path(__file__).with_name("full_rows_changes.sql").read_text(encoding="utf-8")
+        if name in full_rows:
+            file = Path(__file__).with_name(f"{full_rows[name]}.sql")
+            query = file.read_text(encoding="utf-8")
+            values = {"first": days[0], "last": days[-1], "blank_segment": BLANK_SEGMENT}
+            connection.execute(
+                f"INSERT INTO {tables(settings)[name].relation} BY NAME {query}",
+                {key: value for key, value in values.items() if f"${key}" in query},
             )
-            connection.execute(f"INSERT INTO enrollment.student_changes BY NAME {full_rows}")
         else:
             write_statement(connection, settings, Statement(name), days, run_id="bench")
     connection.close()
