@@ -20,7 +20,7 @@ from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorag
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClassData, pack_value
 
 __all__ = [
     "ASSET_EVENTS",
@@ -37,4 +37,5 @@ __all__ = [
     "SqliteRunStorage",
     "SqliteScheduleStorage",
     "UserConfigSchema",
+    "pack_value",
 ]
