@@ -60,6 +60,7 @@ _KEY_COLUMNS = ("asset_key", "check_name", "partition", "run_id")
 _OPEN_SHARDS = 8
 
 _PAGE_BYTES = 8192
+_LOG_BYTES = 16 * 2**20
 
 
 def default_home() -> Path:
@@ -131,6 +132,10 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     def delete_events(self, run_id: str) -> None:
         """Delete a run's events from the index, and the file that holds its log."""
         super().delete_events(run_id)
+        self.remove_log(run_id)
+
+    def remove_log(self, run_id: str) -> None:
+        """Delete the file that holds a run's log; the index keeps what it says of assets."""
         with self._db_lock:
             if run_id in self._engines:
                 self._engines.pop(run_id).dispose()
@@ -138,6 +143,10 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             for ending in ("", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
                     os.unlink(self.path_for_shard(run_id) + ending)
+
+    def database_files(self) -> list[Path]:
+        """Every database file of the instance: the index, runs, schedules, the logs of runs."""
+        return sorted(Path(self._base_dir).parents[1].rglob("*.db"))
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event; the evaluations that a run makes of each day wait for each other.
@@ -387,6 +396,8 @@ def _use_write_ahead_log(connection: Any, _record: Any) -> None:
     # be missing from the log, never a row of the warehouse.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    # A long range leaves a long write-ahead log, which a daemon would keep at that size.
+    connection.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
 
 
 class PooledSqliteStorage(DagsterSqliteStorage):

@@ -110,7 +110,7 @@ _turns: defaultdict[Path, threading.RLock] = defaultdict(threading.RLock)
 
 
 @contextmanager
-def _taking_turns(path: Path, patience: float) -> Iterator[None]:
+def taking_turns(path: Path, patience: float) -> Iterator[None]:
     """One thread at a time opens a file: sensors share the process of the code server.
 
     Raises:
@@ -130,6 +130,8 @@ class Warehouse:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        # A run that removed rows says so: the file is written anew once it is closed.
+        self.is_to_be_compacted = False
         self._is_kept_open = False
         self._holder: duckdb.DuckDBPyConnection | None = None
 
@@ -220,7 +222,7 @@ class Warehouse:
     def _opened(self, patience: float, **options: Any) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file; short readers delay a writer but never fail it."""
         give_up = time.monotonic() + patience
-        with _taking_turns(self.path, patience):
+        with taking_turns(self.path, patience):
             connection = self._connection(give_up, **options)
             try:
                 yield connection
