@@ -5,6 +5,7 @@ import sqlite3
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.tags import (
@@ -248,6 +249,45 @@ def test_a_slim_event_says_what_the_whole_one_does(tmp_path, monkeypatch):
                 )
                 assert len(text) < len(serialize_value(entry)) - 100
     assert len(kinds) == 4
+
+
+def test_a_longer_range_is_planned_in_as_many_statements(tmp_path, monkeypatch):
+    statements = []
+
+    def note(connection, cursor, statement, *rest):
+        statements.append(statement.split()[0])
+
+    counts = []
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        for days in (DAYS, 10 * DAYS):
+            with open_instance(tmp_path / str(days), POOLED, monkeypatch) as instance:
+                definitions = dg.Definitions(
+                    assets=[upstream, downstream],
+                    asset_checks=[checks],
+                    jobs=[dg.define_asset_job("all")],
+                )
+                job = definitions.resolve_job_def("all")
+                statements.clear()
+                end = FIRST + dt.timedelta(days - 1)
+                instance.create_run_for_job(
+                    job, tags={**RANGE, ASSET_PARTITION_RANGE_END_TAG: end.isoformat()}
+                )
+                counts.append(statements.count("INSERT"))
+                planned = instance.event_log_storage.get_event_records(
+                    dg.EventRecordsFilter(PLANNED, asset_key=KEYS[0])
+                )
+                assert len(planned) == days
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert counts[0] == counts[1] < DAYS
+
+
+def test_the_write_ahead_logs_are_gone_when_an_instance_is_closed(tmp_path, monkeypatch):
+    with open_instance(tmp_path, POOLED, monkeypatch) as instance:
+        run(instance, **RANGE)
+        assert list(tmp_path.rglob("*.db-wal"))
+    assert not list(tmp_path.rglob("*.db-wal"))
 
 
 def test_the_folder_is_dagster_home_or_the_one_of_the_configuration(tmp_path, monkeypatch):
