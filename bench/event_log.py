@@ -19,6 +19,9 @@ from enrollment_assets.cli import example
 from enrollment_assets.config import load_settings
 
 CHECKOUT = Path(__file__).parents[1]
+_TABLES = (
+    "SELECT name, sum(pgsize) / 1e6 FROM dbstat GROUP BY 1 HAVING sum(pgsize) > 1e6 ORDER BY 2 DESC"
+)
 
 
 def main() -> None:
@@ -59,12 +62,14 @@ def report_example() -> None:
         environment = {"ENROLLMENT_CONFIG": str(config), "DAGSTER_HOME": str(home)}
         measure([str(Path(sys.executable).with_name("enrollment")), "demo"], **environment)
         days = (example.UNTIL - load_settings(config).start_date).days + 1
-        logs = list(home.rglob("*.db"))
-        size = sum(path.stat().st_size for path in logs)
-        with sqlite3.connect(next(path for path in logs if path.name == "index.db")) as index:
+        size = sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
+        with sqlite3.connect(next(home.rglob("index.db"))) as index:
             (events,) = index.execute("SELECT count(*) FROM event_logs").fetchone()
+            tables = index.execute(_TABLES).fetchall()
     print(
-        f"\nThe example, {days} days: {events / days:.1f} events and {size / days / 1000:.0f} KB a day"
+        f"\nThe example, {days} days: {size / 1e6:.1f} MB, {events / days:.1f} events in the index and "
+        f"{size / days / 1000:.0f} KB a day. In index.db: "
+        + ", ".join(f"{name} {megabytes:.1f} MB" for name, megabytes in tables)
     )
 
 

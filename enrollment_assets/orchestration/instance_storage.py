@@ -1,22 +1,20 @@
-"""Dagster's own embedded SQLite storage, with connections that are kept open, and less in it.
+"""Dagster's own embedded SQLite storage, with connections that are kept open.
 
 `dagster.yaml` names `PooledSqliteStorage`. Dagster's storage opens and discards a SQLAlchemy engine
 for every event, and commits each with a full sync; a range run over a year writes thousands of events
 and spends most of its time there. Files, tables and migrations stay Dagster's own, so
 that the storage can be swapped for the stock one at any time. `bench/event_log.py` measures both.
 
-A range run writes an event for each asset, check and day, and those of a day are four fifths of the
-files. What such an event repeats of its step is left out, and so is a day's plan once the day is
-materialized, which is all that a plan is read for.
+The log is also kept small (see `event_text`): an asset has several events for every day. A range run's
+own log has one planned event for each asset, which names the range; the index, from which Dagster reads
+the state of partitions, has one for each day.
 """
 
-import json
 import os
-import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +40,13 @@ from enrollment_assets.orchestration.dagster_internals.storage import (
     SqliteScheduleStorage,
     UserConfigSchema,
 )
+from enrollment_assets.orchestration.event_text import (
+    SLIM_EVENTS,
+    pointer_text,
+    slim_text,
+    text_by_partition,
+    text_of_run,
+)
 from enrollment_assets.support.files import make_private_folder
 
 # Dagster hands the materializations of one step over in one call only when this variable says so;
@@ -49,16 +54,13 @@ from enrollment_assets.support.files import make_private_folder
 _BATCH_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 _BATCH_SIZE = "500"
 
-_INDEX_PAGE_BYTES = 16_384
-# A file is written anew if more than this share of its pages is free.
-_FREE_SHARE = 0.2
-
 _KEY_COLUMNS = ("asset_key", "check_name", "partition", "run_id")
-
-_MATERIALIZED = DagsterEventType.ASSET_MATERIALIZATION.value
 
 # The run log has a file for each run: a daemon that lives for months must not hold them all open.
 _OPEN_SHARDS = 8
+
+_PAGE_BYTES = 8192
+_LOG_BYTES = 16 * 2**20
 
 
 def default_home() -> Path:
@@ -77,6 +79,16 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         self._waiting_lock = threading.Lock()
         os.environ.setdefault(_BATCH_VARIABLE, _BATCH_SIZE)
         super().__init__(base_dir, inst_data)
+
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Yes: `_store_asset_events` writes the row of each partition that such an event plans."""
+        return True
+
+    def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
+        if for_index_shard:
+            db.event.listen(engine, "connect", _use_large_pages)
+        super()._initdb(engine, for_index_shard)
 
     def has_table(self, table_name: str) -> bool:
         """Whether the index has this table; a table never disappears."""
@@ -104,6 +116,8 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 pool_size=1,
                 connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
             )
+            if shard == INDEX_SHARD_NAME:
+                db.event.listen(engine, "connect", _use_large_pages)
             db.event.listen(engine, "connect", _use_write_ahead_log)
             if shard not in self._initialized_dbs:
                 self._initdb(engine, for_index_shard=shard == INDEX_SHARD_NAME)
@@ -118,14 +132,10 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     def delete_events(self, run_id: str) -> None:
         """Delete a run's events from the index, and the file that holds its log."""
         super().delete_events(run_id)
-        self.delete_log(run_id)
+        self.remove_log(run_id)
 
-    def has_log(self, run_id: str) -> bool:
-        """Whether there is a file with the log of this run."""
-        return os.path.exists(self.path_for_shard(run_id))
-
-    def delete_log(self, run_id: str) -> None:
-        """Delete the file that holds a run's log; what assets and checks show is in the index."""
+    def remove_log(self, run_id: str) -> None:
+        """Delete the file that holds a run's log; the index keeps what it says of assets."""
         with self._db_lock:
             if run_id in self._engines:
                 self._engines.pop(run_id).dispose()
@@ -134,23 +144,12 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 with suppress(FileNotFoundError):
                     os.unlink(self.path_for_shard(run_id) + ending)
 
-    def shrink(self) -> bool:
-        """Give free pages of events and runs back to the disk; False if others kept them busy."""
-        paths = (
-            Path(self.path_for_shard(INDEX_SHARD_NAME)),
-            Path(self._base_dir).parent / "runs.db",
-        )
-        are_done = [_vacuum(path) for path in paths if path.exists()]
-        return all(are_done)
-
-    def _event_to_row(self, event: EventLogEntry) -> dict[str, Any]:
-        row = super()._event_to_row(_slim(event))
-        # Dagster writes a space after each comma and colon, 100 to 200 bytes an event.
-        row["event"] = json.dumps(json.loads(row["event"]), separators=(",", ":"))
-        return row
+    def database_files(self) -> list[Path]:
+        """Every database file of the instance: the index, runs, schedules, the logs of runs."""
+        return sorted(Path(self._base_dir).parents[1].rglob("*.db"))
 
     def store_event(self, event: EventLogEntry) -> None:
-        """Store an event; the evaluations that a range run makes of each day wait for each other.
+        """Store an event; the evaluations that a run makes of each day wait for each other.
 
         Dagster never hands these over together. They are stored before anything else is stored or
         read, so that nobody sees an order that is not theirs.
@@ -161,8 +160,25 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 full = len(self._waiting) >= int(_BATCH_SIZE)
             if full:
                 self._store_waiting()
+        elif event.dagster_event_type in ASSET_EVENTS:
+            self._store_asset_events([event])
         else:
             super().store_event(event)
+
+    def _event_to_row(self, event: EventLogEntry) -> dict[str, Any]:
+        if event.dagster_event_type not in SLIM_EVENTS:
+            row: dict[str, Any] = super()._event_to_row(event)
+            return row
+        inner = event.get_dagster_event()
+        return {
+            "run_id": event.run_id,
+            "event": slim_text(event),
+            "dagster_event_type": inner.event_type_value,
+            "timestamp": self._event_insert_timestamp(event),
+            "step_key": inner.step_key,
+            "asset_key": inner.asset_key.to_string() if inner.asset_key else None,
+            "partition": inner.partition,
+        }
 
     def _store_waiting(self) -> None:
         with self._waiting_lock:
@@ -180,30 +196,37 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             raise
 
     def _store_evaluations(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
-        """What Dagster's `store_event` does for one evaluation, for many in two transactions.
-
-        The run's own log holds those that failed, and the summary of each check, which is not
-        among these.
-        """
+        """What Dagster's `store_event` does for one evaluation, for many in two transactions."""
         rows = [self._event_to_row(event) for event in events]
-        failed = [
-            row
-            for event, row in zip(events, rows, strict=True)
-            if not event.get_dagster_event().asset_check_evaluation_data.passed
+        evaluations = [event.get_dagster_event().asset_check_evaluation_data for event in events]
+        days = sorted({str(evaluation.partition) for evaluation in evaluations})
+        # What a passing check measured on each day of a range is on the check's page.
+        of_run = [
+            {**row, "event": text_of_run(event)} if evaluation.passed and len(days) > 1 else row
+            for row, event, evaluation in zip(rows, events, evaluations, strict=True)
         ]
-        if failed:
-            with self.run_connection(run_id) as connection:
-                connection.execute(SqlEventLogStorageTable.insert(), failed)
+        with self.run_connection(run_id) as connection:
+            connection.execute(SqlEventLogStorageTable.insert(), of_run)
         table = AssetCheckExecutionsTable
         key = (table.c.asset_key, table.c.check_name, table.c.partition)
+        of_these_days = (
+            table.c.run_id == run_id,
+            table.c.asset_key.in_({row.asset_key.to_string() for row in evaluations}),
+            table.c.check_name.in_({row.check_name for row in evaluations}),
+            table.c.partition.between(days[0], days[-1]),
+        )
         with self.index_connection() as connection:
             insert = SqlEventLogStorageTable.insert().returning(
                 SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
             )
-            ids = connection.execute(insert, rows).scalars().all()
+            # Of an evaluation Dagster reads the run's log and the table of checks, and here its id.
+            pointers = [
+                {**row, "event": pointer_text(event)}
+                for row, event in zip(rows, events, strict=True)
+            ]
+            ids = connection.execute(insert, pointers).scalars().all()
             planned = {
-                tuple(row)
-                for row in connection.execute(db.select(*key).where(table.c.run_id == run_id))
+                tuple(row) for row in connection.execute(db.select(*key).where(*of_these_days))
             }
             values = [
                 self._execution_values(event, event_id, row["event"])
@@ -265,25 +288,72 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 self.store_event(event)
 
     def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
-        rows = [self._event_to_row(event) for event in events]
         with self.run_connection(events[0].run_id) as connection:
-            connection.execute(SqlEventLogStorageTable.insert(), rows)
-            _forget_plans(connection, rows)
+            connection.execute(
+                SqlEventLogStorageTable.insert(), [self._row_of_run(event) for event in events]
+            )
+        planned = [event for event in events if _is_planned(event)]
+        made = [event for event in events if not _is_planned(event)]
+        insert = SqlEventLogStorageTable.insert()
         # The index repeats the asset events of all runs, as in Dagster's `store_event`.
         with self.index_transaction() as connection:
-            insert = SqlEventLogStorageTable.insert().returning(
-                SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
-            )
-            ids = connection.execute(insert, rows).scalars().all()
-            _forget_plans(connection, rows)
-            self._store_asset_event_tags(connection, events, ids)
-            # An asset has one row with its newest event: the last of the batch decides.
-            newest = {
-                event.get_dagster_event().asset_key: (event, event_id)
-                for event, event_id in zip(events, ids, strict=True)
-            }
+            if planned:
+                rows = [row for event in planned for row in self._rows_of_partitions(event)]
+                connection.execute(insert, rows)
+            # An asset has one row with its newest event: the last of the batch decides. A planned
+            # one only names its run there, so that its id is not needed.
+            newest = {event.get_dagster_event().asset_key: (event, 0) for event in planned}
+            if made:
+                returning = insert.returning(
+                    SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+                )
+                rows = [self._event_to_row(event) for event in made]
+                ids = connection.execute(returning, rows).scalars().all()
+                self._store_asset_event_tags(connection, made, ids)
+                for event, event_id in zip(made, ids, strict=True):
+                    newest[event.get_dagster_event().asset_key] = (event, event_id)
             for event, event_id in newest.values():
                 self._store_asset_event(connection, event, event_id)
+
+    def _row_of_run(self, event: EventLogEntry) -> dict[str, Any]:
+        """The row in the run's own log: a planned range is one row, a single day names its day."""
+        if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION:
+            return {**self._event_to_row(event), "event": text_of_run(event)}
+        if len(_planned_partitions(event)) == 1:
+            return next(self._rows_of_partitions(event))
+        return self._event_to_row(event)
+
+    def _rows_of_partitions(self, event: EventLogEntry) -> Iterator[dict[str, Any]]:
+        """The rows in the index of an event that plans an asset: one for each partition."""
+        partitions = _planned_partitions(event)
+        if not partitions:
+            yield self._event_to_row(event)
+            return
+        row = self._event_to_row(event)
+        for partition, text in zip(partitions, text_by_partition(event, partitions), strict=True):
+            yield {**row, "partition": partition, "event": text}
+
+    def _store_asset_check_evaluation_planned(
+        self, event: EventLogEntry, event_id: int | None
+    ) -> None:
+        planned = event.get_dagster_event().asset_check_planned_data
+        subset = planned.partitions_subset
+        partitions = list(subset.get_partition_keys()) if subset else [None]
+        (text,) = text_by_partition(event, [None])
+        row = {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": event.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": text,
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),
+            "evaluation_event_storage_id": event_id,
+        }
+        with self.index_connection() as connection:
+            connection.execute(
+                AssetCheckExecutionsTable.insert(),
+                [{**row, "partition": partition} for partition in partitions],
+            )
 
     def dispose(self) -> None:
         """Store what waits, and close every connection."""
@@ -295,65 +365,6 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         super().dispose()
 
 
-def _make_index(folder: Path) -> None:
-    """Begin a new index with large pages: two events of a day waste half a page of 4 KB.
-
-    The files of runs are many and mostly small, and keep the small pages.
-    """
-    path = folder / f"{INDEX_SHARD_NAME}.db"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute(f"PRAGMA page_size={_INDEX_PAGE_BYTES}")
-            connection.execute("PRAGMA journal_mode=WAL")
-
-
-def _vacuum(path: Path) -> bool:
-    """Write a SQLite file anew if a good part of it is free; False if others kept it busy."""
-    with closing(sqlite3.connect(path, timeout=SQLITE_BUSY_TIMEOUT_SECONDS)) as connection:
-        ((free,),) = connection.execute("PRAGMA freelist_count").fetchall()
-        ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
-        if free <= _FREE_SHARE * pages:
-            return True
-        try:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            return False
-    return True
-
-
-def _slim(event: EventLogEntry) -> EventLogEntry:
-    """An event of a day without what it repeats of its step, under whose key it is stored."""
-    told = event.dagster_event
-    if told is None or not (told.partition or _is_evaluation_of_a_day(event)):
-        return event
-    slim = told._replace(logging_tags={}, node_handle=None, step_handle=None, pid=None)
-    return event._replace(dagster_event=slim, user_message="")
-
-
-def _forget_plans(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Delete the plans of the partitions that these rows materialize, in the same run."""
-    made = [
-        {"at_run": row["run_id"], "at_asset": row["asset_key"], "at_partition": row["partition"]}
-        for row in rows
-        if row["partition"] and row["dagster_event_type"] == _MATERIALIZED
-    ]
-    table = SqlEventLogStorageTable
-    if made:
-        connection.execute(
-            table.delete().where(
-                table.c.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
-                table.c.asset_key == db.bindparam("at_asset"),
-                table.c.partition == db.bindparam("at_partition"),
-                table.c.run_id == db.bindparam("at_run"),
-            ),
-            made,
-        )
-
-
 def _is_evaluation_of_a_day(event: EventLogEntry) -> bool:
     return (
         event.dagster_event_type == DagsterEventType.ASSET_CHECK_EVALUATION
@@ -362,22 +373,42 @@ def _is_evaluation_of_a_day(event: EventLogEntry) -> bool:
     )
 
 
+def _is_planned(event: EventLogEntry) -> bool:
+    return event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+
+
+def _planned_partitions(event: EventLogEntry) -> list[str | None]:
+    """The partitions that an event plans as a set; empty for every other event."""
+    if not _is_planned(event):
+        return []
+    subset = event.get_dagster_event().asset_materialization_planned_data.partitions_subset
+    return list(subset.get_partition_keys()) if subset else []
+
+
+def _use_large_pages(connection: Any, _record: Any) -> None:
+    # Only a new file takes this. Two materializations fit into a page of SQLite's own size and
+    # leave a quarter of it empty. A run's file has 20 tables, most of them empty pages: it keeps it.
+    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+
+
 def _use_write_ahead_log(connection: Any, _record: Any) -> None:
     # With a write-ahead log, NORMAL cannot corrupt the file; after a power cut the last events may
     # be missing from the log, never a row of the warehouse.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    # A long range leaves a long write-ahead log, which a daemon would keep at that size.
+    connection.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
 
 
 class PooledSqliteStorage(DagsterSqliteStorage):
     """Runs, events and schedules in SQLite files in the folder of the instance."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        events = Path(base_dir) / "history" / "runs"
-        _make_index(events)
+        # Before Dagster's own one is made, which would create the files.
+        event_log = PooledSqliteEventLogStorage(os.path.join(base_dir, "history", "runs", ""))
         super().__init__(base_dir, inst_data)
         self._event_log_storage.dispose()
-        self._event_log_storage = PooledSqliteEventLogStorage(os.path.join(events, ""))
+        self._event_log_storage = event_log
         self._run_storage: SqliteRunStorage
         self._schedule_storage: SqliteScheduleStorage
 

@@ -88,7 +88,8 @@ def _prune_job(settings: "Settings") -> JobDefinition:
             old = find_old(connection, settings, context.instance, as_of)
             remove(connection, settings, context.instance, old, run_id=context.run_id)
         if old.snapshots:
-            context.resources.warehouse.forget_removed()
+            context.resources.warehouse.forget_old_files()
+        context.resources.warehouse.is_to_be_compacted = bool(old.snapshots or old.warehouse_free)
         context.add_output_metadata(old.summary() or {"removed": "nothing"})
 
     @job(name=PRUNE, description="Removes data older than the periods under `retention`.")

@@ -5,27 +5,35 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import duckdb
 
 from enrollment_assets.config import Settings
-from enrollment_assets.orchestration.instance_storage import PooledSqliteEventLogStorage
 from enrollment_assets.orchestration.runs import UNFINISHED
-from enrollment_assets.pipeline.event_log import newest_materializations
 from enrollment_assets.publishing.reports.site import refresh_site
-from enrollment_assets.support import progress
+from enrollment_assets.support.lazy import lazy
+from enrollment_assets.warehouse.compaction import free_bytes
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets.warehouse.tables import former_columns
 from enrollment_assets.warehouse.transactions import transaction
+
+if TYPE_CHECKING:
+    from enrollment_assets.orchestration import log_upkeep
+else:
+    # It loads SQLAlchemy.
+    log_upkeep = lazy("enrollment_assets.orchestration.log_upkeep")
 
 
 @dataclass
 class Old:
     """What is too old: snapshots by term, folders of reports, quarantined rows and lists, runs.
 
-    `logs`: runs that the UI still shows, as the newest of some partition, whose log is too old.
+    `shown_runs` are old, too, but some partition shows them: they stay, without their logs, and
+    without the `events` that newer ones have replaced. Free space counts where it is a good part of
+    a file.
     """
 
     snapshots: dict[str, list[dt.date]] = field(default_factory=dict)
@@ -35,7 +43,11 @@ class Old:
     quarantine: list[Path] = field(default_factory=list)
     lists: list[Path] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
-    logs: list[str] = field(default_factory=list)
+    shown_runs: list[str] = field(default_factory=list)
+    logs: int = 0
+    events: int = 0
+    log_free: int = 0
+    warehouse_free: int = 0
 
     def summary(self) -> dict[str, str]:
         """Each kind, and how much of it."""
@@ -57,7 +69,15 @@ class Old:
         if self.runs:
             amounts["Dagster runs with their events"] = f"{len(self.runs):,}"
         if self.logs:
-            amounts["logs of Dagster runs"] = f"{len(self.logs):,}; their materializations stay"
+            amounts["logs of Dagster runs"] = f"{self.logs:,}"
+        if self.events:
+            amounts["Dagster events that were replaced by newer ones"] = f"{self.events:,}"
+        for what, free in (
+            ("the warehouse", self.warehouse_free),
+            ("Dagster's log", self.log_free),
+        ):
+            if free:
+                amounts[f"free space in {what}"] = f"{free / 1e6:,.1f} MB"
         return amounts
 
 
@@ -70,6 +90,8 @@ def find_old(
     """What is too old on a day."""
     periods = settings.retention
     old = Old()
+    if connection is not None:
+        old.warehouse_free = free_bytes(connection)
     if periods.snapshots_days:
         cutoff = as_of - dt.timedelta(periods.snapshots_days)
         if connection is not None:
@@ -94,7 +116,13 @@ def find_old(
         ]
     if periods.runs_days:
         midnight = dt.datetime.combine(as_of, dt.time(), settings.zone)
-        old.runs, old.logs = _old_runs(instance, midnight - dt.timedelta(periods.runs_days))
+        ended = _old_runs(instance, midnight - dt.timedelta(periods.runs_days))
+        kept = log_upkeep.runs_to_keep(instance, ended)
+        old.runs = [run_id for run_id in ended if run_id not in kept]
+        old.shown_runs = [run_id for run_id in ended if run_id in kept]
+        old.logs = len(log_upkeep.with_log(instance, old.shown_runs))
+        old.events = log_upkeep.count_replaced(instance, old.shown_runs)
+        old.log_free = log_upkeep.free_bytes(instance)
     return old
 
 
@@ -137,14 +165,13 @@ def remove(
         shutil.rmtree(folder)
     if old.reports:
         refresh_site(connection, settings)
-    for old_run in old.runs:
-        instance.delete_run(old_run)
-    events = instance.event_log_storage if old.runs or old.logs else None
-    if isinstance(events, PooledSqliteEventLogStorage):
-        for old_run in old.logs:
-            events.delete_log(old_run)
-        if not events.shrink():
-            progress.note("Dagster's files are in use and could not be made smaller; prune again.")
+    if settings.retention.runs_days:
+        for old_run in old.runs:
+            instance.delete_run(old_run)
+        # Dagster leaves the checks of a run that it deletes.
+        log_upkeep.remove_replaced(instance, [*old.runs, *old.shown_runs])
+        log_upkeep.remove_logs(instance, old.shown_runs)
+        log_upkeep.shrink(instance)
 
 
 def _folders(parent: Path, cutoff: dt.date) -> Iterator[Path]:
@@ -164,36 +191,11 @@ def _written(folder: Path) -> float:
     return (page if page.exists() else folder).stat().st_mtime
 
 
-def _old_runs(instance: dg.DagsterInstance, before: dt.datetime) -> tuple[list[str], list[str]]:
-    """Runs that ended before a time: those to remove, and those of which only the log is removed.
-
-    The newest run of each partition is what the UI shows of it.
-    """
+def _old_runs(instance: dg.DagsterInstance, before: dt.datetime) -> list[str]:
+    """Runs that were created before a time, and have ended."""
     records = instance.get_run_records(dg.RunsFilter(created_before=before))
-    ended = [
+    return [
         record.dagster_run.run_id
         for record in records
         if record.dagster_run.status not in UNFINISHED
     ]
-    if not ended:
-        return [], []
-    kept = set(_newest_runs(instance))
-    events = instance.event_log_storage
-    logs = [
-        run_id
-        for run_id in ended
-        if run_id in kept
-        and isinstance(events, PooledSqliteEventLogStorage)
-        and events.has_log(run_id)
-    ]
-    return [run_id for run_id in ended if run_id not in kept], logs
-
-
-def _newest_runs(instance: dg.DagsterInstance) -> Iterator[str]:
-    """The run of the newest materialization of every asset and partition."""
-    for key in instance.all_asset_keys():
-        for record in newest_materializations(instance, key):
-            yield record.run_id
-        latest = instance.get_latest_materialization_event(key)
-        if latest:
-            yield latest.run_id

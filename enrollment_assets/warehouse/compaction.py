@@ -1,55 +1,82 @@
-"""Writes a DuckDB file anew without the blocks that are free, which DuckDB itself never gives back.
+"""Writes the warehouse anew without the space that removed rows left: DuckDB keeps that in the file."""
 
-So an upgraded or pruned file becomes small, and what was deleted is no longer anywhere in it.
-"""
-
+import os
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from enrollment_assets.errors import WarehouseError
-from enrollment_assets.support import progress
-from enrollment_assets.support.files import PRIVATE_FILE, written_aside
+from enrollment_assets.support.files import written_aside
 from enrollment_assets.support.literals import quoted
+from enrollment_assets.warehouse.connection import Warehouse, plain_errors, taking_turns
 
-# A file is written anew on its own account if more than this share of it is free, and worth it.
-_FREE_SHARE, _WORTH_BYTES = 0.5, 4 * 2**20
+# Writing the file anew takes its size once more on the disk: it must give back a tenth of it.
+_LEAST_FREE = 0.1
 
-
-def is_mostly_free(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the open file consists of free blocks for the most part, and is worth the work."""
-    block, free, total = connection.execute(
-        "SELECT block_size, free_blocks, total_blocks FROM pragma_database_size()"
-    ).fetchall()[0]
-    return bool(free > _FREE_SHARE * total and block * total >= _WORTH_BYTES)
+_TABLES = (
+    "SELECT schema_name, table_name FROM duckdb_tables() "
+    "WHERE database_name = current_database() AND NOT temporary ORDER BY ALL"
+)
 
 
-def write_anew(path: Path, options: dict[str, Any]) -> None:
-    """Replace a closed file by one that holds the same tables and no free blocks, whole or not at all.
+def free_bytes(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many bytes of the open file are free blocks, if that is a good part of it; otherwise 0."""
+    with plain_errors("Measuring the warehouse"):
+        row = connection.execute(
+            "SELECT block_size, free_blocks, total_blocks FROM pragma_database_size() "
+            "WHERE database_name = current_database()"
+        ).fetchone()
+    block, free, total = row or (0, 0, 0)
+    return int(block * free) if free and free >= total * _LEAST_FREE else 0
 
-    Call with the writer's lock held.
+
+def compact(warehouse: Warehouse) -> None:
+    """Write the file anew, and put the new one in its place, whole or not at all.
+
+    Call with the writer's lock held, and no connection of this process open.
 
     Raises:
-        WarehouseError: if there is no room for the second file; then nothing was changed.
+        WarehouseError: if there is no room for it; then nothing was changed.
     """
-    before = path.stat().st_size
-    try:
-        with written_aside(path) as aside:
-            aside.unlink(missing_ok=True)
-            with duckdb.connect(aside, config=options) as connection:
-                new = connection.execute("SELECT current_database()").fetchall()[0][0]
-                connection.execute(f"ATTACH {quoted(path)} AS old_file (READ_ONLY)")
-                connection.execute(f'COPY FROM DATABASE old_file TO "{new}"')
-                connection.execute("DETACH old_file")
-                connection.execute("CHECKPOINT")
-            aside.chmod(PRIVATE_FILE)
-    except (OSError, duckdb.IOException):
-        raise WarehouseError(
-            f"{path} holds free space and cannot be written anew; free as much space on the disk as "
-            "the file takes. The figures are stored."
-        ) from None
-    after = path.stat().st_size
-    progress.note(
-        f"{path.name} was written anew: {before / 2**20:,.0f} MB, now {after / 2**20:,.0f} MB."
-    )
+    path = warehouse.path
+    # A thread that opened the old file meanwhile would write into one that has no name any more.
+    with taking_turns(path, 0):
+        try:
+            with written_aside(path) as aside:
+                # DuckDB makes its files itself; one that was killed may have left a log.
+                log = Path(f"{aside}.wal")
+                log.unlink(missing_ok=True)
+                aside.unlink()
+                with (
+                    warehouse.connect() as connection,
+                    plain_errors("Writing the smaller warehouse"),
+                ):
+                    connection.execute("CHECKPOINT")
+                    connection.execute(f"ATTACH {quoted(aside)} AS smaller")
+                    try:
+                        _copy(connection)
+                    finally:
+                        connection.execute("DETACH smaller")
+                        log.unlink(missing_ok=True)
+                with aside.open("rb") as file:
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise WarehouseError(
+                f"{path} cannot be written anew ({error.strerror}); nothing was changed. Free as much "
+                "space as the file takes."
+            ) from None
+
+
+def _copy(connection: duckdb.DuckDBPyConnection) -> None:
+    row = connection.execute("SELECT current_database()").fetchone()
+    here = row[0] if row else ""
+    connection.execute(f'COPY FROM DATABASE "{here}" TO smaller')
+    for schema, table in connection.execute(_TABLES).fetchall():
+        counts = [
+            connection.execute(f'SELECT count(*) FROM "{which}"."{schema}"."{table}"').fetchone()
+            for which in (here, "smaller")
+        ]
+        if counts[0] != counts[1]:
+            raise WarehouseError(
+                f"The copy of {schema}.{table} is not complete; the warehouse was left as it was."
+            )

@@ -23,7 +23,6 @@ from enrollment_assets.schema.catalog import tables
 from enrollment_assets.support import progress
 from enrollment_assets.support.files import PRIVATE_FILE, PRIVATE_FOLDER, make_private_folder
 from enrollment_assets.warehouse.backup import damaged_path, is_damage, keep_copy, restore
-from enrollment_assets.warehouse.compaction import is_mostly_free, write_anew
 from enrollment_assets.warehouse.lock import holder_file, holder_of, wait_seconds
 from enrollment_assets.warehouse.tables import ensure_tables, ensure_views, has_all_tables
 from enrollment_assets.warehouse.upgrades import (
@@ -111,7 +110,7 @@ _turns: defaultdict[Path, threading.RLock] = defaultdict(threading.RLock)
 
 
 @contextmanager
-def _taking_turns(path: Path, patience: float) -> Iterator[None]:
+def taking_turns(path: Path, patience: float) -> Iterator[None]:
     """One thread at a time opens a file: sensors share the process of the code server.
 
     Raises:
@@ -131,18 +130,15 @@ class Warehouse:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        # A run that removed rows says so: the file is written anew once it is closed.
+        self.is_to_be_compacted = False
         self._is_kept_open = False
         self._holder: duckdb.DuckDBPyConnection | None = None
-        self._holds_removed = False
 
     @property
     def path(self) -> Path:
         """The DuckDB file."""
         return self.settings.warehouse_path
-
-    @property
-    def _options(self) -> dict[str, str]:
-        return {**_OPTIONS, "temp_directory": str(self.path) + ".tmp"}
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -156,7 +152,8 @@ class Warehouse:
         # DuckDB creates its files, including the write-ahead log, with the rights the mask allows.
         mask = os.umask(0o077)
         try:
-            with self._opened(self._patience(), config=self._options) as connection:
+            options = {**_OPTIONS, "temp_directory": str(self.path) + ".tmp"}
+            with self._opened(self._patience(), config=options) as connection:
                 self._narrow_rights()
                 with plain_errors(f"Preparing {self.path}"):
                     if self._holder is None:
@@ -174,6 +171,8 @@ class Warehouse:
         refuse_newer(version, self.path)
         ensure_tables(connection, self.settings)
         upgrade(connection, self.settings, self.path, version)
+        # Rows that an upgrade stored in another way leave their space behind.
+        self.is_to_be_compacted |= version is not None and version < VERSION
         ensure_views(connection, self.settings)
 
     @contextmanager
@@ -225,7 +224,7 @@ class Warehouse:
     def _opened(self, patience: float, **options: Any) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file; short readers delay a writer but never fail it."""
         give_up = time.monotonic() + patience
-        with _taking_turns(self.path, patience):
+        with taking_turns(self.path, patience):
             connection = self._connection(give_up, **options)
             try:
                 yield connection
@@ -280,28 +279,19 @@ class Warehouse:
             restore(self.path)
 
     def keep_copy(self) -> None:
-        """Copy the file as it is now, while nobody has it open; first shrink what is mostly free."""
+        """Copy the file as it is now, while nobody has it open."""
         if Path(f"{self.path}.wal").exists():
             with self.connect() as connection:
                 connection.execute("CHECKPOINT")
-        if self.path.exists():
-            with self._opened(self._patience(), read_only=True) as connection:
-                should_shrink = self._holds_removed or is_mostly_free(connection)
-            if should_shrink:
-                with _taking_turns(self.path, self._patience()):
-                    write_anew(self.path, self._options)
-                self._holds_removed = False
         keep_copy(self.path)
 
-    def forget_removed(self) -> None:
-        """Let nothing be left of what was removed, in no file.
+    def forget_old_files(self) -> None:
+        """Remove the damaged file that a copy replaced, and copies from before upgrades.
 
-        The damaged file that a copy replaced and copies from before upgrades may hold it, and so do
-        the free blocks of the file itself, which is written anew when the run ends.
+        They may hold data that was pruned since.
         """
         damaged_path(self.path).unlink(missing_ok=True)
         forget_copies(self.path)
-        self._holds_removed = True
 
     def _narrow_rights(self) -> None:
         """Narrow the rights of files that were created by others, or under another mask."""

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from enrollment_assets.config import Settings
+from enrollment_assets.errors import WarehouseError
 from enrollment_assets.support import progress
+from enrollment_assets.warehouse.compaction import compact
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.lock import writer_lock
 
@@ -24,4 +26,13 @@ def writing(
             warehouse.repair_after_crash()
         with warehouse.kept_open():
             yield warehouse
+        if warehouse.is_to_be_compacted:
+            _compact(warehouse)
         warehouse.keep_copy()
+
+
+def _compact(warehouse: Warehouse) -> None:
+    try:
+        compact(warehouse)
+    except WarehouseError as error:  # what the run did is done
+        progress.note(str(error))

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import sqlite3
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +16,7 @@ from enrollment_assets.orchestration.retention import find_old
 from enrollment_assets.orchestration.schedules import check_tags, due
 from enrollment_assets.pipeline.ingest.verdicts import DecisionKind
 from enrollment_assets.pipeline.names import BACKFILL, CORE, DAILY, FRESHNESS, PRUNE, RESTATE
+from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets_tests.conftest import CHECKOUT, day, student
 
 TABLES = ("student_changes", "enrollment_metrics", "segment_metrics", "snapshot_log")
@@ -137,13 +139,76 @@ def test_old_runs_go_but_for_the_newest_of_each_partition(filled, dagster_instan
     left = {run.run_id for run in dagster_instance.get_runs()} - {outcome.run_id}
     assert len(runs - left) == 1
     assert dagster_instance.get_materialized_partitions(key) == materialized
-    # The UI shows the newest run of each partition, without its log, which is too old as well.
-    home = Path(os.environ["DAGSTER_HOME"])
-    assert {path.stem for path in home.rglob("*.db")} & runs == set()
-    assert list(home.rglob(f"{outcome.run_id}.db"))
-    kept = dagster_instance.get_latest_materialization_event(key)
-    assert kept.run_id in runs & left
-    assert not dagster_instance.get_records_for_run(kept.run_id).records
+    (gone,) = runs - left
+    assert not list(filled.folder.glob(f"dagster_home/**/{gone}.db*"))
+
+
+def shown(instance):
+    """What Dagster's pages show of assets, partitions and checks, and of the newest run of each."""
+    storage = instance.event_log_storage
+    pages = {}
+    for key in instance.all_asset_keys():
+        ids = storage.get_latest_storage_id_by_partition(
+            key, dg.DagsterEventType.ASSET_MATERIALIZATION
+        )
+        records = (
+            ids
+            and instance.fetch_materializations(
+                dg.AssetRecordsFilter(key, storage_ids=list(ids.values())), limit=1000
+            ).records
+        )
+        planned = {
+            partition: storage.get_latest_planned_materialization_info(key, partition).run_id
+            for partition in ids
+        }
+        newest = instance.get_latest_materialization_event(key)
+        pages[key] = (sorted(records, key=lambda r: r.storage_id), planned, newest)
+    keys = build_defs().resolve_asset_graph().asset_check_keys
+    for key in keys:
+        newest = storage.get_latest_asset_check_execution_by_key([key]).get(key)
+        pages[key] = (newest, storage.get_asset_check_execution_history(key, limit=1))
+    return pages
+
+
+def events(instance):
+    with instance.event_log_storage.index_connection() as connection:
+        return connection.exec_driver_sql(
+            "SELECT count(*), (SELECT count(*) FROM asset_check_executions) FROM event_logs"
+        ).fetchone()
+
+
+def test_prune_keeps_what_dagsters_pages_show_and_makes_its_files_smaller(
+    filled, dagster_instance, monkeypatch
+):
+    monkeypatch.setenv("ENROLLMENT_CONFIG", str(filled.config))
+    filled.run(FIRST, "2024-09-18")
+    filled.change(retention={"runs_days": 1, "reports_days": None})
+    kept = {run.run_id for run in dagster_instance.get_runs()}
+    before, rows = shown(dagster_instance), events(dagster_instance)
+    index = Path(dagster_instance.event_log_storage.path_for_shard("index"))
+    with sqlite3.connect(index) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = index.stat().st_size
+    today = dt.datetime.now(dt.UTC).date()
+    later = today + dt.timedelta(5)
+    found = find_old(None, filled.settings, dagster_instance, later)
+    # Both runs are the newest of some days: the second of most of them.
+    assert found.runs == []
+    assert set(found.shown_runs) == kept
+    assert found.logs == len(kept)
+    outcome = prune(filled, later.isoformat())
+    assert outcome.success
+    assert shown(dagster_instance) == before
+    left = events(dagster_instance)
+    assert sum(rows) - sum(left) > found.events / 2
+    assert left[1] < rows[1]
+    assert index.stat().st_size < size
+    assert {run.run_id for run in dagster_instance.get_runs()} == {*kept, outcome.run_id}
+    logs = {path.stem for path in index.parent.glob("*.db")}
+    assert logs == {"index", outcome.run_id}
+    # Whatever is left is shown, and the page of a run without its log is an empty one.
+    assert find_old(None, filled.settings, dagster_instance, later).events == 0
+    assert dagster_instance.all_logs(kept.pop()) == []
 
 
 def test_what_was_pruned_is_in_no_file_any_more(filled):
@@ -163,6 +228,23 @@ def test_what_was_pruned_is_in_no_file_any_more(filled):
     assert holding() == []
     assert filled.query("FROM enrollment.enrollment_metrics ORDER BY ALL") == stored
     assert filled.run(LAST).success
+
+
+def test_prune_gives_the_space_of_old_snapshots_back(filled):
+    filled.change(retention={"snapshots_days": 5})
+    with Warehouse(filled.settings).connect() as connection:
+        for table in ("waste", "after_it"):  # DuckDB gives back only what is at the end of the file
+            connection.execute(
+                f"CREATE TABLE operations.{table} AS SELECT hash(range) AS h FROM range(2000000)"
+            )
+            connection.execute("CHECKPOINT")
+        connection.execute("DROP TABLE operations.waste")
+    path = filled.settings.warehouse_path
+    size, before = path.stat().st_size, tables(filled)
+    assert prune(filled, LAST).success
+    assert path.stat().st_size < size * 0.6
+    assert path.with_suffix(".backup").stat().st_size < size * 0.6
+    assert tables(filled) == before
 
 
 @pytest.mark.parametrize(

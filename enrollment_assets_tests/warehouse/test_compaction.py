@@ -1,43 +1,96 @@
-"""A file of mostly free blocks is written anew when a run ends, and holds the same."""
+"""The warehouse is written anew without free space: whole, or not at all."""
+
+from pathlib import Path
 
 import duckdb
+import pytest
 
+from enrollment_assets.errors import WarehouseError
+from enrollment_assets.warehouse import compaction
+from enrollment_assets.warehouse.compaction import compact, free_bytes
+from enrollment_assets.warehouse.connection import Warehouse
+from enrollment_assets.warehouse.writing import writing
 from enrollment_assets_tests.conftest import student
 
-D1, D2, D3 = "2024-06-03", "2024-06-04", "2024-06-05"
+
+@pytest.fixture
+def loose(university):
+    """A warehouse of one day, a good part of which is free."""
+    university.write("2024-09-03", [student(f"{n:03d}") for n in range(60)])
+    assert university.run("2024-09-03").success
+    warehouse = Warehouse(university.settings)
+    with warehouse.connect() as connection:
+        for table in ("waste", "after_it"):
+            connection.execute(
+                f"CREATE TABLE operations.{table} AS SELECT hash(range) AS h FROM range(1000000)"
+            )
+            connection.execute("CHECKPOINT")
+        connection.execute("DROP TABLE operations.waste")
+    return warehouse
 
 
-def everything(university):
-    with duckdb.connect(str(university.settings.warehouse_path), read_only=True) as connection:
-        tables = connection.execute(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables() UNION ALL "
-            "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1"
+def content(warehouse):
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        names = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL"
         ).fetchall()
         return {
-            name: connection.execute(f"FROM {name} ORDER BY ALL").fetchall() for (name,) in tables
+            (schema, name): connection.execute(f'FROM "{schema}"."{name}" ORDER BY ALL').fetchall()
+            for schema, name in names
         }
 
 
-def test_a_file_that_is_mostly_free_shrinks_at_the_end_of_a_run(university):
-    for date in (D1, D2):
-        university.write(date, [student(f"{n:03d}") for n in range(60)])
-    assert university.run(D1, D2).success
-    path = university.settings.warehouse_path
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("CREATE TABLE ballast AS SELECT hash(range) AS x FROM range(3_000_000)")
-        connection.execute("CHECKPOINT")
-        # Behind it, so that its blocks stay in the file.
-        connection.execute("CREATE TABLE tail AS SELECT hash(range) AS x FROM range(300_000)")
-        connection.execute("CHECKPOINT")
-        connection.execute("DROP TABLE ballast")
-        connection.execute("CHECKPOINT")
-    before, size = everything(university), path.stat().st_size
-    university.run(D3)  # without a file: nothing but the log changes
-    assert path.stat().st_size < size / 2
-    after = everything(university)
-    for table in ("enrollment.enrollment_spells", "enrollment.enrollment_snapshots"):
-        assert after[table] == before[table]
-    assert set(after) == set(before)
-    university.write(D3, [student(f"{n:03d}") for n in range(59)])
-    assert university.run(D3).success
-    assert not path.with_name(f".{path.name}.part").exists()
+def aside(warehouse):
+    return warehouse.path.with_name(f".{warehouse.path.name}.part")
+
+
+def test_the_new_file_holds_the_same_in_less_space(loose):
+    before, size = content(loose), loose.path.stat().st_size
+    with loose.read() as connection:
+        free = free_bytes(connection)
+    assert free > size / 4
+    # What processes that were killed have left changes nothing.
+    aside(loose).write_bytes(b"half of a file")
+    Path(f"{aside(loose)}.wal").write_bytes(b"half of a log")
+    compact(loose)
+    assert loose.path.stat().st_size <= size - free * 0.9
+    assert loose.path.stat().st_mode & 0o077 == 0
+    assert content(loose) == before
+    with loose.read() as connection:
+        assert free_bytes(connection) == 0
+    assert not list(loose.path.parent.glob(".*part*"))
+    # The file that is open now is the new one.
+    with loose.connect() as connection:
+        connection.execute("CREATE TABLE operations.later AS SELECT 1 AS one")
+    assert content(loose)[("operations", "later")] == [(1,)]
+
+
+def test_a_copy_that_fails_leaves_the_file_as_it_was(loose, monkeypatch):
+    before = content(loose)
+    whole = compaction._copy
+
+    def fail(connection):
+        whole(connection)
+        raise duckdb.IOException("No space left on device")
+
+    monkeypatch.setattr(compaction, "_copy", fail)
+    with pytest.raises(WarehouseError, match="the disk is full; nothing was changed"):
+        compact(loose)
+    assert content(loose) == before
+    assert not list(loose.path.parent.glob(".*part*"))
+    # A run that asks for it has done its work, and ends well.
+    with writing(loose.settings, "a test") as warehouse:
+        warehouse.is_to_be_compacted = True
+    assert content(loose) == before
+
+
+def test_a_copy_that_lacks_rows_is_not_taken(loose, monkeypatch):
+    before = content(loose)
+    monkeypatch.setattr(
+        compaction,
+        "_TABLES",
+        "DELETE FROM smaller.operations.after_it; " + compaction._TABLES,
+    )
+    with pytest.raises(WarehouseError, match="after_it is not complete"):
+        compact(loose)
+    assert content(loose) == before
