@@ -166,7 +166,7 @@ def _shorter(long: str, column: db.Column[Any]) -> str:
         event = deserialize_value(long, EventLogEntry)
     except (DeserializationError, ValueError):  # nobody can read it
         return long
-    if event.dagster_event_type not in SLIM_EVENTS:  # Dagster's stand-in for what it cannot read
+    if event.dagster_event_type not in SLIM_EVENTS:  # what Dagster shows for one it cannot read
         return long
     # The index holds an evaluation once, in the table of checks.
     is_pointer = column is _EVENTS.event and event.dagster_event_type == _EVALUATION
