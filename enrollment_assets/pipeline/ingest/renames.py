@@ -160,8 +160,7 @@ def _bring_to_new_names(
             _run(connection, settings, former, about, "renamed_keys", "term_region")
             _run(connection, settings, former, about, "term_spell_days")
             _run(connection, settings, former, None, "touched_spells", "renamed_rows", "new_spells")
-            _run(connection, settings, former, None, "forget_spells")
-            connection.execute("INSERT INTO enrollment.enrollment_spells BY NAME FROM new_spells")
+            _run(connection, settings, former, None, "forget_spells", "keep_spells")
             if all_days or connection.execute("SELECT 1 FROM touched_keys").fetchone():
                 _run(connection, settings, former, about, "renamed_log")
             advance(1)
