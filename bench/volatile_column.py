@@ -60,7 +60,7 @@ def fill(folder: Path, way: str, days: int) -> None:
             connection.execute(
                 "CREATE OR REPLACE VIEW enrollment.enrollment_snapshots AS FROM full_rows"
             )
-            SnapshotStore._write_spells = _write_rows  # type: ignore[method-assign]  # noqa: SLF001
+            SnapshotStore._write_spells = _write_rows  # type: ignore[method-assign,assignment]  # noqa: SLF001
         dates = [first + dt.timedelta(day) for day in range(days)]
         store_days(connection, settings, source_for(settings), dates, run_id="bench")
         connection.execute("CHECKPOINT")
