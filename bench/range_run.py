@@ -43,8 +43,9 @@ def plain_sql(snapshots: Path, database: Path, config: Path) -> None:
 
     from enrollment_assets.config import load_settings
     from enrollment_assets.schema.catalog import lineage, tables
+    from enrollment_assets.schema.table import BLANK_SEGMENT
     from enrollment_assets.warehouse.connection import load_terms
-    from enrollment_assets.warehouse.derive import BLANK_SEGMENT, Statement, write_statement
+    from enrollment_assets.warehouse.derive import Statement, write_statement
     from enrollment_assets.warehouse.tables import ensure_tables
 
     settings = load_settings(config)

@@ -32,7 +32,7 @@ def explainer(
     settings: Settings,
 ) -> Callable[[int, int], str]:
     """A function from series and column to the explanation."""
-    gap, vocabulary = int(tested.gap[row]), settings.vocabulary
+    gap = int(tested.gap[row])
     apart = (tested.rates[:, row] - usual.expected) * gap
     where = ""
     if gap > 1:
@@ -46,11 +46,11 @@ def explainer(
             "correction of a faulty extract"
         )
     elif not tested.rates[:2, row, 0].any():
-        who = vocabulary.student
+        who = settings.vocabulary.student
         shared = f"no {who} was added or dropped in the whole term: the extract may be an old one"
     returned = (
-        f"most of the added {vocabulary.students} had been in the term before: they may have been "
-        "missing from an earlier extract"
+        f"most of the added {settings.vocabulary.students} had been in the term before: they may have "
+        "been missing from an earlier extract"
         if tested.returning[row] > tested.rates[ADDED, row, 0] * gap / 2
         else ""
     )
@@ -60,7 +60,9 @@ def explainer(
             text = f"the net change is {'higher' if apart[NET, column] > 0 else 'lower'} than usual"
         else:
             much = "more" if apart[series, column] > 0 else "fewer"
-            text = f"{much} {vocabulary.students} {('added', 'dropped')[series]} than usual"
+            text = (
+                f"{much} {settings.vocabulary.students} {('added', 'dropped')[series]} than usual"
+            )
         reason = shared
         if series != DROPPED and apart[series, column] > 0:
             reason = reason or returned

@@ -73,7 +73,8 @@ def _rows(settings: Settings, name: str, **binds: Any) -> list[tuple[Any, ...]]:
 
 def stale_formulas(settings: Settings) -> dict[str, tuple[dt.date, dt.date]]:
     """The tables of which some days were computed by another formula than today's: first and last."""
-    return {table: (first, last) for table, first, last in _rows(settings, "stale_formulas")}
+    rows = _rows(settings, "stale_formulas", start=settings.start_date)
+    return {table: (first, last) for table, first, last in rows}
 
 
 def _term_days(settings: Settings) -> list[tuple[Any, ...]]:

@@ -14,9 +14,10 @@ import duckdb
 
 from enrollment_assets.config import Grain, Settings, Term
 from enrollment_assets.errors import EnrollmentError
+from enrollment_assets.schema.table import BLANK_SEGMENT
 from enrollment_assets.support.ranges import as_ranges
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors
-from enrollment_assets.warehouse.derive import BLANK_SEGMENT, stale_days
+from enrollment_assets.warehouse.derive import stale_days
 from enrollment_assets.warehouse.statements import statement
 
 

@@ -8,6 +8,9 @@ OPERATIONS = "operations"
 SNAPSHOTS = "enrollment_snapshots"
 SPELLS = "enrollment_spells"
 
+# What a segment is called whose students have no value in the dimension.
+BLANK_SEGMENT = "(not given)"
+
 
 @dataclass(frozen=True)
 class Column:

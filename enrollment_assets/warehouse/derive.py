@@ -16,7 +16,7 @@ import duckdb
 from enrollment_assets.config import Settings
 from enrollment_assets.errors import WarehouseError
 from enrollment_assets.schema.catalog import tables
-from enrollment_assets.schema.table import Table
+from enrollment_assets.schema.table import BLANK_SEGMENT, Table
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.logic import load_code_versions
 from enrollment_assets.warehouse.statements import statement
@@ -30,9 +30,6 @@ _CHUNK_ROWS = 750_000
 
 # Days of figures that Python looks at in one go: what it makes of them stays in memory.
 _CHUNK_DAYS = 92
-
-# What a segment is called whose students have no value in the dimension.
-BLANK_SEGMENT = "(not given)"
 
 
 @dataclass(frozen=True)

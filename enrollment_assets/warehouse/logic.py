@@ -1,77 +1,50 @@
 """By which logic each derived table is computed: a fingerprint that changes when a formula does.
 
-A version is made of the statement without comments and blanks, or of the Python functions that compute
-the table without comments and documentation, of the columns, of the settings that these functions read,
-and of the versions of the tables that it is computed from. So a changed formula makes its descendants
-stale and nothing else, and a changed comment nothing at all. Dated facts of the configuration, such as
-terms and closures, are no formula; `lineage.sql` knows what follows from them.
+A version is made of the statement without comments and blanks, or of the Python that computes the table
+without comments and documentation, of the columns, of the settings that these read, and of the versions
+of the tables and views that it is computed from. So a changed formula makes its descendants stale and
+nothing else, and a changed comment nothing at all. Dated facts of the configuration, such as terms and
+closures, are no formula; `lineage.sql` knows what follows from them.
 """
 
-import ast
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
-from types import MappingProxyType
 
 import duckdb
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from enrollment_assets.config import Settings
 from enrollment_assets.schema.catalog import lineage, tables
 from enrollment_assets.schema.custom import CustomMetric, SqlMetric
 from enrollment_assets.schema.metric_files import custom_metrics
+from enrollment_assets.schema.platform import declared_exports, platform_views
 from enrollment_assets.schema.sql_files import folders
-from enrollment_assets.schema.table import Table
+from enrollment_assets.schema.table import BLANK_SEGMENT, Table
 from enrollment_assets.support.literals import quoted
+from enrollment_assets.warehouse.python_code import Python, python_of, python_of_metric
+from enrollment_assets.warehouse.source_code import plain_sql
 from enrollment_assets.warehouse.statements import statement
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_NAME = _PACKAGE.name
-# Python that formulas are made of; what else they call reads and writes, and computes nothing.
-_FORMULAS = (f"{_NAME}.analytics", f"{_NAME}.pipeline.insight")
 # Keys that hold dated facts or places, not formulas.
 _NO_FORMULA = frozenset({"terms", "calendar", "start_date", "data_dir", "metrics_dir", "source"})
 _LENGTH = 16
-_WORD = re.compile(r"[\w$.]+|\S")
-_QUOTED_OR_COMMENT = re.compile(
-    r"""(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|--[^\n]*|/\*.*?\*/""", re.DOTALL
-)
+
+# Of the settings that were asked about last: each part of a code location asks about the same ones.
+_last: "_Versions | None" = None
 
 
 def code_versions(settings: Settings) -> Mapping[str, str]:
     """The version of each table that is restated, under its name."""
-    declared = tables(settings)
-    custom = custom_metrics(settings)
-    about = lineage(settings)
-    versions: dict[str, str] = {}
-    # In this order each table comes after those that it is computed from.
-    for name in (*about.core, *about.insight):
-        table = declared[name]
-        metric = custom.get(name)
-        own: list[str] = [f"{column.name} {column.type}" for column in table.columns]
-        if isinstance(metric, SqlMetric):
-            own += [
-                plain_sql(metric.text),
-                json.dumps(metric.parameters, default=str, sort_keys=True),
-            ]
-        elif isinstance(metric, CustomMetric):
-            own.append(_plain_python(ast.parse(Path(metric.written_at[0]).read_text("utf-8"))))
-        else:
-            own += _of_platform(table, settings)
-        parents = [versions[parent] for parent in sorted(table.depends_on) if parent in versions]
-        versions[name] = _fingerprint(*own, *parents)
-    return MappingProxyType(versions)
+    versions, about = _versions(settings), lineage(settings)
+    return {name: versions.of(name) for name in (*about.core, *about.insight)}
 
 
 def code_version(settings: Settings, table: Table) -> str | None:
     """The version of any table, view or export; None of those whose rows no formula gives."""
-    versions = code_versions(settings)
-    if table.name in versions or not table.has_statement:
-        return versions.get(table.name)
-    parents = [versions[parent] for parent in sorted(table.depends_on) if parent in versions]
-    return _fingerprint(plain_sql(statement(table.name, settings)), *parents)
+    return _versions(settings).of(table.name) or None
 
 
 def load_code_versions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -82,116 +55,102 @@ def load_code_versions(connection: duckdb.DuckDBPyConnection, settings: Settings
     )
 
 
-def _of_platform(table: Table, settings: Settings) -> Iterator[str]:
-    if table.has_statement:
-        yield plain_sql(statement(table.name, settings))
-    if table.computed_by:
-        source, reads, statements = _python(table.computed_by)
-        yield source
-        for key in sorted(reads & set(Settings.model_fields) - _NO_FORMULA):
-            yield f"{key} {json.dumps(settings.model_dump(mode='json')[key], sort_keys=True)}"
-        for name in sorted(statements):
-            yield plain_sql(statement(name, settings))
+def _versions(settings: Settings) -> "_Versions":
+    global _last  # noqa: PLW0603 - settings cannot be hashed, so that nothing else can remember
+    if _last is None or _last.settings is not settings:
+        _last = _Versions(settings)
+    return _last
 
 
-def _fingerprint(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:_LENGTH]
+class _Versions:
+    """The versions under some settings, each made when somebody asks for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._declared = {
+            **declared_exports(settings),
+            **platform_views(settings),
+            **tables(settings),
+        }
+        self._custom = custom_metrics(settings)
+        self._known: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        """The version of a table, view or export.
+
+        It is empty for what is loaded or a ledger: new columns of these change no figure.
+        """
+        if name not in self._known and name in self._declared:
+            table = self._declared[name]
+            own = list(self._made_of(table))
+            columns = [f"{column.name} {column.type}" for column in table.columns]
+            parents = [f"{parent} {self.of(parent)}" for parent in sorted(table.depends_on)]
+            text = "\x1f".join([*own, *columns, *parents])
+            self._known[name] = hashlib.sha256(text.encode()).hexdigest()[:_LENGTH] if own else ""
+        return self._known.get(name, "")
+
+    def _made_of(self, table: Table) -> Iterator[str]:
+        """What gives the rows of a table, apart from the tables that it is computed from."""
+        settings = self.settings
+        metric = self._custom.get(table.name)
+        if isinstance(metric, SqlMetric):
+            yield from _of_sql(metric.text, settings)
+            yield json.dumps(metric.parameters, default=str, sort_keys=True)
+        elif isinstance(metric, CustomMetric):
+            code = python_of_metric(metric)
+            yield f"{code.text} {metric.lookback_days}"
+            yield from _read(code, settings)
+        if table.has_statement:
+            yield from _of_sql(statement(table.name, settings), settings)
+        if table.computed_by:
+            code = python_of(table.computed_by)
+            yield code.text
+            yield from _read(code, settings)
+            for name in sorted(code.strings & _statements()):
+                yield from _of_sql(statement(name, settings), settings)
 
 
-@lru_cache(maxsize=128)
-def plain_sql(text: str) -> str:
-    """The words of a statement, one space apart, without comments; what is quoted stays as it is."""
-    parts = []
-    end = 0
-    for match in _QUOTED_OR_COMMENT.finditer(text):
-        parts += [*_WORD.findall(text[end : match.start()]), match["quoted"] or ""]
-        end = match.end()
-    return " ".join(filter(None, [*parts, *_WORD.findall(text[end:])]))
+def _of_sql(text: str, settings: Settings) -> Iterator[str]:
+    """A statement, and the values that are bound in it but for days."""
+    plain = plain_sql(text)
+    yield plain
+    words = set(plain.split())
+    for name, value in (
+        ("small_cell", settings.privacy.small_cell),
+        ("blank_segment", BLANK_SEGMENT),
+        ("deposited", settings.statuses.deposited),
+    ):
+        if any(word.startswith(f"${name}") for word in words):
+            yield _as_text(name, value)
 
 
-@lru_cache(maxsize=32)
-def _python(root: str) -> tuple[str, frozenset[str], frozenset[str]]:
-    """What a function or class and all formulas that it uses are made of.
-
-    Gives their code without comments and documentation, the keys of the settings that it reads, and the
-    statements that it names.
-    """
-    codes: dict[str, str] = {}
-    reads: set[str] = set()
-    named: set[str] = set()
-    waiting = [root]
-    while waiting:
-        place = waiting.pop()
-        module, _, name = place.partition(":")
-        node = _definitions(module).get(name)
-        if place in codes or node is None:
-            continue
-        if isinstance(node, ast.alias):  # imported from there
-            codes[place] = ""
-            waiting.append(f"{_imported_from(module, name)}")
-            continue
-        codes[place] = _plain_python(node)
-        for part in ast.walk(node):
-            match part:
-                case ast.Name(id=used):
-                    waiting.append(f"{module}:{used}")
-                case ast.Attribute(value=ast.Name(id="settings"), attr=key):
-                    reads.add(key)
-                case ast.Attribute(value=ast.Attribute(attr="settings" | "_settings"), attr=key):
-                    reads.add(key)
-                case ast.Attribute(value=ast.Name(id=used), attr=attribute):
-                    waiting.append(f"{_imported_from(module, used).rstrip(':')}:{attribute}")
-                case ast.Constant(value=str(text)) if text in _statements():
-                    named.add(text)
-    code = "\x1f".join(f"{place} {codes[place]}" for place in sorted(codes))
-    return code, frozenset(reads), frozenset(named)
+def _read(code: Python, settings: Settings) -> Iterator[str]:
+    """The settings that code reads, with their values; of a section only the keys that it asks for."""
+    keys = {_key(asked.split("."), settings) for asked in code.settings}
+    for key in sorted(filter(None, keys)):
+        if key.split(".")[0] not in _NO_FORMULA:
+            value: object = settings
+            for name in key.split("."):
+                value = getattr(value, name)
+            yield _as_text(key, value)
 
 
-@lru_cache(maxsize=64)
-def _definitions(module: str) -> dict[str, ast.AST]:
-    """What a module of formulas defines at its top, and the names that it imports from others."""
-    found: dict[str, ast.AST] = {}
-    if not module.startswith(_FORMULAS):
-        return found
-    path = _PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
-    if not path.is_file():
-        return found
-    for node in ast.parse(path.read_text("utf-8")).body:
-        match node:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                found[name] = node
-            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-                found[name] = node
-            case ast.ImportFrom(module=str(source), names=names) if source.startswith(_NAME):
-                for imported in names:
-                    name = imported.asname or imported.name
-                    found[name] = ast.alias(f"{source}:{imported.name}")
-    return found
+def _key(names: Iterable[str], settings: Settings) -> str:
+    """As many names as are keys: `forecast.intervals.index` asks for `forecast.intervals`."""
+    value: object = settings
+    known = []
+    for name in names:
+        if not (isinstance(value, BaseModel) and name in type(value).model_fields):
+            break
+        known.append(name)
+        value = getattr(value, name)
+    return ".".join(known)
 
 
-def _imported_from(module: str, name: str) -> str:
-    """The place of an imported name: `module:name`, or `module:` of a module."""
-    node = _definitions(module).get(name)
-    if not isinstance(node, ast.alias):
-        return ""
-    source, _, imported = node.name.partition(":")
-    is_module = _PACKAGE.joinpath(*source.split(".")[1:], f"{imported}.py").is_file()
-    return f"{source}.{imported}:" if is_module else node.name
-
-
-def _plain_python(node: ast.AST) -> str:
-    """The code of a node without comments, documentation and places in the file."""
-    for part in ast.walk(node):
-        body = getattr(part, "body", None)
-        if (
-            isinstance(part, ast.FunctionDef | ast.ClassDef | ast.Module)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            part.body = body[1:] or [ast.Pass()]
-    return ast.unparse(node)
+def _as_text(name: str, value: object) -> str:
+    if isinstance(value, frozenset):  # in the order of a process
+        value = sorted(value)
+    return f"{name} {json.dumps(to_jsonable_python(value), sort_keys=True)}"
 
 
 @lru_cache(maxsize=1)

@@ -15,10 +15,12 @@ from enrollment_assets.errors import WarehouseError
 from enrollment_assets.schema.table import OPERATIONS, SNAPSHOTS, SPELLS
 from enrollment_assets.support import progress
 from enrollment_assets.support.files import PRIVATE_FILE, written_aside
+from enrollment_assets.warehouse.logic import load_code_versions
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets.warehouse.transactions import transaction
 
-# 2: spells in the place of full rows. 3: each day remembers what it was read with.
+# 2: spells in the place of full rows. 3: each day remembers what it was read with, and derived rows
+# their formula.
 VERSION = 3
 _UNNUMBERED = 1
 _TABLE = "schema_versions"
@@ -148,7 +150,27 @@ def _to_read_with(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
     )
 
 
+def _to_version_3(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    _to_read_with(connection, settings)
+    _to_formulas(connection, settings)
+
+
+def _to_formulas(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Derived rows count as computed by today's formulas.
+
+    Nobody knows by which they were. But so the next change of a formula restates them with all others;
+    otherwise they would stay as they are beside rows of another formula.
+    """
+    load_code_versions(connection, settings)
+    connection.execute(
+        "UPDATE operations.derivations AS derived SET code_version = code_versions.version "
+        "FROM code_versions "
+        "WHERE derived.table_name = code_versions.table_name AND derived.code_version IS NULL"
+    )
+    connection.execute(statement("refresh_reported", settings))
+
+
 _STEPS: Mapping[int, Callable[[duckdb.DuckDBPyConnection, Settings], None]] = {
     1: _to_spells,
-    2: _to_read_with,
+    2: _to_version_3,
 }

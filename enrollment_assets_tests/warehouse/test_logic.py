@@ -1,29 +1,36 @@
 """Logic has a date: a changed formula makes its descendants stale and nothing else, a comment nothing."""
 
 import ast
+import importlib
+import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import jinja2
 import pytest
 
+from enrollment_assets import analytics
 from enrollment_assets.cli.running import execute, execute_and_restate, restate
 from enrollment_assets.orchestration.assembly import build_defs
 from enrollment_assets.pipeline.days import stale_formulas
-from enrollment_assets.pipeline.names import CORE, REPORTS
+from enrollment_assets.pipeline.names import CORE, INSIGHT, REPORTS
 from enrollment_assets.schema import metric_files
 from enrollment_assets.schema.sql_files import folders
 from enrollment_assets.warehouse import logic, statements
-from enrollment_assets.warehouse.logic import code_versions, plain_sql
-from enrollment_assets_tests.conftest import day, student
+from enrollment_assets.warehouse.logic import code_versions
+from enrollment_assets.warehouse.python_code import python_of
+from enrollment_assets.warehouse.source_code import parts_of, plain_sql
+from enrollment_assets_tests.conftest import CHECKOUT, day, student
 
 D1, D2, D3 = "2024-06-03", "2024-06-04", "2024-06-05"
 METRIC = """-- name: growth
 -- grain: one row per day and term
 -- description: The growth of the day.
 -- key: date, term
--- binds: first, last
+-- binds: first, last{more}
 -- columns:
 --   date: DATE
 --   term: VARCHAR
@@ -52,7 +59,11 @@ def edited(tmp_path, monkeypatch):
         text = path.read_text(encoding="utf-8")
         assert old in text
         (folder / path.name).write_text(text.replace(old, new), encoding="utf-8")
+        forget()
+
+    def forget():
         statements._render.cache_clear()
+        logic._last = None
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, *folders()]),
@@ -62,9 +73,9 @@ def edited(tmp_path, monkeypatch):
         cache_size=0,
     )
     monkeypatch.setattr(statements, "_environment", lambda: environment)
-    statements._render.cache_clear()
+    forget()
     yield edit
-    statements._render.cache_clear()
+    forget()
 
 
 def changed(before, after):
@@ -127,7 +138,12 @@ def test_the_ledger_keeps_both_figures_with_the_reason(filled, edited, command):
     [
         ("anomalies", {"threshold": 4.5}, {"enrollment_anomalies"}),
         ("forecast", {"horizon_days": 30}, {"enrollment_forecast", "forecast_scorecard"}),
+        ("privacy", {"small_cell": 12}, {"enrollment_anomalies", "segment_disclosure"}),
+        # The same sections, but other keys of them.
+        ("privacy", {"pseudonymize": True}, set()),
+        ("vocabulary", {"enrollment": "subscription"}, set()),
         ("reports", {"accent_color": "#102030"}, set()),
+        ("alerts", {"urls": ["json://localhost"]}, set()),
         ("calendar", {"closures": ["2024-07-04", "2024-11-28", "2024-11-29"]}, set()),
     ],
 )
@@ -137,52 +153,206 @@ def test_exactly_the_settings_that_a_model_reads_change_it(university, key, valu
     assert changed(before, code_versions(university.settings)) == tables
 
 
-def test_a_changed_metric_of_ones_own_is_stale(filled):
-    folder = filled.settings.metrics_path
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "growth.sql"
+def test_a_changed_threshold_makes_days_stale_and_the_next_run_restates_them(filled):
+    assert execute(filled.settings, INSIGHT, day(D1), day(D3)).success
+    filled.change(anomalies={"threshold": 4.5})
+    assert stale_formulas(filled.settings) == {"enrollment_anomalies": (day(D1), day(D3))}
+    assert all(outcome.success for outcome in restate(filled.settings))
+    assert stale_formulas(filled.settings) == {}
 
-    def versions(formula):
-        path.write_text(METRIC.format(formula=formula))
+
+@pytest.fixture
+def metrics(university):
+    """Writes a metric of one's own and gives the versions of all tables."""
+    folder = university.settings.metrics_path
+    folder.mkdir(parents=True)
+
+    def write(text, name="growth.sql", **keys):
+        (folder / name).write_text(text)
         metric_files._load.cache_clear()  # read once in a process
-        return code_versions(filled.settings)
+        university.change(**keys)
+        return code_versions(university.settings)
 
-    before = versions("net_change")
-    assert versions("net_change  /* more */") == before
-    assert changed(before, versions("2 * net_change")) == {"growth"}
-
-
-def test_python_counts_without_comments_and_with_all_that_it_calls():
-    source = "def f(x):\n    '''Doc.'''\n    return x  # comment\n"
-    other = "def f(x):\n\n    return x\n"
-    plain = [logic._plain_python(ast.parse(text)) for text in (source, other)]
-    assert plain[0] == plain[1]
-    code, keys, named = logic._python("enrollment_assets.pipeline.insight.models:anomalies")
-    assert "enrollment_assets.analytics.anomalies:detect" in code
-    assert "enrollment_assets.analytics.usual:usual_on" in code
-    assert "enrollment_assets.analytics.forecasts" not in code
-    assert "anomalies" in keys
-    assert "forecast" not in keys
-    assert "anomaly_metrics" in named
+    return write
 
 
-def test_versions_do_not_depend_on_the_process(university):
+def test_a_changed_metric_of_ones_own_is_stale(metrics):
+    before = metrics(METRIC.format(formula="net_change", more=""))
+    assert metrics(METRIC.format(formula="net_change  /* more */", more="")) == before
+    other_words = METRIC.replace("The growth of", "What came of")
+    assert metrics(other_words.format(formula="net_change", more="")) == before
+    assert changed(before, metrics(METRIC.format(formula="2 * net_change", more=""))) == {"growth"}
+
+
+def test_a_metric_of_ones_own_is_restated_by_the_next_run(filled, metrics):
+    metrics(METRIC.format(formula="net_change", more=""))
+    assert execute(filled.settings, INSIGHT, day(D1), day(D3)).success
+    figures = "SELECT growth FROM enrollment.growth ORDER BY date"
+    before = filled.query(figures)
+    metrics(METRIC.format(formula="2 * net_change", more=""))
+    assert stale_formulas(filled.settings) == {"growth": (day(D1), day(D3))}
+    assert all(outcome.success for outcome in restate(filled.settings))
+    assert filled.query(figures) == [(2 * figure,) for (figure,) in before]
+    assert stale_formulas(filled.settings) == {}
+
+
+def test_a_metric_that_binds_a_setting_depends_on_it(metrics):
+    text = METRIC.format(
+        formula="CASE WHEN net_change >= $small_cell THEN 1 END", more=", small_cell"
+    )
+    plain = METRIC.replace("name: growth", "name: plain").format(formula="net_change", more="")
+    metrics(plain, "plain.sql")
+    before = metrics(text)
+    after = metrics(text, privacy={"small_cell": 12})
+    assert changed(before, after) & {"growth", "plain"} == {"growth"}
+
+
+@pytest.mark.parametrize("root", ["enrollment_metrics", "weekly_enrollment_summary"])
+def test_a_formula_behind_a_view_counts(metrics, edited, root):
+    text = METRIC.replace(
+        "enrollment_metrics WHERE date", "weekly_enrollment_summary WHERE week_start"
+    )
+    text = text.replace("SELECT date,", "SELECT week_start AS date,")
+    before = metrics(text.format(formula="avg_enrollment", more=""))
+    edited(root, "AS", "/ 2 AS")
+    after = metrics(text.format(formula="avg_enrollment", more=""))
+    assert "growth" in changed(before, after)
+
+
+PYTHON = '''"""{doc}"""
+from enrollment_assets.custom_metrics import CustomMetric
+
+LEAST, MOST = {least}, 9
+
+
+def compute(frames, day, config):
+    """{doc}"""
+    rows = frames["enrollment_metrics"]
+    rows = rows[rows["total_enrollment"] >= {formula}]  # {doc}
+    return rows[["date", "term"]].assign(growth=LEAST)
+
+
+METRIC = CustomMetric(
+    name="growth",
+    grain="one row per day and term",
+    description="{doc}",
+    columns={{"date": "DATE", "term": "VARCHAR", "growth": "DOUBLE - {doc}"}},
+    key="date, term",
+    depends_on="enrollment_metrics",
+    lookback_days={lookback},
+    compute=compute,
+)
+'''
+READS = {"doc": "A", "least": 1, "formula": "config.privacy.small_cell", "lookback": 3}
+
+
+@pytest.mark.parametrize(
+    ("change", "keys", "is_stale"),
+    [
+        ({"doc": "Other words"}, {}, False),
+        ({"formula": "config.privacy.small_cell + 1"}, {}, True),
+        ({"least": 2}, {}, True),
+        ({"lookback": 4}, {}, True),
+        ({}, {"privacy": {"small_cell": 12}}, True),
+        ({}, {"privacy": {"pseudonymize": True}}, False),
+    ],
+)
+def test_a_metric_in_python_counts_with_the_settings_that_it_reads(metrics, change, keys, is_stale):
+    before = metrics(PYTHON.format(**READS), "growth.py")
+    after = metrics(PYTHON.format(**{**READS, **change}), "growth.py", **keys)
+    assert ("growth" in changed(before, after)) is is_stale
+
+
+def test_a_module_beside_a_metric_counts(metrics, university, monkeypatch):
+    monkeypatch.syspath_prepend(university.settings.metrics_path)
+    text = "from _shared import SHARE\nimport pandas\n" + PYTHON.format(**READS)
+    versions = []
+    for share in (1, 2):
+        (university.settings.metrics_path / "_shared.py").write_text(f"SHARE = {share}  # half\n")
+        sys.modules.pop("_shared", None)
+        importlib.invalidate_caches()
+        versions.append(metrics(text, "growth.py")["growth"])
+    sys.modules.pop("_shared", None)
+    assert versions[0] != versions[1]
+
+
+def test_python_counts_without_comments_types_and_documentation():
+    texts = (
+        "def f(x):\n    '''Doc.'''\n    return x  # comment\n",
+        "def f(x: int) -> int:\n\n    return (x)\n",
+        "def f(x):\n    return x + 1\n",
+    )
+    first, same, other = (parts_of(ast.parse(text)).text for text in texts)
+    assert first == same != other
+
+
+def test_python_counts_with_all_that_it_calls():
+    models = "enrollment_assets.pipeline.insight.models"
+    code = python_of(f"{models}:anomalies")
+    assert "enrollment_assets.analytics.anomalies:detect" in code.text
+    assert "enrollment_assets.analytics.usual:usual_on" in code.text
+    assert "enrollment_assets.analytics.forecasts" not in code.text
+    assert {"anomalies.threshold", "privacy.small_cell"} <= code.settings
+    assert not any(asked.startswith("forecast") for asked in code.settings)
+    assert "anomaly_metrics" in code.strings
+    # Of a class only the methods that take part.
+    forecast, scorecard = (python_of(f"{models}:Forecasts.{m}") for m in ("forecast", "scorecard"))
+    assert "forecast_outcomes" in scorecard.strings - forecast.strings
+    assert "Forecasts.fit_of" in forecast.text
+
+
+def test_every_constant_of_a_model_counts():
+    """Constants are what a new version of a model changes first, however they are written."""
+    roots = ("anomalies", "disclosures", "Forecasts.forecast", "Forecasts.scorecard")
+    code = [python_of(f"enrollment_assets.pipeline.insight.models:{root}") for root in roots]
+    places = {word for python in code for word in python.text.split() if ":" in word}
+    names = {place.rpartition(":")[2] for place in places}
+    assert {"LEAST_HORIZON", "BLANK_SEGMENT"} <= names  # from other rooms
+    for path in Path(analytics.__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text())
+        assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+        defined = {
+            part.id
+            for node in assigned
+            for part in ast.walk(node.targets[0])
+            if isinstance(part, ast.Name) and part.id.isupper()
+        }
+        used = {
+            node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
+        assert defined & used <= names, path.name
+
+
+def test_versions_do_not_depend_on_the_process_or_the_folder(university, metrics, tmp_path):
+    metrics(METRIC.format(formula="net_change", more=""))
+    metrics(PYTHON.replace('"growth"', '"in_python"').format(**READS), "in_python.py")
     program = (
         "import json\nfrom enrollment_assets.config import load_settings\n"
         "from enrollment_assets.warehouse.logic import code_versions\n"
         "print(json.dumps(dict(code_versions(load_settings()))))"
     )
-    told = {
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(CHECKOUT / "enrollment_assets", elsewhere / "enrollment_assets")
+    printed = {
         subprocess.run(
             [sys.executable, "-c", program],
-            env={**os.environ, "PYTHONHASHSEED": seed, "ENROLLMENT_CONFIG": str(university.config)},
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": seed,
+                "PYTHONPATH": str(place),
+                "ENROLLMENT_CONFIG": str(university.config),
+            },
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-        for seed in ("1", "2")
+        for seed, place in (("1", CHECKOUT), ("2", CHECKOUT), ("3", elsewhere))
     }
-    assert len(told) == 1
+    assert len(printed) == 1
+    assert json.loads(printed.pop()) == dict(code_versions(university.settings))
 
 
 def test_dagster_shows_the_versions_of_the_lineage(university):
@@ -195,6 +365,71 @@ def test_dagster_shows_the_versions_of_the_lineage(university):
     assert shown["weekly_enrollment_summary"]
 
 
+def test_a_later_change_by_formula_is_not_laid_to_the_snapshots(filled, edited):
+    """A corrected day changes some figures of the days after it; a formula changes others later."""
+    assert execute(filled.settings, REPORTS, day(D3), day(D3)).success
+    # The same number of students on the same days, but another one of them dropped in between.
+    filled.write(D2, [student(f"{n:03d}") for n in (*range(1, 42), 50)])
+    assert execute_and_restate(filled.settings, CORE, day(D2), day(D2)).success
+    rows = filled.query("SELECT DISTINCT reason FROM enrollment.metric_restatements")
+    assert rows == [("snapshots",)]
+    # Figures that did not change are known to come from the corrected day, too.
+    assert filled.query(
+        "SELECT DISTINCT lineage = (SELECT lineage FROM operations.derivations AS derived WHERE "
+        "derived.table_name = 'enrollment_metrics' AND derived.date = reported.date) "
+        "FROM operations.reported_figures AS reported WHERE dimension IS NULL"
+    ) == [(True,)]
+    edited("enrollment_metrics", "AS days_to_census", "+ 1 AS days_to_census")
+    assert all(outcome.success for outcome in restate(filled.settings))
+    rows = filled.query(
+        "SELECT DISTINCT reason FROM enrollment.metric_restatements WHERE metric = 'days_to_census'"
+    )
+    assert rows == [("formula",)]
+
+
+def test_both_reasons_are_kept_where_both_changed(filled, edited):
+    assert execute(filled.settings, REPORTS, day(D3), day(D3)).success
+    edited("enrollment_metrics", "AS retention_rate", "/ 2 AS retention_rate")
+    filled.write(D3, [student(f"{n:03d}") for n in range(30)])
+    assert execute_and_restate(filled.settings, CORE, day(D3), day(D3)).success
+    reasons = filled.query(
+        "SELECT DISTINCT reason FROM enrollment.metric_restatements ORDER BY ALL"
+    )
+    assert ("snapshots, formula",) in reasons
+
+
+def test_rows_of_an_older_file_count_as_of_todays_formulas(filled, edited):
+    assert execute(filled.settings, REPORTS, day(D3), day(D3)).success
+    with filled.warehouse().connect() as connection:
+        connection.execute("UPDATE operations.derivations SET code_version = NULL")
+        connection.execute(
+            "UPDATE operations.reported_figures SET code_version = NULL, lineage = NULL"
+        )
+        connection.execute("DELETE FROM operations.schema_versions")
+        connection.execute("INSERT INTO operations.schema_versions VALUES (2, '0', now())")
+    assert stale_formulas(filled.settings) == {}
+    edited("enrollment_metrics", "AS retention_rate", "/ 2 AS retention_rate")
+    assert set(stale_formulas(filled.settings)) == {"enrollment_metrics"}
+    assert all(outcome.success for outcome in restate(filled.settings))
+    reasons = filled.query("SELECT DISTINCT reason FROM enrollment.metric_restatements")
+    assert reasons == [("formula",)]
+
+
+def test_days_that_have_no_partition_any_more_are_not_called_stale(filled, edited):
+    edited("enrollment_metrics", "AS retention_rate", "/ 2 AS retention_rate")
+    filled.change(start_date=D2)
+    assert stale_formulas(filled.settings) == {"enrollment_metrics": (day(D2), day(D3))}
+    assert all(outcome.success for outcome in restate(filled.settings))
+    assert stale_formulas(filled.settings) == {}
+
+
 def test_quoted_text_keeps_its_blanks_and_dashes():
     text = "SELECT 'a  -- b',\n  \"c  d\" -- e\n, 1"
     assert plain_sql(text) == "SELECT 'a  -- b' , \"c  d\" , 1"
+
+
+@pytest.mark.parametrize("quoted", ["E'it\\'s -- x'", "$$ a -- b $$", "$q$ a $$ -- b $q$"])
+def test_other_quotes_hide_no_comment(quoted):
+    assert (
+        plain_sql(f"SELECT {quoted}, $first -- c\n, $last") == f"SELECT {quoted} , $first , $last"
+    )

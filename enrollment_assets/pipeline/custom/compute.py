@@ -15,10 +15,9 @@ from enrollment_assets.errors import ConfigurationError, WarehouseError
 from enrollment_assets.schema.catalog import tables
 from enrollment_assets.schema.custom import DATE, CustomMetric, Metric, SqlMetric
 from enrollment_assets.schema.metric_files import custom_metrics, metric_faults
-from enrollment_assets.schema.table import SCHEMA
+from enrollment_assets.schema.table import BLANK_SEGMENT, SCHEMA
 from enrollment_assets.warehouse.connection import Warehouse, plain_errors
 from enrollment_assets.warehouse.derive import (
-    BLANK_SEGMENT,
     any_frozen,
     casts,
     check_columns,

@@ -13,8 +13,8 @@ import duckdb
 from enrollment_assets.config import Settings, Term
 from enrollment_assets.errors import SnapshotMissingError
 from enrollment_assets.schema.catalog import tables
+from enrollment_assets.schema.table import BLANK_SEGMENT
 from enrollment_assets.warehouse.connection import plain_errors
-from enrollment_assets.warehouse.derive import BLANK_SEGMENT
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets.warehouse.transactions import transaction
 

@@ -24,9 +24,9 @@ from enrollment_assets.config import Settings, Term
 from enrollment_assets.config.sections import LEAST_HORIZON, MOST_HORIZON
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.schema.catalog import tables
+from enrollment_assets.schema.table import BLANK_SEGMENT
 from enrollment_assets.support.lazy import lazy
 from enrollment_assets.warehouse.connection import plain_errors
-from enrollment_assets.warehouse.derive import BLANK_SEGMENT
 from enrollment_assets.warehouse.statements import statement
 
 if TYPE_CHECKING:

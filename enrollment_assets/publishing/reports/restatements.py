@@ -46,6 +46,7 @@ def append_restatements(
             "INSERT INTO operations.reported_figures BY NAME "
             "SELECT * EXCLUDE (old_value, new_value, reason), new_value AS value FROM restated"
         )
+        connection.execute(statement("refresh_reported", settings))
         counts = connection.execute(
             "SELECT date, count(*) FROM restated GROUP BY date ORDER BY date"
         ).fetchall()

@@ -5,7 +5,7 @@
 -- description: The forecast of each open term, by the method that back-tests best.
 -- date: as_of
 -- depends_on: enrollment_metrics
--- computed_by: enrollment_assets.pipeline.insight.models:Forecasts
+-- computed_by: enrollment_assets.pipeline.insight.models:Forecasts.forecast
 -- columns:
 --   as_of: DATE - Day whose knowledge the forecast uses, and nothing later
 --   term: VARCHAR - Code of the term

@@ -7,7 +7,7 @@
 -- depends_on: enrollment_forecast
 -- figures: mae, mape
 -- figures_where: method = 'issued' AND horizon_days = 14
--- computed_by: enrollment_assets.pipeline.insight.models:Forecasts
+-- computed_by: enrollment_assets.pipeline.insight.models:Forecasts.scorecard
 -- columns:
 --   as_of: DATE - Day whose knowledge the score uses, and nothing later
 --   term: VARCHAR - Code of the term

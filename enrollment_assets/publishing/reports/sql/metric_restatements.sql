@@ -11,6 +11,7 @@
 --   metric: VARCHAR - Column of enrollment_metrics or segment_metrics
 --   old_value: DOUBLE - Value that was reported; empty if none was
 --   new_value: DOUBLE - Value now; empty if the day was rejected
---   reason: VARCHAR - snapshots, if those that it depends on changed, or formula
+--   reason: VARCHAR - What changed since it was reported, `snapshots` (or the dates of a term, or dimensions),
+--     `formula`, or `snapshots, formula`; empty in older rows
 --   restated_at: TIMESTAMPTZ - When
 --   run_id: VARCHAR - Dagster run that restated it
