@@ -2,7 +2,7 @@
 
 The history is made inside the warehouse, and its changes and figures by the platform's own statements;
 each year is a term. Then `enrollment run` reads one more day, draws the charts and writes the report,
-process start included. Beside it: headcounts from SQL on the view, the copy after a run, the file's size.
+process start included. Beside it: headcounts by SQL on the view, the copy after a run, the file's size.
 
 Usage: python bench/daily_run.py [--students 50000] [--years 10]
 """
