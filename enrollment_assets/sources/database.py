@@ -50,10 +50,13 @@ _DRIVERS = {
 _EXTRAS = {"mariadb": "mysql"}
 
 # Comments and quoted text come first, so that nothing in them counts as a bind.
-_TOKENS = re.compile(
-    r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|::|(?<![:\w]):(?P<bind>[A-Za-z_]\w*)",
-    re.DOTALL,
+_OUTSIDE = r"--[^\n]*|/\*.*?\*/|{text}|`[^`]*`|::|(?<![:\w]):(?P<bind>[A-Za-z_]\w*)"
+_TOKENS = re.compile(_OUTSIDE.format(text=r"'(?:[^']|'')*'|\"[^\"]*\""), re.DOTALL)
+# In MySQL and MariaDB a backslash escapes the sign after it.
+_MYSQL_TOKENS = re.compile(
+    _OUTSIDE.format(text=r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\""), re.DOTALL
 )
+_BACKSLASHES = frozenset({"mysql", "mariadb"})
 _BINDS: Mapping[str, sa.types.TypeEngine[Any]] = {"snapshot_date": sa.Date(), "term": sa.String()}
 
 
@@ -64,16 +67,17 @@ class Query:
     path: Path
     text: str
     binds: frozenset[str]
+    tokens: re.Pattern[str] = _TOKENS
 
     @classmethod
-    def read(cls, path: Path) -> "Query":
-        """Read a query from its file.
+    def read(cls, path: Path, dialect: str = "") -> "Query":
+        """Read a query from its file, for a database of a dialect such as `mysql`.
 
         Raises:
             SourceError: if the file cannot be read, is not a single SELECT, or has an unknown bind.
         """
         try:
-            text = path.read_text(encoding="utf-8").strip()
+            text = path.read_text(encoding="utf-8-sig").strip()
         except FileNotFoundError:
             raise SourceError(f"source.query: {path} does not exist; correct the path.") from None
         except (OSError, UnicodeDecodeError) as error:
@@ -81,16 +85,21 @@ class Query:
             raise SourceError(
                 f"source.query: {path} cannot be read ({reason}); correct the file."
             ) from None
-        bare = _TOKENS.sub(lambda m: "x" if m[0][0] in "'\"`:" else " ", text).strip()
-        if not re.match(r"(select|with)\b|\(", bare, re.IGNORECASE) or ";" in bare.rstrip("; \n"):
+        tokens = _MYSQL_TOKENS if dialect in _BACKSLASHES else _TOKENS
+        # Of the same length, so that the statement ends at the same place: a comment may follow it.
+        bare = tokens.sub(lambda m: ("x" if m[0][0] in "'\"`:" else " ") * len(m[0]), text)
+        ending = re.search(r";[;\s]*$", bare)
+        if ending:
+            text, bare = text[: ending.start()].rstrip(), bare[: ending.start()]
+        if not re.match(r"\s*((select|with)\b|\()", bare, re.IGNORECASE) or ";" in bare:
             raise SourceError(f"source.query: {path} must be a single SELECT and nothing else.")
-        binds = {match["bind"] for match in _TOKENS.finditer(text) if match["bind"]}
+        binds = {match["bind"] for match in tokens.finditer(text) if match["bind"]}
         unknown = sorted(binds - set(_BINDS))
         if unknown:
             raise SourceError(
                 f"source.query: {path} binds :{unknown[0]}; it may only bind :snapshot_date and :term."
             )
-        return cls(path, re.sub(r"[;\s]+$", "", text), frozenset(binds))
+        return cls(path, text, frozenset(binds), tokens)
 
     def with_binds(self, replace: Callable[[str], str], escape: Callable[[str], str] = str) -> str:
         """The text with each bind replaced and the rest passed through `escape`."""
@@ -98,7 +107,7 @@ class Query:
         def put(match: re.Match[str]) -> str:
             return replace(match["bind"]) if match["bind"] else escape(match[0])
 
-        return _TOKENS.sub(put, self.text)
+        return self.tokens.sub(put, self.text)
 
     def clause(self, around: str = "{}") -> sa.TextClause:
         """The query for SQLAlchemy, its binds typed; `around` may wrap it."""
@@ -120,7 +129,8 @@ class DatabaseSource:
 
     @cached_property
     def _query(self) -> Query:
-        return Query.read((self._settings.base / self._keys.query).resolve())
+        path = (self._settings.base / self._keys.query).resolve()
+        return Query.read(path, self._url.get_backend_name())
 
     @cached_property
     def _url(self) -> sa.URL:

@@ -653,3 +653,29 @@ def test_the_generic_template_runs_as_it_is_on_every_database(database, universi
     assert sorted(read(source)) == [ada, unnamed]
     assert read(source, DATE + dt.timedelta(1)) == [unnamed]
     assert source.probe(DATE).rows == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect", "is_one"),
+    [
+        ("\ufeffSELECT 1", "postgresql", True),
+        ("SELECT 1; -- nightly", "postgresql", True),
+        ("SELECT 1 ;\n/* by ; the registrar */\n", "mssql", True),
+        (r"SELECT 'O\'Brien; Hall'", "mysql", True),
+        (r'SELECT "a\"; b"', "mariadb", True),
+        (r"SELECT 'a\'; DROP TABLE t; --'", "postgresql", False),
+        ("SELECT 1; SELECT 2", "mysql", False),
+        ("SELECT 1; -- nightly\nDELETE FROM t", "postgresql", False),
+    ],
+)
+def test_marks_and_comments_around_a_query_are_no_second_statement(tmp_path, text, dialect, is_one):
+    path = tmp_path / "query.sql"
+    path.write_text(text, encoding="utf-8")
+    if not is_one:
+        with pytest.raises(SourceError, match="a single SELECT"):
+            Query.read(path, dialect)
+        return
+    query = Query.read(path, dialect)
+    assert query.text.startswith("SELECT")
+    assert not query.text.endswith(";")
+    assert "nightly" not in query.text

@@ -143,7 +143,14 @@ def duplicate_student_ids(facts: Sequence[Facts], quality: Quality) -> Finding:
         "max_duplicate_rate": quality.max_duplicate_rate,
         **_decisions(facts),
     }
-    return Finding("duplicate_student_ids", passed, is_error=_any_accepted(facts), figures=figures)
+    # Of a few rows a share says nothing.
+    counts = any(
+        rates.get(row["term"], 0.0) > quality.max_duplicate_rate
+        and row["row_count"] >= quality.reject_floor
+        for row in _undecided(facts)
+    )
+    is_error = counts and _any_accepted(facts)
+    return Finding("duplicate_student_ids", passed, is_error=is_error, figures=figures)
 
 
 def missing_required_fields(facts: Sequence[Facts], quality: Quality) -> Finding:
@@ -161,7 +168,12 @@ def missing_required_fields(facts: Sequence[Facts], quality: Quality) -> Finding
     return Finding(
         "missing_required_fields",
         max(no_id, blank) <= quality.max_missing_rate,
-        is_error=no_id > quality.max_missing_rate and _any_accepted(facts),
+        is_error=_any_accepted(facts)
+        and any(
+            _rate(row["missing_count"], row["row_count"]) > quality.max_missing_rate
+            and row["row_count"] >= quality.reject_floor
+            for row in known
+        ),
         figures=figures,
     )
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from enrollment_assets.config import Settings
+from enrollment_assets.config import Grain, Settings
 from enrollment_assets.config.sections import OnDoubt
 from enrollment_assets.pipeline.ingest.comparison import Comparer, Rows
 from enrollment_assets.pipeline.ingest.doubts import Doubts
@@ -150,7 +150,7 @@ class Judge:
             baseline = Baseline(old.date, old.student_count, retained)
             expected = self._expected.named_loss(new, old)
         accepted = self._accepted.get((new.date, new.term))
-        return why_rejected(
+        reasons = why_rejected(
             facts,
             baseline,
             self._settings.quality,
@@ -158,6 +158,26 @@ class Judge:
             expected_loss=expected,
             expected_students=lambda: self._expected.headcount(new),
             on_the_day=accepted.student_count if accepted else 0,
+        )
+        if reasons and facts["duplicate_count"] and new.is_staged:
+            reasons += self._several_programs(new)
+        return reasons
+
+    def _several_programs(self, new: Rows) -> str:
+        """What to do if rows repeat a student because a student may have several programs."""
+        if self._settings.grain is Grain.registration or "program" not in self._settings.dimensions:
+            return ""
+        with plain_errors("Counting several rows"):
+            found = self._connection.execute(
+                statement("several_rows", self._settings), {"day": new.date, "term": new.term}
+            ).fetchall()[0]
+        count = found[self._settings.dimensions.index("program")]
+        if not count:
+            return ""
+        who = "1 student has" if count == 1 else f"{count:,} students have"
+        return (
+            f"; {who} rows that differ in program: if that is right, set `grain: registration` in "
+            f"{self._settings.path.name}."
         )
 
     def _why_held(self, new: Rows, old: Rows | None, facts: dict[str, int]) -> str | None:
