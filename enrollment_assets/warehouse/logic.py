@@ -57,9 +57,10 @@ def load_code_versions(connection: duckdb.DuckDBPyConnection, settings: Settings
 
 def _versions(settings: Settings) -> "_Versions":
     global _last  # noqa: PLW0603 - settings cannot be hashed, so that nothing else can remember
-    if _last is None or _last.settings is not settings:
-        _last = _Versions(settings)
-    return _last
+    versions = _last  # another thread may be asking, too
+    if versions is None or versions.settings is not settings:
+        _last = versions = _Versions(settings)
+    return versions
 
 
 class _Versions:

@@ -450,6 +450,23 @@ def test_rows_of_an_older_file_count_as_of_todays_formulas(filled, edited):
     assert reasons == [("formula",)]
 
 
+def test_pruned_days_are_final_and_not_called_stale(filled, edited):
+    assert execute(filled.settings, INSIGHT, day(D1), day(D3)).success
+    with filled.warehouse().connect() as connection:
+        connection.execute(
+            "INSERT INTO operations.pruned_snapshots BY NAME SELECT '2024FA' AS term, $day AS kept_from",
+            {"day": day(D2)},
+        )
+    edited("student_changes", "AS change,", "|| '' AS change,")
+    stale = stale_formulas(filled.settings)
+    assert stale["student_changes"] == stale["segment_metrics"] == (day(D3), day(D3))
+    assert stale["enrollment_metrics"] == (day(D1), day(D3))
+    assert all(outcome.success for outcome in restate(filled.settings))
+    assert stale_formulas(filled.settings) == {}
+    assert stale_ranges(filled.settings) == []
+    assert stale_ranges(filled.settings, insight=True) == []
+
+
 def test_days_that_have_no_partition_any_more_are_not_called_stale(filled, edited):
     edited("enrollment_metrics", "AS retention_rate", "/ 2 AS retention_rate")
     filled.change(start_date=D2)
