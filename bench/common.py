@@ -132,10 +132,9 @@ def store_rows(connection: duckdb.DuckDBPyConnection, settings: Settings, rows: 
             statement(name, settings)
             for name in (
                 *("spell_regions", "spell_days", "touched_keys", "touched_spells", "new_spells"),
-                "forget_spells",
+                *("forget_spells", "keep_spells"),
             )
         ),
-        "INSERT INTO enrollment.enrollment_spells BY NAME FROM new_spells",
         (
             "INSERT INTO enrollment.snapshot_log BY NAME SELECT snapshot_date, term, "
             "'accepted' AS status, "

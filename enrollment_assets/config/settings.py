@@ -232,7 +232,10 @@ class Settings(BaseSettings):
     @property
     def compared_columns(self) -> tuple[str, ...]:
         """The columns whose values are compared with the day before, to find faults of an extract."""
-        return (*self.dimensions, "status")
+        # Without codes that say who counts, a status decides nothing.
+        codes = self.statuses
+        decides = codes.counted is not None or codes.ignored or codes.deposited
+        return (*self.dimensions, "status") if decides else self.dimensions
 
     def _check_columns(self) -> None:
         columns = self.columns

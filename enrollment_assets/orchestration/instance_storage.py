@@ -154,16 +154,20 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         Dagster never hands these over together. They are stored before anything else is stored or
         read, so that nobody sees an order that is not theirs.
         """
-        if _is_evaluation_of_a_day(event):
+        if not _is_evaluation(event):
+            if event.dagster_event_type in ASSET_EVENTS:
+                self._store_asset_events([event])
+            else:
+                super().store_event(event)
+        elif event.get_dagster_event().asset_check_evaluation_data.partition is None:
+            self._store_waiting()
+            self._store_evaluations(event.run_id, [event])
+        else:
             with self._waiting_lock:
                 self._waiting.append(event)
                 full = len(self._waiting) >= int(_BATCH_SIZE)
             if full:
                 self._store_waiting()
-        elif event.dagster_event_type in ASSET_EVENTS:
-            self._store_asset_events([event])
-        else:
-            super().store_event(event)
 
     def _event_to_row(self, event: EventLogEntry) -> dict[str, Any]:
         if event.dagster_event_type not in SLIM_EVENTS:
@@ -199,7 +203,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         """What Dagster's `store_event` does for one evaluation, for many in two transactions."""
         rows = [self._event_to_row(event) for event in events]
         evaluations = [event.get_dagster_event().asset_check_evaluation_data for event in events]
-        days = sorted({str(evaluation.partition) for evaluation in evaluations})
+        days = sorted({row.partition for row in evaluations if row.partition is not None})
         # What a passing check measured on each day of a range is on the check's page.
         of_run = [
             {**row, "event": text_of_run(event)} if evaluation.passed and len(days) > 1 else row
@@ -213,7 +217,8 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             table.c.run_id == run_id,
             table.c.asset_key.in_({row.asset_key.to_string() for row in evaluations}),
             table.c.check_name.in_({row.check_name for row in evaluations}),
-            table.c.partition.between(days[0], days[-1]),
+            # The roll-up of a range comes alone.
+            table.c.partition.between(days[0], days[-1]) if days else table.c.partition.is_(None),
         )
         with self.index_connection() as connection:
             insert = SqlEventLogStorageTable.insert().returning(
@@ -241,7 +246,9 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 if (v["asset_key"], v["check_name"], v["partition"]) not in planned
             ]
             if known:
-                matches = [column == db.bindparam(f"at_{column.name}") for column in key]
+                matches = [
+                    column.is_not_distinct_from(db.bindparam(f"at_{column.name}")) for column in key
+                ]
                 connection.execute(
                     table.update().where(table.c.run_id == run_id, *matches),
                     [
@@ -365,12 +372,10 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         super().dispose()
 
 
-def _is_evaluation_of_a_day(event: EventLogEntry) -> bool:
-    return (
-        event.dagster_event_type == DagsterEventType.ASSET_CHECK_EVALUATION
-        and bool(event.run_id)
-        and event.get_dagster_event().asset_check_evaluation_data.partition is not None
-    )
+def _is_evaluation(event: EventLogEntry) -> bool:
+    """Whether a check of a run says how it ended."""
+    is_one = event.dagster_event_type == DagsterEventType.ASSET_CHECK_EVALUATION
+    return is_one and bool(event.run_id)
 
 
 def _is_planned(event: EventLogEntry) -> bool:

@@ -14,13 +14,18 @@ import dagster as dg
 import sqlalchemy as db
 
 from enrollment_assets.orchestration.dagster_internals.storage import (
+    INDEX_SHARD_NAME,
     SQLITE_BUSY_TIMEOUT_SECONDS,
     AssetCheckExecutionRecordStatus,
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
+    DeserializationError,
+    EventLogEntry,
     SqlEventLogStorage,
     SqlEventLogStorageTable,
+    deserialize_value,
 )
+from enrollment_assets.orchestration.event_text import SLIM_EVENTS, pointer_text, slim_text
 from enrollment_assets.orchestration.instance_storage import PooledSqliteEventLogStorage
 from enrollment_assets.support import progress
 
@@ -36,7 +41,11 @@ _KINDS = [
     dg.DagsterEventType.ASSET_OBSERVATION.value,
     "ASSET_MATERIALIZATION_PLANNED",
 ]
-_CHECK_KINDS = ["ASSET_CHECK_EVALUATION", "ASSET_CHECK_EVALUATION_PLANNED"]
+_EVALUATION = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+_CHECK_KINDS = [_EVALUATION.value, "ASSET_CHECK_EVALUATION_PLANNED"]
+_SLIM = [kind.value for kind in SLIM_EVENTS]
+# A field that Dagster writes always, and `event_text` never.
+_ONLY_IN_LONG = '"logging_tags":'
 
 _NEWEST_EVENTS = (
     db.select(db.func.max(_EVENTS.id))
@@ -116,17 +125,69 @@ def remove_logs(instance: dg.DagsterInstance, runs: Sequence[str]) -> None:
             instance.compute_log_manager.delete_logs(prefix=[run])
 
 
+def count_long(instance: dg.DagsterInstance, runs: Sequence[str]) -> int:
+    """How many events of these runs an earlier version has written, in a longer form."""
+    if not isinstance(instance.event_log_storage, PooledSqliteEventLogStorage):
+        return 0
+    with instance.event_log_storage.index_connection() as connection:
+        return sum(
+            connection.execute(
+                db.select(db.func.count()).select_from(text.table).where(*which)
+            ).scalar_one()
+            for text, which in _long(runs)
+        )
+
+
+def shorten(instance: dg.DagsterInstance, runs: Sequence[str]) -> None:
+    """Write the events of these runs that an earlier version has written as this one would."""
+    storage = instance.event_log_storage
+    if not isinstance(storage, PooledSqliteEventLogStorage):
+        return
+    for text, which in _long(runs):
+        key = text.table.c.id
+        update = (
+            text.table.update().where(key == db.bindparam("at")).values({text: db.bindparam("to")})
+        )
+        last = 0
+        while True:
+            with storage.index_transaction() as connection:
+                rows = connection.execute(
+                    db.select(key, text).where(*which, key > last).order_by(key).limit(_CHUNK)
+                ).fetchall()
+                if not rows:
+                    break
+                last = rows[-1][0]
+                short = [{"at": number, "to": _shorter(long, text)} for number, long in rows]
+                connection.execute(update, short)
+
+
+def _shorter(long: str, column: db.Column[Any]) -> str:
+    try:
+        event = deserialize_value(long, EventLogEntry)
+    except (DeserializationError, ValueError):  # nobody can read it
+        return long
+    if event.dagster_event_type not in SLIM_EVENTS:  # what Dagster shows for one it cannot read
+        return long
+    # The index holds an evaluation once, in the table of checks.
+    is_pointer = column is _EVENTS.event and event.dagster_event_type == _EVALUATION
+    return pointer_text(event) if is_pointer else slim_text(event)
+
+
 def free_bytes(instance: dg.DagsterInstance) -> int:
     """What `shrink` would give back of the database files as they are."""
     return sum(free for _, free in _loose_files(instance))
 
 
-def shrink(instance: dg.DagsterInstance) -> None:
+def shrink(instance: dg.DagsterInstance, *, has_shorter_events: bool = False) -> None:
     """Give free space inside the database files back to the disk.
 
     Readers go on meanwhile. A file that a writer keeps is left as it is, for the next time.
     """
-    for path, _ in _loose_files(instance):
+    loose = {path for path, _ in _loose_files(instance)}
+    storage = instance.event_log_storage
+    if has_shorter_events and isinstance(storage, PooledSqliteEventLogStorage):
+        loose.add(Path(storage.path_for_shard(INDEX_SHARD_NAME)))
+    for path in sorted(loose):
         try:
             with _opened(path) as connection:
                 connection.execute("VACUUM")
@@ -156,6 +217,24 @@ def _replaced(runs: Sequence[str]) -> Iterator[tuple[db.Table, list[Any]]]:
                     _EVENTS.dagster_event_type.in_(_CHECK_KINDS) & _EVENTS.id.not_in(shown),
                 ),
             ],
+        )
+
+
+def _long(runs: Sequence[str]) -> Iterator[tuple[db.Column[Any], list[Any]]]:
+    """Columns with the text of an event, and in which rows it is longer than it need be."""
+    for start in range(0, len(runs), _CHUNK):
+        some = runs[start : start + _CHUNK]
+        yield (
+            _EVENTS.event,
+            [
+                _EVENTS.run_id.in_(some),
+                _EVENTS.dagster_event_type.in_(_SLIM),
+                _EVENTS.event.contains(_ONLY_IN_LONG),
+            ],
+        )
+        yield (
+            _CHECKS.evaluation_event,
+            [_CHECKS.run_id.in_(some), _CHECKS.evaluation_event.contains(_ONLY_IN_LONG)],
         )
 
 

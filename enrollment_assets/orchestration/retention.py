@@ -46,6 +46,7 @@ class Old:
     shown_runs: list[str] = field(default_factory=list)
     logs: int = 0
     events: int = 0
+    long_events: int = 0
     log_free: int = 0
     warehouse_free: int = 0
 
@@ -72,6 +73,8 @@ class Old:
             amounts["logs of Dagster runs"] = f"{self.logs:,}"
         if self.events:
             amounts["Dagster events that were replaced by newer ones"] = f"{self.events:,}"
+        if self.long_events:
+            amounts["text that Dagster events repeat"] = f"in {self.long_events:,} of them"
         for what, free in (
             ("the warehouse", self.warehouse_free),
             ("Dagster's log", self.log_free),
@@ -122,6 +125,7 @@ def find_old(
         old.shown_runs = [run_id for run_id in ended if run_id in kept]
         old.logs = len(log_upkeep.with_log(instance, old.shown_runs))
         old.events = log_upkeep.count_replaced(instance, old.shown_runs)
+        old.long_events = log_upkeep.count_long(instance, old.shown_runs)
         old.log_free = log_upkeep.free_bytes(instance)
     return old
 
@@ -171,7 +175,8 @@ def remove(
         # Dagster leaves the checks of a run that it deletes.
         log_upkeep.remove_replaced(instance, [*old.runs, *old.shown_runs])
         log_upkeep.remove_logs(instance, old.shown_runs)
-        log_upkeep.shrink(instance)
+        log_upkeep.shorten(instance, old.shown_runs)
+        log_upkeep.shrink(instance, has_shorter_events=old.long_events > 0)
 
 
 def _folders(parent: Path, cutoff: dt.date) -> Iterator[Path]:

@@ -3,7 +3,6 @@
 Every value is read as text: `00042` stays `00042`, and a student named Null keeps the name.
 """
 
-import datetime as dt
 import difflib
 import gzip
 import io
@@ -13,15 +12,15 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import IO, Any
 
 import pyarrow as pa
-import python_calamine
 from pyarrow import compute, csv, parquet
 
 from enrollment_assets.errors import SnapshotUnreadableError, SourceError
 from enrollment_assets.sources.columns import first_there
+from enrollment_assets.sources.dialect import Dialect, dialect_of, is_footer, students_only
+from enrollment_assets.sources.workbook import find_sheet, refuse_stray_cells, rows_of
 
 _BATCH_ROWS = 50_000
 _BLOCK_BYTES = 4 << 20
@@ -42,10 +41,14 @@ _PAGE = re.compile(rb"^\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
 @dataclass
 class Wanted:
-    """The mapped columns, ours with the names in the source, and the whole header once it was read."""
+    """The mapped columns, ours with the names in the source, and the whole header once it was read.
+
+    `notes`: what the file is like where it is no plain CSV file.
+    """
 
     columns: Mapping[str, Sequence[str]]
     header: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 Reader = Callable[[IO[bytes], str, Wanted], Iterator[pa.RecordBatch]]
@@ -127,6 +130,8 @@ def _refuse_packed(file: IO[bytes], name: str, most_bytes: int) -> None:
         try:
             with zipfile.ZipFile(file) as packed:
                 size = sum(item.file_size for item in packed.infolist())
+            if size <= most_bytes // 4:
+                refuse_stray_cells(file, name)
         # zipfile raises NotImplementedError for an unknown compression, and the others for damage.
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error):
             raise _damaged(name) from None
@@ -149,10 +154,19 @@ def refuse_odd(
                 raise SnapshotUnreadableError(
                     f"{name} holds a value of more than {_MOST_VALUE_BYTES >> 10} kB; extract it again."
                 )
-            data = column.buffers()[2]
-            if data and b"\x00" in data.to_pybytes():
+        yield _without_nul(batch, name)
+
+
+def _without_nul(batch: pa.RecordBatch, name: str) -> pa.RecordBatch:
+    """Values that are NUL bytes alone are empty: some database tools write an empty text like this."""
+    arrays = list(batch.columns)
+    for place, column in enumerate(arrays):
+        data = column.buffers()[2]
+        if data and b"\x00" in data.to_pybytes():
+            arrays[place] = compute.replace_substring_regex(column, "^\\x00+$", "")
+            if compute.any(compute.match_substring(arrays[place], "\x00")).as_py():
                 raise SnapshotUnreadableError(f"{name} holds NUL bytes; extract it again.")
-        yield batch
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
 def too_large(name: str, most_bytes: int) -> SnapshotUnreadableError:
@@ -169,6 +183,8 @@ def _damaged(name: str) -> SnapshotUnreadableError:
     )
 
 
+# What Arrow says of a file that ends with its header.
+_NOTHING_BELOW = ("Empty CSV file", "Could not skip initial", "CSV file too short")
 _NOT_UTF8 = "{} is not UTF-8 text; save or extract it as UTF-8."
 
 
@@ -228,11 +244,69 @@ def _pick(name: str, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
 
 
 def _read_csv(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
+    dialect = dialect_of(file, wanted.columns)
+    if dialect is None:
+        dialect = _plain_dialect(file, name, wanted)
+    wanted.notes += dialect.described()
+    left_out: list[int] = []
+
+    def on_odd_row(row: Any) -> str:
+        if not is_footer(row.text):
+            return "error"
+        left_out.append(row.actual_columns)
+        return "skip"
+
+    header = list(dialect.header)
+    places = _pick(name, header, wanted)
+    mapped = {header[place] for place in places.values()}
+    convert = csv.ConvertOptions(
+        # Unmapped columns are not read, whatever their encoding, except to detect a quote that was
+        # never closed.
+        column_types={
+            column: pa.string() if column in mapped else pa.binary() for column in header
+        },
+        # "NA" may be a program, and "Null" is somebody's name; databases write NULL or \\N without
+        # quotes for nothing.
+        null_values=["", "NULL", "\\N"],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    try:
+        reader = csv.open_csv(
+            file,
+            read_options=csv.ReadOptions(
+                block_size=_BLOCK_BYTES,
+                encoding=dialect.encoding,
+                skip_rows=dialect.header_line,
+                column_names=header,
+            ),
+            parse_options=csv.ParseOptions(
+                newlines_in_values=True,
+                delimiter=dialect.delimiter,
+                invalid_row_handler=on_odd_row,
+            ),
+            convert_options=convert,
+        )
+    except pa.ArrowInvalid as error:
+        if any(words in str(error) for words in _NOTHING_BELOW):
+            return  # a header alone
+        raise
+    is_first = True
+    with reader:
+        for batch in reader:
+            _refuse_open_quotes(batch, name, dialect.delimiter)
+            ours = _as_ours(batch, places)
+            yield students_only(ours, wanted.columns["student_id"], is_first=is_first)
+            is_first = False
+    if left_out:
+        wanted.notes.append(f"{len(left_out)} lines that are no rows left out")
+
+
+def _plain_dialect(file: IO[bytes], name: str, wanted: Wanted) -> Dialect:
+    """The dialect of a file in which no line has all mapped columns; usually an error that says why."""
     head = _first_bytes(file, name)
     if b"\x00" in head:
         raise SnapshotUnreadableError(f"{name} holds NUL bytes; {_NOT_UTF8.format('it')}")
-    parse = csv.ParseOptions(newlines_in_values=True)
-    read = csv.ReadOptions(block_size=_BLOCK_BYTES)
     # The header is read first, with every column as text, so that a missing column gets its own error.
     first_line = _first_line(file)
     if len(first_line) > _MOST_HEADER_BYTES:
@@ -245,44 +319,44 @@ def _read_csv(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordB
             f"{name} begins with an empty line; extract it again with the header first."
         )
     with csv.open_csv(
-        io.BytesIO(first_line.rstrip(b"\r\n") + b"\n"), parse_options=parse, read_options=read
+        io.BytesIO(first_line.rstrip(b"\r\n") + b"\n"),
+        parse_options=csv.ParseOptions(newlines_in_values=True),
     ) as header_reader:
         header = header_reader.schema.names
-    places = _pick(name, header, wanted)
-    if not first_line.endswith((b"\n", b"\r")):
-        return  # a header alone
-    mapped = {header[place] for place in places.values()}
-    convert = csv.ConvertOptions(
-        # Unmapped columns are not read, whatever their encoding, except to detect a quote that was
-        # never closed.
-        column_types={
-            column: pa.string() if column in mapped else pa.binary() for column in header
-        },
-        # Only an empty field is empty: "NA" may be a program, and "Null" is somebody's name.
-        null_values=[""],
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=True,
-    )
-    with csv.open_csv(
-        file, read_options=read, parse_options=parse, convert_options=convert
-    ) as reader:
-        for batch in reader:
-            _refuse_open_quotes(batch, name)
-            yield _as_ours(batch, places)
+    _pick(name, header, wanted)
+    # A name in the header holds a line break, so that no single line has all columns.
+    return Dialect(header=tuple(header), header_line=first_line.count(b"\n"))
 
 
-def _refuse_open_quotes(batch: pa.RecordBatch, name: str) -> None:
+def _refuse_open_quotes(batch: pa.RecordBatch, name: str, delimiter: str) -> None:
     """Refuse a value that swallowed rows: an unclosed quote includes everything that follows."""
     for column in batch.columns:
         # Almost no column holds a line break at all: searching its bytes is ten times as fast.
         if column.buffers()[2] and b"\n" in column.buffers()[2].to_pybytes():
             broken = compute.match_substring(column, "\n")
-            commas = compute.count_substring(column.filter(broken), ",")
-            if (compute.max(commas).as_py() or 0) >= batch.num_columns - 1:
+            if any(
+                _holds_a_row(text, delimiter, batch.num_columns)
+                for text in column.filter(broken).cast(pa.binary()).to_pylist()
+            ):
                 raise SnapshotUnreadableError(
                     f"{name} has a quote that is never closed, which swallows the rows after it; "
                     "extract it again."
                 )
+
+
+def _holds_a_row(value: bytes, delimiter: str, columns: int) -> bool:
+    """Whether a value with line breaks swallowed a row: a line in it has all columns.
+
+    Of its last line only a part may be in it, up to the quote that ended the value.
+    """
+    mark = delimiter.encode()
+    first, *lines = value.split(b"\n")
+    if columns == 1:
+        return False
+    whole = lines[:-1]
+    if any(line.count(mark) == columns - 1 for line in whole):
+        return True
+    return not whole and first.count(mark) + lines[-1].count(mark) >= max(columns - 1, 5)
 
 
 def _first_line(file: IO[bytes]) -> bytes:
@@ -316,6 +390,8 @@ def _read_parquet(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.Rec
 
 
 def _as_text(array: pa.Array) -> pa.Array:
+    if pa.types.is_null(array.type):  # a column without any value
+        return pa.array([None] * len(array), pa.string())
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     text = array.cast(pa.string())
@@ -328,30 +404,14 @@ def _as_text(array: pa.Array) -> pa.Array:
 
 def _read_xlsx(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
     _first_bytes(file, name, expected=b"PK\x03\x04")
-    try:
-        sheet = python_calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_index(0)
-    except (python_calamine.CalamineError, IndexError):
-        raise SnapshotUnreadableError(
-            f"{name} cannot be read as an Excel workbook; save it again as .xlsx."
-        ) from None
-    rows = sheet.iter_rows()
-    places = _pick(name, [_cell(value) or "" for value in next(rows, [])], wanted)
-    while block := list(islice(rows, _BATCH_ROWS)):
-        arrays = [
-            pa.array([_cell(row[place]) for row in block], pa.string()) for place in places.values()
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, names=list(places))
-
-
-def _cell(value: Any) -> str | None:
-    """The text of a cell as the sheet shows it: Excel stores the number 42 as 42.0."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, dt.datetime) and value.time() == dt.time():
-        return str(value.date())
-    return str(value)
+    found, first_header = find_sheet(file, name, wanted.columns)
+    places = _pick(name, found.header if found else first_header, wanted)
+    if found:
+        if found.header_row:
+            wanted.notes.append(
+                f"header in row {found.header_row + 1} of {found.name}, the rows above it left out"
+            )
+        yield from rows_of(found, places)
 
 
 def _as_ours(batch: pa.RecordBatch, places: dict[str, int]) -> pa.RecordBatch:

@@ -111,7 +111,7 @@ def test_graph_checks_and_chart_are_shown(ui, tmp_path):
         page.get_by_text(group, exact=True).last.wait_for()
     page.screenshot(path=tmp_path / "groups.png")
     go("/locations/enrollment_assets/asset-groups/ingest")
-    page.get_by_text("6 / 8 Passed").wait_for()
+    page.get_by_text("7 / 9 Passed").wait_for()
     for asset in ("enrollment_snapshots", "snapshot_log", "student_changes"):
         page.get_by_text(asset, exact=True).last.wait_for()
     page.screenshot(path=tmp_path / "graph.png")

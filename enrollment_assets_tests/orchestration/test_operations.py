@@ -196,6 +196,7 @@ def test_prune_keeps_what_dagsters_pages_show_and_makes_its_files_smaller(
     assert found.runs == []
     assert set(found.shown_runs) == kept
     assert found.logs == len(kept)
+    assert found.long_events == 0
     outcome = prune(filled, later.isoformat())
     assert outcome.success
     assert shown(dagster_instance) == before

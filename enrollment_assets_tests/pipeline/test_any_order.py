@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from enrollment_assets.config import load_settings
 from enrollment_assets.pipeline.ingest.intake import decide, store_days
+from enrollment_assets.pipeline.ingest.renames import apply
 from enrollment_assets.pipeline.ingest.verdicts import Decision, DecisionKind
 from enrollment_assets.sources.configured import source_for
 from enrollment_assets.support.ranges import as_ranges
 from enrollment_assets.warehouse.connection import Warehouse
 from enrollment_assets.warehouse.derive import Statement, stale_days, write_statement
+from enrollment_assets.warehouse.statements import statement
+from enrollment_assets.warehouse.tables import former_columns
 from enrollment_assets_tests.support import reference
 from enrollment_assets_tests.support.soak import count
 
@@ -54,10 +57,17 @@ lengths = st.sampled_from([1, 1, 2, 3, len(DAYS)])
 lives = st.sampled_from([3, 0, 3, 0, 1, 2])
 taken_through = st.tuples(st.just("run"), new_files, days, lengths, lives)
 decided = st.tuples(st.sampled_from(["reject", "accept"]), days, st.sampled_from(list(TERMS)))
+renamed = st.tuples(st.just("rename"), st.sampled_from(["values", "ids", "dimension"]))
 histories = st.tuples(
     st.lists(content, min_size=len(DAYS), max_size=len(DAYS)),
-    st.lists(st.one_of(taken_through, taken_through, decided), min_size=6, max_size=14),
+    st.lists(
+        st.one_of(taken_through, taken_through, taken_through, decided, renamed),
+        min_size=6,
+        max_size=14,
+    ),
 )
+NEW_PROGRAMS = {"Music": "تاريخ", "Law; Tax": "Law"}
+NEW_IDS = {"42": "00042", "-1": "x;y", "a,b": "c"}
 
 
 class Trial:
@@ -66,6 +76,8 @@ class Trial:
     def __init__(self, folder: Path, grain: str) -> None:
         self.folder = folder
         self.by_program = grain == "registration"
+        self.new_programs: dict[str, str] = {}
+        self.new_ids: dict[str, str] = {}
         (folder / "files").mkdir()
         config = folder / "enrollment.yaml"
         config.write_text(
@@ -123,7 +135,7 @@ class Trial:
             if not dates["registration_opens"] <= date <= dates["ends"]:
                 continue
             found = [
-                {name: line[name] or None for name in COLUMNS}
+                self.under_new_names({name: line[name] or None for name in COLUMNS})
                 for line in lines
                 if line["term"] == code
             ]
@@ -137,10 +149,48 @@ class Trial:
         kept = reference.stored(lines or [], by_program=self.by_program)
         return sorted(str(sorted(row.items(), key=str)) for row in kept)
 
+    def under_new_names(self, row: reference.Row) -> reference.Row:
+        program, identifier = row["program"], row["student_id"]
+        return {
+            **row,
+            "program": self.new_programs.get(program, program),
+            "student_id": self.new_ids.get(identifier, identifier),
+        }
+
+    def rename(self, what: str) -> None:
+        """Values or IDs have new names from now on, on stored days as well; or a dimension has."""
+        content = yaml.safe_load(self.settings.path.read_text())
+        if what == "values":
+            self.new_programs = NEW_PROGRAMS
+            content["mapping"] = {"program": NEW_PROGRAMS}
+        elif what == "ids":
+            self.new_ids = NEW_IDS
+            pairs = "".join(f'"{old}","{new}"\n' for old, new in NEW_IDS.items())
+            (self.folder / "ids.csv").write_text("old_id,new_id\n" + pairs, encoding="utf-8")
+            content["aliases"] = "ids.csv"
+        else:
+            was = next(name for name in content["columns"] if name in ("level", "year"))
+            now = "year" if was == "level" else "level"
+            content["columns"][now] = content["columns"].pop(was)
+            content["dimensions"] = [now if name == was else name for name in content["dimensions"]]
+            content["renamed_from"] = {now: was}
+        self.settings.path.write_text(yaml.safe_dump(content))
+        self.settings = load_settings(self.settings.path)
+        self.source = source_for(self.settings)
+        for key, lines in self.accepted.items():
+            # Of rows with the same key one was stored, by the names of then.
+            self.accepted[key] = reference.stored(lines, by_program=self.by_program)
+        for rows_of in (self.accepted, self.kept, self.thrown_out):
+            for key, lines in rows_of.items():
+                rows_of[key] = [self.under_new_names(row) for row in lines]
+        with Warehouse(self.settings).connect() as connection:
+            apply(connection, self.settings)
+
     def decide(self, kind: str, day: int, code: str) -> None:
         key = (code, DAYS[day])
         if kind == "reject" and key in self.accepted:
-            self.kept[key] = self.thrown_out[key] = self.accepted.pop(key)
+            rows_then = reference.stored(self.accepted.pop(key), by_program=self.by_program)
+            self.kept[key] = self.thrown_out[key] = rows_then
         elif kind == "accept" and key in self.thrown_out and key not in self.accepted:
             self.accepted[key] = self.kept[key]
             del self.thrown_out[key]
@@ -160,14 +210,15 @@ class Trial:
                         connection, self.settings, Statement(name), dates, run_id="test"
                     )
             assert not stale_days(connection, self.settings)
-            dimensions = ", ".join(reference.DIMENSIONS)
-            origins = ", ".join(f"from_{name}" for name in reference.DIMENSIONS)
+            dimensions = ", ".join(self.settings.dimensions)
+            origins = ", ".join(f"from_{name}" for name in self.settings.dimensions)
             found = {
                 "changes": f'snapshot_date, term, baseline_date, change, "returning", student_id, '
                 f"student_name, {dimensions}, {origins} FROM enrollment.student_changes",
                 "metrics": "* REPLACE (round(retention_rate, 6) AS retention_rate, "
                 "round(growth_rate, 6) AS growth_rate) FROM enrollment.enrollment_metrics",
-                "segments": "* FROM enrollment.segment_metrics",
+                "segments": "* REPLACE (replace(dimension, 'year', 'level') AS dimension) "
+                "FROM enrollment.segment_metrics",
             }
             expected = reference.tables(
                 self.accepted,
@@ -178,6 +229,12 @@ class Trial:
                 there = connection.execute(f"SELECT {query}").fetchall()
                 assert set(there) == getattr(expected, name), name
                 assert len(there) == len(set(there)), name
+            query = statement(
+                "spells_not_canonical",
+                self.settings,
+                former=former_columns(connection, self.settings),
+            )
+            assert connection.execute(query, {"terms": list(TERMS)}).fetchall()[0][1:] == (0,) * 4
 
 
 @pytest.mark.parametrize("grain", ["student", "registration"])
@@ -200,6 +257,8 @@ def test_any_order_gives_the_tables_of_the_plain_reference(grain, history):
                 for day, lines in files.items():
                     trial.put(day, lines)
                 trial.run(first, min(first + length, len(DAYS)) - 1, lived)
+            elif kind == "rename":
+                trial.rename(*details)
             else:
                 trial.decide(kind, *details)
         trial.compare()

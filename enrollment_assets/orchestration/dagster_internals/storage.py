@@ -22,7 +22,8 @@ from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorag
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClassData, pack_value
+from dagster._serdes import ConfigurableClassData, deserialize_value, pack_value
+from dagster_shared.serdes.errors import DeserializationError
 
 __all__ = [
     "ASSET_EVENTS",
@@ -34,6 +35,7 @@ __all__ = [
     "ConfigurableClassData",
     "DagsterEventType",
     "DagsterSqliteStorage",
+    "DeserializationError",
     "EventLogEntry",
     "SqlEventLogStorage",
     "SqlEventLogStorageTable",
@@ -41,5 +43,6 @@ __all__ = [
     "SqliteRunStorage",
     "SqliteScheduleStorage",
     "UserConfigSchema",
+    "deserialize_value",
     "pack_value",
 ]

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from enrollment_assets.config import Settings
+from enrollment_assets.pipeline.ingest.quarantine import kept_file
 from enrollment_assets.schema.catalog import tables
 from enrollment_assets.support import progress
+from enrollment_assets.support.files import written_aside
 from enrollment_assets.support.lazy import lazy
+from enrollment_assets.support.literals import quoted
 from enrollment_assets.warehouse.connection import plain_errors
 from enrollment_assets.warehouse.statements import statement
 from enrollment_assets.warehouse.tables import former_columns
@@ -157,14 +160,54 @@ def _bring_to_new_names(
             _run(connection, settings, former, about, "renamed_keys", "term_region")
             _run(connection, settings, former, about, "term_spell_days")
             _run(connection, settings, former, None, "touched_spells", "renamed_rows", "new_spells")
-            _run(connection, settings, former, None, "forget_spells")
-            connection.execute("INSERT INTO enrollment.enrollment_spells BY NAME FROM new_spells")
+            _run(connection, settings, former, None, "forget_spells", "keep_spells")
             if all_days or connection.execute("SELECT 1 FROM touched_keys").fetchone():
                 _run(connection, settings, former, about, "renamed_log")
             advance(1)
     _rename_people(connection, settings)
+    _rename_kept(connection, settings)
     connection.execute("DELETE FROM operations.census_members")
     connection.execute("INSERT INTO operations.census_members BY NAME FROM renamed_members")
+
+
+def _rename_kept(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """The new names in quarantine, and what a person rejected is known again by its new fingerprint."""
+    nothing = ", ".join(
+        f'NULL::VARCHAR AS "{name}"' for name in (*settings.row_columns, "standing")
+    )
+    rejected = connection.execute(
+        "SELECT DISTINCT snapshot_date, term FROM operations.snapshot_attempts "
+        "WHERE status IN ('held', 'rejected') AND term IS NOT NULL"
+    ).fetchall()
+    for date, term in rejected:
+        path = kept_file(settings, date, term)
+        if not path.exists():
+            continue
+        there = {
+            name
+            for name, *_ in connection.execute(
+                f"DESCRIBE FROM read_parquet({quoted(path)})"
+            ).fetchall()
+        }
+        pairs = [
+            f'"{old}" AS "{new}"'
+            for new, old in settings.renamed_from.items()
+            if old in there and new not in there
+        ]
+        carried = f"RENAME ({', '.join(pairs)})" if pairs else ""
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW kept AS SELECT {nothing} WHERE false "
+            f"UNION ALL BY NAME SELECT * {carried} FROM read_parquet({quoted(path)})"
+        )
+        connection.execute(statement("kept_rows", settings))
+        with written_aside(path) as aside:
+            connection.execute(f"COPY kept_rows TO {quoted(aside)} (FORMAT parquet)")
+        ((digest,),) = connection.execute(statement("kept_hash", settings)).fetchall()
+        connection.execute(
+            "UPDATE operations.snapshot_attempts SET content_hash = ? WHERE snapshot_date = ? "
+            "AND term = ? AND decided_by IS NOT NULL AND status = 'rejected'",
+            [digest, date, term],
+        )
 
 
 def _rename_people(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -9,6 +9,7 @@ its length.
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -36,6 +37,13 @@ else:
 
 # Rows staged before they are stored: enough for DuckDB to use both cores, little enough for memory.
 _BATCH_ROWS = 400_000
+
+# Blanks and invisible signs, as Unicode has them: what a person would not see around a value.
+_UNSEEN = "".join(
+    sign
+    for sign in map(chr, range(0x10000))
+    if sign.isspace() or unicodedata.category(sign) in ("Cf", "Cc")
+)
 
 
 def check_patterns(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -188,14 +196,15 @@ def _as_staged(
 ) -> pa.RecordBatch:
     """The batch with its day and every column of the staging table, values trimmed.
 
-    CHAR padding and pasted blanks are not part of a value, and a blank value counts as empty.
+    CHAR padding, pasted blanks and signs that nobody sees are not part of a value, and a blank value
+    counts as empty.
     """
     from pyarrow import compute
 
     arrays = [pa.repeat(pa.scalar(date, pa.date32()), batch.num_rows)]
     for name in columns:
         if name in batch.schema.names:
-            text = compute.utf8_trim_whitespace(batch.column(name))
+            text = compute.utf8_trim(batch.column(name), characters=_UNSEEN)
             is_blank = compute.equal(text, "")
             if compute.any(is_blank).as_py():
                 text = compute.if_else(is_blank, pa.scalar(None, pa.string()), text)

@@ -358,7 +358,7 @@ class SnapshotStore:
         for name in ("spell_regions", "spell_days", "touched_keys", "touched_spells", "new_spells"):
             self._connection.execute(statement(name, self._settings, former=self._former))
         self._connection.execute(statement("forget_spells", self._settings))
-        self._connection.execute("INSERT INTO enrollment.enrollment_spells BY NAME FROM new_spells")
+        self._connection.execute(statement("keep_spells", self._settings))
 
     def _write_attempts(self) -> None:
         self._connection.execute(

@@ -51,24 +51,36 @@ stretches AS (
         max(snapshot_date) AS last_day
     FROM numbered
     GROUP BY {% for name in spell_columns %}"{{ name }}", {% endfor %}island
+),
+
+-- Joined by the day as well: a student may have many stretches.
+heads AS (
+    SELECT spells.*, regions.before_day
+    FROM touched_spells AS spells
+    JOIN spell_regions AS regions
+        ON regions.term = spells.term
+        AND spells.valid_from <= regions.before_day
+        AND coalesce(spells.valid_to > regions.before_day, true)
+),
+
+tails AS (
+    SELECT spells.*, regions.after_day
+    FROM touched_spells AS spells
+    JOIN spell_regions AS regions
+        ON regions.term = spells.term
+        AND spells.valid_from <= regions.after_day
+        AND coalesce(spells.valid_to > regions.after_day, true)
 )
 
 SELECT
 {% for name in spell_columns %}
     stretches."{{ name }}",
 {% endfor %}
-    coalesce(head.valid_from, stretches.first_day) AS valid_from,
-    CASE WHEN tail.term IS NULL THEN days.next_day ELSE tail.valid_to END AS valid_to
+    coalesce(heads.valid_from, stretches.first_day) AS valid_from,
+    CASE WHEN tails.term IS NULL THEN days.next_day ELSE tails.valid_to END AS valid_to
 FROM stretches
-JOIN spell_regions AS regions ON regions.term = stretches.term
 JOIN spell_days AS days ON days.term = stretches.term AND days.snapshot_date = stretches.last_day
-LEFT JOIN touched_spells AS head
-    ON {{ keys.same_key("head", "stretches") }}
-    AND stretches.first_day = regions.before_day
-    AND head.valid_from <= regions.before_day
-    AND coalesce(head.valid_to > regions.before_day, true)
-LEFT JOIN touched_spells AS tail
-    ON {{ keys.same_key("tail", "stretches") }}
-    AND stretches.last_day = regions.after_day
-    AND tail.valid_from <= regions.after_day
-    AND coalesce(tail.valid_to > regions.after_day, true)
+LEFT JOIN heads
+    ON {{ keys.same_key("heads", "stretches") }} AND heads.before_day = stretches.first_day
+LEFT JOIN tails
+    ON {{ keys.same_key("tails", "stretches") }} AND tails.after_day = stretches.last_day
