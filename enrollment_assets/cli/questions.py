@@ -77,7 +77,7 @@ def _print_stale(settings: Settings, terms: Sequence[TermStatus]) -> None:
     if formulas:
         console.print(
             "Stale by formula are days of tables that are computed in another way now: the program, a "
-            "metric or a setting has changed."
+            "metric, a setting, or a table that they are computed from has changed."
         )
     if formulas or any(term.stale for term in terms):
         console.print(

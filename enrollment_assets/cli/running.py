@@ -168,7 +168,9 @@ def _restate(settings: Settings, job: str, until: dt.date | None = None) -> list
         done.add(ranges[0])
         first, last = ranges[0]
         what = "comparisons and forecasts" if job == INSIGHT else "figures"
-        progress.note(f"Restating {what} of {first} to {last}: they depend on a day that changed.")
+        progress.note(
+            f"Restating {what} of {first} to {last}: a day or formula that they depend on changed."
+        )
         outcomes.append(execute(settings, job, first, last))
 
 

@@ -137,8 +137,8 @@ def _late_data_sensor(
         job=job,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Restates days that depend on a late, corrected or rejected day; closes runs whose "
-        "process died.",
+        description="Restates days that depend on a late, corrected or rejected day or on a changed "
+        "formula; closes runs whose process died.",
     )
     def late_data_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         close_dead_runs(context.instance)

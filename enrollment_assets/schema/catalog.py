@@ -24,7 +24,7 @@ class Lineage:
         core: Those that depend on the snapshots of their own term, each after what it is made of.
         insight: Those that look at other terms too, custom metrics among them.
         reading: The core ones that read snapshots: days whose snapshots were pruned are final.
-        term_dates: Those that also depend on the dates of terms, and so on for the other three.
+        term_dates: Those that also depend on the dates of terms, and so on for the other four.
     """
 
     core: tuple[str, ...]
@@ -34,6 +34,7 @@ class Lineage:
     dimensions: tuple[str, ...]
     small_cell: tuple[str, ...]
     acknowledged: tuple[str, ...]
+    calendar: tuple[str, ...]
 
 
 def lineage(settings: Settings) -> Lineage:
@@ -57,4 +58,5 @@ def lineage(settings: Settings) -> Lineage:
         dimensions=using("dimensions"),
         small_cell=using("small_cell"),
         acknowledged=using("acknowledged"),
+        calendar=using("calendar"),
     )

@@ -40,7 +40,7 @@ _ALLOWED = {
     "stage": STAGES,
     "schema": (SCHEMA, OPERATIONS),
     "kind": ("table", "view", "daily view"),
-    "lineage": ("term_dates", "dimensions", "small_cell", "acknowledged"),
+    "lineage": ("term_dates", "dimensions", "small_cell", "acknowledged", "calendar"),
 }
 _PLACES = {"side": ("lower", "upper")}
 

@@ -38,7 +38,7 @@ class Table:
         has_statement: Whether its file holds the statement that gives its rows.
         binds: What that statement binds.
         lineage: What beside snapshots its rows depend on: `term_dates`, `dimensions`, `small_cell`,
-            `acknowledged` (anomalies).
+            `acknowledged` (anomalies), `calendar`.
         is_view: Has no rows of its own, but is a query over other tables.
         is_daily_view: The same, of a table that is written day by day in another form.
         file: The file that declares it.

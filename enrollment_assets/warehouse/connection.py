@@ -301,10 +301,10 @@ class Warehouse:
 
 
 def load_terms(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Load the configured terms, their open days and what was pruned into temporary tables.
+    """Load the configured terms, their open days, the calendar and what was pruned.
 
-    The temporary tables `terms`, `open_days` and `frozen` live as long as the connection. Changes
-    and segments of a term up to its day in `frozen` cannot be computed again, and are final.
+    The temporary tables `terms`, `open_days`, `calendar` and `frozen` live as long as the connection.
+    Changes and segments of a term up to its day in `frozen` cannot be computed again, and are final.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE terms (code VARCHAR, name VARCHAR, registration_opens DATE, "
@@ -323,6 +323,12 @@ def load_terms(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Non
         "unnest(generate_series(registration_opens, ends, INTERVAL 1 DAY))::DATE AS snapshot_date "
         "FROM terms"
     )
+    # Closures have no name.
+    days = {(day, None) for day in settings.calendar.closures}
+    named = {(event.date, event.name) for event in settings.calendar.events}
+    connection.execute("CREATE OR REPLACE TEMP TABLE calendar (date DATE, name VARCHAR)")
+    if days or named:
+        connection.executemany("INSERT INTO calendar VALUES (?, ?)", [*days, *named])
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE frozen AS SELECT term, max(kept_from) AS kept_from "
         "FROM operations.pruned_snapshots GROUP BY term"

@@ -4,7 +4,7 @@ A version is made of the statement without comments and blanks, or of the Python
 without comments and documentation, of the columns, of the settings that these read, and of the versions
 of the tables and views that it is computed from. So a changed formula makes its descendants stale and
 nothing else, and a changed comment nothing at all. Dated facts of the configuration, such as terms and
-closures, are no formula; `lineage.sql` knows what follows from them.
+closures, are no formula: `lineage.sql` knows which days follow from them.
 """
 
 import hashlib
@@ -57,9 +57,10 @@ def load_code_versions(connection: duckdb.DuckDBPyConnection, settings: Settings
 
 def _versions(settings: Settings) -> "_Versions":
     global _last  # noqa: PLW0603 - settings cannot be hashed, so that nothing else can remember
-    if _last is None or _last.settings is not settings:
-        _last = _Versions(settings)
-    return _last
+    versions = _last  # another thread may be asking, too
+    if versions is None or versions.settings is not settings:
+        _last = versions = _Versions(settings)
+    return versions
 
 
 class _Versions:
@@ -99,13 +100,14 @@ class _Versions:
         elif isinstance(metric, CustomMetric):
             code = python_of_metric(metric)
             yield f"{code.text} {metric.lookback_days}"
-            yield from _read(code, settings)
+            # Nothing else knows which days of the calendar a metric looks at.
+            yield from _read(code, settings, _NO_FORMULA - {"calendar"})
         if table.has_statement:
             yield from _of_sql(statement(table.name, settings), settings)
         if table.computed_by:
             code = python_of(table.computed_by)
             yield code.text
-            yield from _read(code, settings)
+            yield from _read(code, settings, _NO_FORMULA)
             for name in sorted(code.strings & _statements()):
                 yield from _of_sql(statement(name, settings), settings)
 
@@ -124,11 +126,11 @@ def _of_sql(text: str, settings: Settings) -> Iterator[str]:
             yield _as_text(name, value)
 
 
-def _read(code: Python, settings: Settings) -> Iterator[str]:
+def _read(code: Python, settings: Settings, no_formula: frozenset[str]) -> Iterator[str]:
     """The settings that code reads, with their values; of a section only the keys that it asks for."""
     keys = {_key(asked.split("."), settings) for asked in code.settings}
     for key in sorted(filter(None, keys)):
-        if key.split(".")[0] not in _NO_FORMULA:
+        if key.split(".", maxsplit=1)[0] not in no_formula:
             value: object = settings
             for name in key.split("."):
                 value = getattr(value, name)

@@ -15,7 +15,7 @@ import pytest
 from enrollment_assets import analytics
 from enrollment_assets.cli.running import execute, execute_and_restate, restate
 from enrollment_assets.orchestration.assembly import build_defs
-from enrollment_assets.pipeline.days import stale_formulas
+from enrollment_assets.pipeline.days import stale_formulas, stale_ranges
 from enrollment_assets.pipeline.names import CORE, INSIGHT, REPORTS
 from enrollment_assets.schema import metric_files
 from enrollment_assets.schema.sql_files import folders
@@ -255,6 +255,8 @@ READS = {"doc": "A", "least": 1, "formula": "config.privacy.small_cell", "lookba
         ({"lookback": 4}, {}, True),
         ({}, {"privacy": {"small_cell": 12}}, True),
         ({}, {"privacy": {"pseudonymize": True}}, False),
+        ({}, {"calendar": {"closures": ["2024-07-04", "2024-07-05"]}}, False),
+        ({"formula": "len(config.calendar.closures)"}, {}, True),
     ],
 )
 def test_a_metric_in_python_counts_with_the_settings_that_it_reads(metrics, change, keys, is_stale):
@@ -355,14 +357,47 @@ def test_versions_do_not_depend_on_the_process_or_the_folder(university, metrics
     assert json.loads(printed.pop()) == dict(code_versions(university.settings))
 
 
-def test_dagster_shows_the_versions_of_the_lineage(university):
-    versions = code_versions(university.settings)
-    graph = build_defs(settings=university.settings).resolve_asset_graph()
+def test_each_derived_table_says_what_computes_it(university):
+    declared = logic.tables(university.settings)
+    for name in code_versions(university.settings):
+        computed_by = declared[name].computed_by
+        assert declared[name].has_statement or python_of(computed_by).text, name
+
+
+def test_dagster_shows_the_versions_of_the_lineage(filled):
+    versions = code_versions(filled.settings)
+    stored = filled.query("SELECT DISTINCT table_name, code_version FROM operations.derivations")
+    assert stored
+    assert dict(stored).items() <= versions.items()
+    graph = build_defs(settings=filled.settings).resolve_asset_graph()
     shown = {
         key.to_user_string(): graph.get(key).code_version for key in graph.materializable_asset_keys
     }
     assert {name: shown[name] for name in versions} == dict(versions)
     assert shown["weekly_enrollment_summary"]
+
+
+@pytest.mark.parametrize(
+    ("calendar", "first"),
+    [
+        ({"closures": ["2024-07-04", "2024-11-28", D2]}, D2),  # a day that was closed for snow
+        ({"closures": ["2024-07-04", "2024-11-28", "2025-07-04"]}, None),  # next year's
+        ({"events": [{"date": "2024-06-20", "name": "payment due"}]}, D1),  # of this term
+        ({"events": [{"date": "2025-06-20", "name": "payment due"}]}, None),
+    ],
+)
+def test_a_changed_calendar_makes_the_days_stale_that_it_may_change(filled, calendar, first):
+    """Models read it: the days from a closure on, and those of a term with an event."""
+    assert execute(filled.settings, INSIGHT, day(D1), day(D3)).success
+    assert stale_ranges(filled.settings, insight=True) == []
+    filled.change(calendar={"closures": ["2024-07-04", "2024-11-28"], **calendar})
+    expected = [(day(first), day(D3))] if first else []
+    assert stale_ranges(filled.settings, insight=True) == expected
+    assert stale_ranges(filled.settings) == []
+    assert stale_formulas(filled.settings) == {}
+    if first:
+        assert all(outcome.success for outcome in restate(filled.settings))
+        assert stale_ranges(filled.settings, insight=True) == []
 
 
 def test_a_later_change_by_formula_is_not_laid_to_the_snapshots(filled, edited):
@@ -413,6 +448,23 @@ def test_rows_of_an_older_file_count_as_of_todays_formulas(filled, edited):
     assert all(outcome.success for outcome in restate(filled.settings))
     reasons = filled.query("SELECT DISTINCT reason FROM enrollment.metric_restatements")
     assert reasons == [("formula",)]
+
+
+def test_pruned_days_are_final_and_not_called_stale(filled, edited):
+    assert execute(filled.settings, INSIGHT, day(D1), day(D3)).success
+    with filled.warehouse().connect() as connection:
+        connection.execute(
+            "INSERT INTO operations.pruned_snapshots BY NAME SELECT '2024FA' AS term, $day AS kept_from",
+            {"day": day(D2)},
+        )
+    edited("student_changes", "AS change,", "|| '' AS change,")
+    stale = stale_formulas(filled.settings)
+    assert stale["student_changes"] == stale["segment_metrics"] == (day(D3), day(D3))
+    assert stale["enrollment_metrics"] == (day(D1), day(D3))
+    assert all(outcome.success for outcome in restate(filled.settings))
+    assert stale_formulas(filled.settings) == {}
+    assert stale_ranges(filled.settings) == []
+    assert stale_ranges(filled.settings, insight=True) == []
 
 
 def test_days_that_have_no_partition_any_more_are_not_called_stale(filled, edited):

@@ -53,6 +53,12 @@ SELECT
             FROM operations.acknowledged_anomalies AS known
             WHERE known.date < history.date
         ) END,
+        -- closures up to the day, and events of its term and of earlier ones: those of next year change nothing
+        CASE WHEN derived.table_name IN ({{ listed(lineage.calendar) }}) THEN (
+            SELECT hex(bit_xor(md5_number(concat_ws(chr(31), date, name))))
+            FROM calendar
+            WHERE calendar.date <= CASE WHEN calendar.name IS NULL THEN history.date ELSE terms.ends END
+        ) END,
         CASE WHEN derived.table_name IN ({{ listed(lineage.small_cell) }}) THEN
             '{{ small_cell }} {{ dimensions | join(" ") }}{{ " by program" if by_program }}' END
     )) AS lineage

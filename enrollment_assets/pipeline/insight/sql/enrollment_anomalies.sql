@@ -6,7 +6,7 @@
 --   total always, of segments where unusual."
 -- date: date
 -- depends_on: enrollment_metrics, segment_metrics
--- lineage: acknowledged
+-- lineage: acknowledged, calendar
 -- computed_by: enrollment_assets.pipeline.insight.models:anomalies
 -- columns:
 --   date: DATE - Day of the snapshot

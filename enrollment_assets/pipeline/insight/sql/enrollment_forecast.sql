@@ -5,6 +5,7 @@
 -- description: The forecast of each open term, by the method that back-tests best.
 -- date: as_of
 -- depends_on: enrollment_metrics
+-- lineage: calendar
 -- computed_by: enrollment_assets.pipeline.insight.models:Forecasts.forecast
 -- columns:
 --   as_of: DATE - Day whose knowledge the forecast uses, and nothing later

@@ -5,6 +5,7 @@
 --   issued.
 -- date: as_of
 -- depends_on: enrollment_forecast
+-- lineage: calendar
 -- figures: mae, mape
 -- figures_where: method = 'issued' AND horizon_days = 14
 -- computed_by: enrollment_assets.pipeline.insight.models:Forecasts.scorecard
