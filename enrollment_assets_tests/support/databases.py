@@ -92,6 +92,8 @@ class OwnMariaDb:
                 "mariadbd",
                 "--no-defaults",
                 f"--datadir={self._folder}",
+                # When it starts it removes temporary tables there: of the machine's server, in /tmp.
+                f"--tmpdir={self._folder}",
                 f"--port={self.port}",
                 "--bind-address=127.0.0.1",
                 f"--socket={self._folder}.sock",
