@@ -85,6 +85,8 @@ bench: $(DEV)            ## several minutes; bench/README.md holds the last resu
 	$(BIN)/python bench/event_log.py
 	$(BIN)/python bench/install.py
 	$(BIN)/python bench/daily_run.py
+	$(BIN)/python bench/large_day.py
+	$(BIN)/python bench/volatile_column.py
 	$(BIN)/python bench/range_run.py
 	$(BIN)/python bench/insight.py
 	$(BIN)/python bench/report_and_mail.py

@@ -362,6 +362,8 @@ class FilesSource:
         with self._open(days[-1], wanted) as extract:
             batches = list(islice((b.num_rows for b in extract.rows), _SAMPLE_BATCHES + 1))
         where = f"{self._folder}: {len(days)} days from {days[0]} to {days[-1]}"
+        if wanted.notes:
+            where += f" ({'; '.join(wanted.notes)})"
         rows = sum(batches[:_SAMPLE_BATCHES])
         return Probe(where, wanted.header, rows, is_all=len(batches) <= _SAMPLE_BATCHES)
 
