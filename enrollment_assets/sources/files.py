@@ -5,6 +5,7 @@ import hashlib
 import re
 import tempfile
 import time
+import unicodedata
 import weakref
 import zipfile
 from collections.abc import Callable, Iterator
@@ -52,6 +53,7 @@ _CONNECT_SECONDS = 30
 _LEAST_PARQUET_BYTES = 12
 # A file that ends too early is waited for this many times as long as one that looks whole.
 _PATIENCE = 12
+_DATE = re.compile(r"\{date:([^}]*)\}")
 _SAMPLE_BATCHES = 20
 
 
@@ -238,9 +240,30 @@ class FilesSource:
                 yield fetched
 
     def _missing(self, name: str) -> SnapshotMissingError:
+        alike = self._named_alike(name)
+        if alike:
+            return SnapshotMissingError(
+                f"{name} is not in {self._folder}, but {alike} is, whose name differs in capitals or "
+                "in how an accented letter is written; rename it, or correct source.pattern."
+            )
         return SnapshotMissingError(
             f"{name} is not in {self._folder}; put it there and run the day again."
         )
+
+    def _named_alike(self, name: str) -> str | None:
+        """A file that a person would read as having this name."""
+        try:
+            names = [
+                Path(entry["name"]).name
+                for entry in self._filesystem.ls(self._opened[1], detail=True)
+            ]
+        except OSError:  # the folder itself is not there, which others say
+            return None
+
+        def plain(text: str) -> str:
+            return unicodedata.normalize("NFC", text).casefold()
+
+        return next((there for there in names if plain(there) == plain(name)), None)
 
     def _arrival(self, path: str) -> Arrival:
         with self._plain_errors():
@@ -325,11 +348,17 @@ class FilesSource:
     def arrivals(self) -> dict[dt.date, Arrival]:
         """The existing files, by day."""
         self._check()
+        # A pattern may lead into subfolders, such as one for each year.
+        depth = self._keys.pattern.count("/") + 1
         with self._plain_errors():
-            entries = self._filesystem.ls(self._opened[1], detail=True)
+            if depth > 1:
+                names = f"{self._opened[1].rstrip('/')}/{_DATE.sub('*', self._keys.pattern)}"
+                entries = list(self._filesystem.glob(names, detail=True).values())
+            else:
+                entries = self._filesystem.ls(self._opened[1], detail=True)
         arrivals = {}
         for entry in entries:
-            date = self._date_of(Path(entry["name"]).name)
+            date = self._date_of("/".join(entry["name"].split("/")[-depth:]))
             if date and entry.get("type") != "directory":
                 arrivals[date] = Arrival.of(self.path(date), entry)
         return arrivals
@@ -368,16 +397,18 @@ class FilesSource:
         return Probe(where, wanted.header, rows, is_all=len(batches) <= _SAMPLE_BATCHES)
 
     def _date_of(self, name: str) -> dt.date | None:
-        head, _, rest = self._keys.pattern.partition("{date:")
-        form, _, tail = rest.partition("}")
-        if not (form and name.startswith(head) and name.endswith(tail)):
-            return None
-        text = name[len(head) : len(name) - len(tail)]
-        try:
-            date = dt.datetime.strptime(text, form).date()  # noqa: DTZ007 - a day, not an instant
-        except ValueError:
-            return None
-        return date if self._keys.name_for(date) == name else None
+        # Text and forms of dates by turns; one of the forms may be a year alone.
+        parts = _DATE.split(self._keys.pattern)
+        texts, forms = parts[::2], parts[1::2]
+        match = re.fullmatch("(.+?)".join(map(re.escape, texts)), name)
+        for form, text in zip(forms, match.groups() if match else (), strict=False):
+            try:
+                date = dt.datetime.strptime(text, form).date()  # noqa: DTZ007 - a day, not an instant
+            except ValueError:
+                continue
+            if self._keys.name_for(date) == name:
+                return date
+        return None
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:

@@ -250,3 +250,39 @@ def test_the_days_that_have_a_file_are_listed(university):
     (university.snapshots / "s_20241399.csv").write_bytes(as_csv())
     (university.snapshots / "notes.txt").write_bytes(b"")
     assert source.dates() == [dt.date(2024, 9, 1), DATE]
+
+
+def test_days_in_subfolders_are_read_and_listed(university):
+    university.change(
+        source={
+            "kind": "files",
+            "url": "snapshots",
+            "pattern": "{date:%Y}/{date:%m}/s_{date:%Y%m%d}.csv",
+            "settle_seconds": 0,
+        }
+    )
+    for date in (DATE, DATE + dt.timedelta(40)):
+        path = university.snapshots / university.settings.files.name_for(date)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(as_csv())
+    (university.snapshots / "2023").mkdir()
+    (university.snapshots / "2023" / "s_20240903.csv").write_bytes(as_csv())
+    source = source_for(university.settings)
+    assert source.dates() == [DATE, DATE + dt.timedelta(40)]
+    assert read(source) == read(source, DATE + dt.timedelta(40)) != []
+    assert source.probe(DATE).rows
+
+
+@pytest.mark.parametrize("there", ["Inscric\u0327a\u0303o_20240903.csv", "INSCRIÇÃO_20240903.csv"])
+def test_a_file_whose_name_only_looks_the_same_is_named(university, there):
+    university.change(
+        source={
+            "kind": "files",
+            "url": "snapshots",
+            "pattern": "Inscrição_{date:%Y%m%d}.csv",
+            "settle_seconds": 0,
+        }
+    )
+    (university.snapshots / there).write_bytes(as_csv())
+    with pytest.raises(SnapshotMissingError, match="differs in capitals or in how an accented"):
+        read(source_for(university.settings))
