@@ -673,10 +673,16 @@ POWERSCHOOL = Example(
     file="powerschool_oracle.sql",
     tables={
         "STUDENTS": (
-            "ID STUDENT_NUMBER SCHOOLID GRADE_LEVEL ENTRYDATE EXITDATE LAST_NAME FIRST_NAME",
+            ("ID STUDENT_NUMBER SCHOOLID GRADE_LEVEL ENTRYDATE EXITDATE LAST_NAME FIRST_NAME "
+            "ENROLL_STATUS"),
             [
-                (*row, "Sukarno", None) if row[0] == 10 else (*row, "Last", "First")
+                (*row, "Sukarno", None, 0) if row[0] == 10 else (*row, "Last", "First", 0)
                 for row in between(CURRENT)
+            ]
+            # Inactive, pre-registered, imported: with dates as if they were enrolled.
+            + [
+                (900 + place, 9000 + place, *between(CURRENT)[0][2:], "No", "One", status)
+                for place, status in enumerate((1, -1, 4))
             ],
         ),
         "REENROLLMENTS": ("STUDENTID SCHOOLID GRADE_LEVEL ENTRYDATE EXITDATE", between(EARLIER)),

@@ -6,7 +6,9 @@
 -- now: names. Entry and exit dates that are corrected later change past days.
 -- Reads: STUDENTS, REENROLLMENTS, SCHOOLS, TERMS.
 -- Counts: the current enrollment (STUDENTS) and earlier ones (REENROLLMENTS). No-shows, which leave on
--- the day they enter, do not count, nor does school 999999, which holds graduates.
+-- the day they enter, do not count, nor does school 999999, which holds graduates. Of ENROLL_STATUS
+-- active (0), transferred out (2) and graduated (3) count between their dates; inactive (1),
+-- pre-registered (-1) and imported (4) do not.
 -- Terms: the school's year that has not ended (TERMS, ISYEARREC 1), written as 2024-2025: that is the
 -- code in enrollment.yaml. YEARID 34 is 2024-2025. A school without a year gives rows without a term,
 -- which are reported.
@@ -47,6 +49,7 @@ FROM (
     FROM (
         SELECT ID AS STUDENTID, SCHOOLID, GRADE_LEVEL, ENTRYDATE, EXITDATE
         FROM STUDENTS
+        WHERE ENROLL_STATUS IN (0, 2, 3)
         UNION ALL
         SELECT STUDENTID, SCHOOLID, GRADE_LEVEL, ENTRYDATE, EXITDATE
         FROM REENROLLMENTS
