@@ -132,14 +132,14 @@ class ApiAuth(Section):
 
 
 class ApiPaging(Section):
-    """How the next page is found: by a page number, by a cursor in the answer, by the Link header."""
+    """How the next page is found: by a number or an offset, a cursor in the answer, the Link header."""
 
-    style: Literal["page", "cursor", "link"]
-    """How the next page is found: by its number, by a cursor in the answer, or by the `Link`
-    header.
+    style: Literal["page", "offset", "cursor", "link"]
+    """How the next page is found: by its number, by how many rows came before it, by a cursor in the
+    answer, or by the `Link` header. The size of a page, such as `limit`, goes under `params`.
     """
     parameter: str | None = None
-    """Query parameter that holds the page number or the cursor."""
+    """Query parameter that holds the page number, the offset or the cursor."""
     first: int = 1
     """Number of the first page."""
     next: str | None = None

@@ -43,6 +43,14 @@ from enrollment_assets.sources.http import (
 _MOST_EMPTY_PAGES = 20
 _BATCH_ROWS = 50_000
 _DEEPEST_NAME = 16
+# Where APIs say that an answer is one page of several.
+_TOTAL_HEADERS = ("X-Total-Count", "Total-Count", "X-Total")
+_ABOUT = ("meta", "pagination", "paging", "page", "links", "_links")
+_NEXT_KEYS = frozenset(
+    {"next", "nextpage", "nextcursor", "nextlink", "nexturl", "hasmore", "hasnext", "hasnextpage"}
+    | {"@odata.nextlink"}
+)
+_TOTAL_KEYS = frozenset({"total", "totalcount", "totalresults", "totalrows", "totalrecords"})
 # How many rows were on an earlier page already, and a sum that identifies them.
 _Repeats = tuple[int, int]
 _RepeatsByList = dict[tuple[dt.date, str | None], _Repeats]
@@ -140,6 +148,27 @@ class ApiSource:
             raise SourceError("source.url: http would send the secret unencrypted; use https.")
 
 
+def _says_more(answer: Answer, count: int, *, is_json: bool) -> str | None:
+    """Where an answer says that it is not the whole list, if it does."""
+    links = requests.utils.parse_header_links(answer.headers.get("Link", ""))
+    if any("next" in link.get("rel", "").lower().split() for link in links):
+        return "Link header"
+    for name in _TOTAL_HEADERS:
+        text = str(answer.headers.get(name, "")).strip()
+        if text.isascii() and text.isdecimal() and int(text) > count:
+            return f"{name}: {int(text):,}"
+    content = answer.content if is_json and answer.file is not None else None
+    parts = [content, *(content.get(name) for name in _ABOUT)] if isinstance(content, dict) else []
+    for part in parts:
+        for key, value in part.items() if isinstance(part, dict) else ():
+            plain = str(key).replace("_", "").lower()
+            if plain in _NEXT_KEYS and value and not isinstance(value, list):
+                return str(key)
+            if plain in _TOTAL_KEYS and type(value) is int and value > count:
+                return f"{key}: {value:,}"
+    return None
+
+
 class _Listing:
     """One list from its first page to its last.
 
@@ -159,7 +188,9 @@ class _Listing:
         self._before = repeats.get(self._key)
         paging = client.keys.paging
         self._number = paging.first if paging else 0
-        if paging and paging.style == "page":
+        if paging and paging.style == "offset":
+            self._number = 0
+        if paging and paging.style in ("page", "offset"):
             first = first.with_param(paging.parameter, self._number)
         self._first = first
         self._borders = _Borders()
@@ -297,11 +328,18 @@ class _Listing:
         """What to request after a page, if there is more."""
         paging = self._keys.paging
         if paging is None:
+            is_json = self._keys.format == "json"
+            # A configured total is compared with what came, and asked for again.
+            if self._total is None and (more := _says_more(answer, count, is_json=is_json)):
+                raise SnapshotUnreadableError(
+                    f"{self._where} gives {count:,} rows and says that there are more ({more}); set "
+                    "source.paging, or this is a part of the students alone."
+                )
             return None
-        if paging.style == "page":
+        if paging.style in ("page", "offset"):
             if not count or (self._total is not None and self._distinct >= self._total):
                 return None
-            self._number += 1
+            self._number = self._received if paging.style == "offset" else self._number + 1
             return self._first.with_param(paging.parameter, self._number)
         cursor = self._link(answer) if paging.style == "link" else self._cursor(answer, paging)
         if cursor is None:

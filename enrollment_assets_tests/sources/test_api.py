@@ -1148,3 +1148,54 @@ def test_a_missing_day_is_missing_in_a_range_and_the_days_around_it_stand(univer
     assert university.query(
         "SELECT snapshot_date::VARCHAR, status FROM enrollment.snapshot_log ORDER BY 1"
     ) == [("2024-09-03", "accepted"), ("2024-09-04", "missing"), ("2024-09-05", "accepted")]
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "words"),
+    [
+        (people("1", "2"), {"Link": '<http://127.0.0.1/p?page=2>; rel="next"'}, "Link header"),
+        (people("1", "2"), {"X-Total-Count": "60"}, "X-Total-Count: 60"),
+        ({"rows": people("1", "2"), "has_more": True}, {}, "has_more"),
+        ({"rows": people("1", "2"), "next": "abc"}, {}, "next"),
+        ({"rows": people("1", "2"), "meta": {"total": 60}}, {}, "total: 60"),
+        ({"rows": people("1", "2"), "@odata.nextLink": "http://x"}, {}, "@odata.nextLink"),
+    ],
+)
+def test_one_page_of_several_is_no_snapshot(university, server, content, headers, words):
+    server.answer = lambda _: as_json(content, **headers)
+    keys = {"rows": "rows"} if isinstance(content, dict) else {}
+    said = error_of(source(university, server, **keys), SnapshotUnreadableError)
+    assert f"says that there are more ({words})" in said
+    assert "source.paging" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        (people("1", "2"), {"X-Total-Count": "2"}),
+        ({"rows": people("1", "2"), "has_more": False, "next": None, "total": 2}, {}),
+    ],
+)
+def test_a_whole_list_may_say_that_it_is_whole(university, server, content, headers):
+    server.answer = lambda _: as_json(content, **headers)
+    keys = {"rows": "rows"} if isinstance(content, dict) else {}
+    assert ids(source(university, server, **keys)) == ["1", "2"]
+
+
+def test_an_offset_moves_on_by_the_rows_that_came(university, server):
+    everybody = people(*(f"{n:02d}" for n in range(60)))
+    asked = []
+
+    def answer(call):
+        offset, limit = int(call.query["offset"]), int(call.query["limit"])
+        asked.append(offset)
+        return as_json(everybody[offset : offset + limit], **{"Total-Count": "60"})
+
+    server.answer = answer
+    keys = {
+        "paging": {"style": "offset", "parameter": "offset"},
+        "params": {"limit": 25, "day": "{date}"},
+        "total_header": "Total-Count",
+    }
+    assert len(ids(source(university, server, **keys))) == 60
+    assert asked == [0, 25, 50]
