@@ -69,10 +69,17 @@ def dialect_of(file: IO[bytes], columns: Mapping[str, Sequence[str]]) -> Dialect
     delimiters = (named[1], *_DELIMITERS) if named else _DELIMITERS
     for number, line in enumerate(lines, start=1):
         for delimiter in delimiters:
-            cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+            cells = _cells(line, delimiter)
             if all(first_there(names, cells, names) in cells for names in columns.values()):
                 return Dialect(tuple(cells), encoding, delimiter, number)
     return None
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:  # far too long, or no text: no header
+        return []
 
 
 def is_footer(text: str) -> bool:

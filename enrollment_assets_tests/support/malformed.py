@@ -93,7 +93,8 @@ def truncated(draw: random.Random, rows: Rows) -> Case:
 
 
 def separators(draw: random.Random, rows: Rows) -> Case:
-    return _csv("separator", text(rows, delimiter=draw.choice(";\t|:^~")), None)
+    mark = draw.choice(";\t|:^~")
+    return _csv("separator", text(rows, delimiter=mark), rows if mark in ";\t|" else None)
 
 
 def byte_order_mark(draw: random.Random, rows: Rows) -> Case:
@@ -103,14 +104,16 @@ def byte_order_mark(draw: random.Random, rows: Rows) -> Case:
 def encodings(draw: random.Random, rows: Rows) -> Case:
     name = draw.choice(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"])
     rows = [(row[0], f"Jürgen {row[0]}", *row[2:]) for row in rows]
-    return _csv(name, text(rows).encode(name), None)
+    # With its mark, which says what it is.
+    return _csv(name, text(rows).encode(name), rows if name == "utf-16" else None)
 
 
 def nul_bytes(draw: random.Random, rows: Rows) -> Case:
     data = bytearray(text(rows).encode())
     for _ in range(_some(draw, 1, 5)):
         data.insert(_some(draw, 0, len(data)), 0)
-    return _csv("NUL", bytes(data), None)
+    # A value of nothing else is empty.
+    return _csv("NUL", bytes(data), rows, may_refuse=True)
 
 
 def nul_in_parquet(draw: random.Random, rows: Rows) -> Case:
@@ -169,7 +172,7 @@ def headers(draw: random.Random, rows: Rows) -> Case:
         header.append(header[place])
         return _csv(kind, text([(*row, "x") for row in rows], header=header), None)
     if kind == "title":
-        return _csv(kind, "Enrolled students, 4 September 2024\n" + text(rows), None)
+        return _csv(kind, "Enrolled students, 4 September 2024\n" + text(rows), rows)
     if kind == "none":
         return _csv(kind, text(rows).partition("\n")[2], None)
     header[place] = header[place].upper() if kind == "case" else f"{header[place]}_code"
