@@ -30,12 +30,14 @@ from enrollment_assets.publishing.alerts.news import BackfillFacts, CheckFacts, 
 _RECENT = 50
 _MOST_FAILURES = 3
 _MOST_CLOSED, _CLOSED_SINCE = 10, dt.timedelta(days=7)
+_OF_LATE = dt.timedelta(hours=1)
 
 
 def _is_under_way(status: backfills.BulkActionStatus) -> bool:
     return status in (
         backfills.BulkActionStatus.REQUESTED,
         backfills.BulkActionStatus.CANCELING,
+        backfills.BulkActionStatus.FAILING,
     )
 
 
@@ -84,6 +86,12 @@ def backfills_under_way(instance: dg.DagsterInstance) -> list[str]:
     filters = backfills.BulkActionsFilter(
         statuses=[status for status in backfills.BulkActionStatus if _is_under_way(status)]
     )
+    return [backfill.backfill_id for backfill in instance.get_backfills(filters=filters)]
+
+
+def backfills_of_late(instance: dg.DagsterInstance) -> list[str]:
+    """The ids of backfills that were asked for within the last hour, whether they have ended or not."""
+    filters = backfills.BulkActionsFilter(created_after=dt.datetime.now(dt.UTC) - _OF_LATE)
     return [backfill.backfill_id for backfill in instance.get_backfills(filters=filters)]
 
 

@@ -20,6 +20,7 @@ from enrollment_assets.orchestration.dagster_internals import backfill
 from enrollment_assets.orchestration.history import (
     backfill_facts,
     backfill_link,
+    backfills_of_late,
     backfills_under_way,
     run_facts,
     run_link,
@@ -189,10 +190,14 @@ def _alerts_sensor(settings: Settings) -> dg.SensorDefinition:
 def _collect(
     instance: dg.DagsterInstance, settings: Settings, cursor: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[News]]:
-    """The new cursor and the news since the old one; what was before the first tick is history."""
+    """The new cursor and the news since the old one; what was before the first tick is history.
+
+    A backfill may end before a slow machine gets to its first tick, and is no history.
+    """
     seen = dict(cursor)
     news: list[News] = []
-    backfills = {*seen.get(_BACKFILLS, []), *backfills_under_way(instance)}
+    known = seen[_BACKFILLS] if _BACKFILLS in seen else backfills_of_late(instance)
+    backfills = {*known, *backfills_under_way(instance)}
     for kind in _RUN_ENDS:
         if kind.value not in seen:
             seen[kind.value] = instance.fetch_run_status_changes(kind, limit=1).cursor

@@ -162,7 +162,8 @@ def test_the_schedule_and_two_backfills_at_once_leave_the_right_tables(
             wait_until(
                 lambda: not count(*UNFINISHED) and not stale_ranges(settings), "the restatement"
             )
-            wait_until(lambda: all(f"Backfill {b}" in said() for b in asked), "the summaries")
+            all_are_in = lambda: all(f"Backfill {b}" in said() for b in asked)  # noqa: E731
+            wait_until(all_are_in, "the summaries", shown=said)
 
         with daemon(place.folder) as process:
             if killed == "not killed":

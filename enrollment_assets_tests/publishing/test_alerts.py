@@ -432,6 +432,20 @@ def test_a_backfill_that_cannot_be_read_is_news_once_and_a_lost_database_is_trie
     assert len(service.sent) == 1
 
 
+def test_a_backfill_that_ends_before_the_first_tick_has_its_summary_when_it_has_ended(
+    told, dagster_instance, channels
+):
+    service, _ = channels
+    backfill = PartitionBackfill("abc", BulkActionStatus.FAILING, False, {}, time.time())
+    dagster_instance.add_backfill(backfill)
+    assert backfill_facts(dagster_instance, "abc", told.settings) is None
+    dagster_instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_FAILED))
+    cursor = tick(told, dagster_instance, None)
+    assert [message.count("Backfill abc of assets ended") for message in service.sent] == [1]
+    assert tick(told, dagster_instance, cursor) == cursor
+    assert len(service.sent) == 1
+
+
 def test_a_held_day_arrives_with_its_reasons_and_the_command(told, dagster_instance, channels):
     service, _ = channels
     people = [student(f"{n:03d}", program="Law" if n < 40 else "Music") for n in range(200)]

@@ -19,12 +19,14 @@ from enrollment_assets_tests.conftest import CHECKOUT
 
 # A run that dies before its process has begun is closed after start_timeout_seconds, 180.
 PATIENCE = 480
+_SHOWN_LINES = 300
 
 
-def wait_until(condition, what, patience=PATIENCE):
+def wait_until(condition, what, patience=PATIENCE, shown=lambda: ""):
+    """Wait for a condition; `shown` is what a failure shows of the state."""
     deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen in {patience} s"
+        assert time.monotonic() < deadline, f"{what} did not happen in {patience} s; {shown()}"
         time.sleep(0.5)
 
 
@@ -46,6 +48,10 @@ def daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         )
     try:
         yield process
+    except AssertionError:  # a failed test shows what the daemon was doing
+        shown = (folder / "daemon.log").read_text().splitlines()[-_SHOWN_LINES:]
+        sys.stdout.write("\n".join(shown))
+        raise
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
