@@ -1,5 +1,6 @@
 """The keys under `source`: files, a database or an API, and how patiently each is asked."""
 
+import codecs
 import datetime as dt
 import re
 from typing import Annotated, Any, Literal, Self
@@ -61,6 +62,49 @@ class _Patient(Section):
     """Seconds before it is asked again; each following pause is twice as long, up to a minute."""
 
 
+class CsvKeys(Section):
+    """How text files are written, where it is not as it looks."""
+
+    delimiter: str | None = None
+    """What separates columns: one sign, or `tab`. Left out, it is found in the header."""
+    encoding: str | None = None
+    """Encoding of the text, such as `cp1252` or `utf-16`. Left out, it is UTF-8 or UTF-16; text that is
+    neither and looks like Windows-1252 is read as that.
+    """
+    quote: str | None = None
+    """The sign around a value that holds a separator. Left out, it is `"`, or `'` where the header has
+    it.
+    """
+    skip_rows: int = Field(default=0, ge=0)
+    """Lines at the top to leave out before the header is looked for."""
+    header_row: int | None = Field(default=None, ge=1)
+    """The line of the header; the first of the file is 1. Left out, it is the first line that has the
+    columns.
+    """
+    footer: int = Field(default=0, ge=0)
+    """Lines at the end that are no rows. Counts, totals and rules of dashes are noticed anyway."""
+    null_words: tuple[str, ...] = ("NULL", "\\N")
+    """Words that mean nothing where they are not in quotes."""
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _one_sign(cls, value: str | None) -> str | None:
+        value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
+        if value is not None and (len(value) != 1 or not value.isascii() or value in "\r\n"):
+            raise ValueError("must be one ASCII sign, or tab")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                codecs.lookup(value)
+            except LookupError:
+                raise ValueError("is not the name of an encoding, such as cp1252") from None
+        return value
+
+
 class FilesKeys(_Patient):
     """One file a day."""
 
@@ -69,9 +113,13 @@ class FilesKeys(_Patient):
     url: Address
     """The folder: a path relative to this file, or `s3://`, `sftp://`, `gs://`, `abfs://`."""
     pattern: str = "enrollment_snapshot_{date:%Y%m%d}.csv"
-    """Name of a day's file. `{date:%Y%m%d}` becomes the day; the ending is .csv, .csv.gz,
-    .parquet or .xlsx.
+    """Name of a day's file. `{date:%Y%m%d}` becomes the day; the ending is .csv, .txt, .tsv, .dat,
+    .parquet or .xlsx, and .gz or .zip may follow.
     """
+    csv: CsvKeys = CsvKeys()
+    """How text files are written, where it is not as it looks."""
+    sheet: str | None = None
+    """Sheet of a workbook. Left out, it is the visible one that has the columns."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What the file system of the address needs, such as `endpoint_url` or `key`."""
     max_megabytes: int = Field(default=2_000, ge=1)

@@ -17,7 +17,7 @@ import requests.auth
 
 from enrollment_assets.config import Settings
 from enrollment_assets.config.environment import expand
-from enrollment_assets.config.source import ApiKeys, ApiPaging, fill
+from enrollment_assets.config.source import ApiKeys, ApiPaging, CsvKeys, fill
 from enrollment_assets.errors import (
     SnapshotMissingError,
     SnapshotUnreadableError,
@@ -27,6 +27,7 @@ from enrollment_assets.errors import (
 from enrollment_assets.sources import formats
 from enrollment_assets.sources.base import Extract, Probe, refuse_past
 from enrollment_assets.sources.columns import as_text, find_columns
+from enrollment_assets.sources.header import Wanted
 from enrollment_assets.sources.http import (
     Answer,
     Client,
@@ -181,7 +182,7 @@ class _Listing:
     def __init__(self, client: Client, first: Request, repeats: _RepeatsByList) -> None:
         self._client = client
         self._keys = client.keys
-        self._wanted = formats.Wanted(client.settings.source_columns)
+        self._wanted = Wanted(client.settings.source_columns)
         self._where = first.where
         self._repeats = repeats
         self._key = (first.date, first.term)
@@ -259,6 +260,7 @@ class _Listing:
             return iter(())
         if self._keys.format == "csv":
             most = self._keys.max_megabytes
+            self._wanted.csv = CsvKeys(encoding=answer.encoding)
             return formats.read(answer.file, "answer.csv", self._wanted, max_megabytes=most)
         rows = self._json(self._objects(answer))
         return formats.refuse_odd(rows, self._where, self._keys.max_megabytes << 20)

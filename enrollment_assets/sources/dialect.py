@@ -4,6 +4,7 @@ Student systems, query tools and spreadsheets add lines of their own: a title ab
 `sep=;` for Excel, a row of dashes, a count or a total at the end. They are no students.
 """
 
+import codecs
 import csv
 import re
 from collections.abc import Mapping, Sequence
@@ -13,14 +14,20 @@ from typing import IO
 import pyarrow as pa
 from pyarrow import compute
 
+from enrollment_assets.config.source import CsvKeys
 from enrollment_assets.sources.columns import first_there
 
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
 _DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {",": "commas", "\t": "tabs"}
 # A header is among the first lines, or there is none.
 _MOST_LINES = 20
 _MOST_BYTES = 256 << 10
+_CHUNK_BYTES = 1 << 20
 _SEPARATOR = re.compile(r"\ufeff?sep=(.)\s*", re.IGNORECASE)
 _FOOTER = re.compile(
     r"\(?\s*\d[\d,.']*\s+(rows?|records?|lines?|students?)\b.*"
@@ -31,6 +38,15 @@ _FOOTER = re.compile(
 _NO_ID = r"^(?i)(-{2,}|={2,}|(grand )?totals?\b.*)$"
 # Where such rows are: the first ones of a file, and the last ones of a part of it.
 _FIRST_ROWS, _LAST_ROWS = 2, 10
+_WINDOWS = "cp1252"
+# Signs of names and of typed text besides letters. Text of another code page has others at once.
+_WINDOWS_SIGNS = frozenset(
+    map(chr, (0x2019, 0x2018, 0x201C, 0x201D, 0x2013, 0x2014, 0x20AC, 0xA0, 0xB7, 0xB0))
+)
+_NEVER_TYPED = frozenset(b"\x83\x88".decode(_WINDOWS))
+# One of so many signs of a file may look like UTF-8 by accident.
+_RARELY = 20
+_MOSTLY = 0.7
 
 
 @dataclass(frozen=True)
@@ -41,43 +57,105 @@ class Dialect:
     encoding: str = "utf-8"
     delimiter: str = ","
     header_line: int = 1
+    quote: str = '"'
 
     def described(self) -> list[str]:
         """What differs from a plain CSV file, in words."""
         words = []
-        if self.encoding != "utf-8":
+        if self.encoding == _WINDOWS:
+            words.append("encoding Windows-1252, since it is not UTF-8")
+        elif self.encoding != "utf-8":
             words.append(f"encoding {self.encoding}")
         if self.delimiter != ",":
             mark = _DELIMITER_NAMES.get(self.delimiter, self.delimiter)
             words.append(f"columns separated by {mark}")
+        if self.quote != '"':
+            words.append(f"values quoted by {self.quote}")
         if self.header_line > 1:
             words.append(f"header in line {self.header_line}, the lines above it left out")
         return words
 
 
-def dialect_of(file: IO[bytes], columns: Mapping[str, Sequence[str]]) -> Dialect | None:
+def dialect_of(
+    file: IO[bytes], columns: Mapping[str, Sequence[str]], keys: CsvKeys
+) -> Dialect | None:
     """How an open file is written, by the first line that has the mapped columns; None if none has.
 
-    The file is at its beginning afterward.
+    What `keys` say is not guessed. The file is at its beginning afterward.
     """
+    encoding = keys.encoding or encoding_of(file)
     head = file.read(_MOST_BYTES)
     file.seek(0)
-    encoding = next((name for mark, name in _MARKS.items() if head.startswith(mark)), "utf-8")
     text = head.decode(encoding, errors="replace").removeprefix("\ufeff")
-    lines = text.splitlines()[:_MOST_LINES]
+    lines = text.splitlines()
     named = _SEPARATOR.fullmatch(lines[0]) if lines else None
-    delimiters = (named[1], *_DELIMITERS) if named else _DELIMITERS
-    for number, line in enumerate(lines, start=1):
+    if keys.delimiter:
+        delimiters: tuple[str, ...] = (keys.delimiter,)
+    else:
+        delimiters = (named[1], *_DELIMITERS) if named else _DELIMITERS
+    first = keys.header_row or keys.skip_rows + 1
+    last = keys.header_row or keys.skip_rows + _MOST_LINES
+    for number, line in enumerate(lines[first - 1 : last], start=first):
+        quote = keys.quote or ("'" if line.startswith("'") else '"')
         for delimiter in delimiters:
-            cells = _cells(line, delimiter)
+            cells = _cells(line, delimiter, quote)
             if all(first_there(names, cells, names) in cells for names in columns.values()):
-                return Dialect(tuple(cells), encoding, delimiter, number)
+                return Dialect(tuple(cells), encoding, delimiter, number, quote)
     return None
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def encoding_of(file: IO[bytes]) -> str:
+    """The encoding of an open text file, which is at its beginning afterward.
+
+    The whole file is looked at: its first name with an accent may be its last. Text that is not UTF-8
+    is taken for Windows-1252 only where all of it makes sense as that.
+    """
+    head = file.read(_MOST_BYTES)
+    file.seek(0)
+    for mark, name in _MARKS.items():
+        if head.startswith(mark):
+            return name
+    # Without a mark, every second byte of plain text is zero.
+    even, odd = head[:256:2].count(0), head[1:256:2].count(0)
+    for name, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if zeros > _MOSTLY * len(head[:256]) / 2 and not others:
+            return name
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+        while chunk := file.read(_CHUNK_BYTES):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        file.seek(0)
+        return _WINDOWS if _is_windows(file) else "utf-8"
+    finally:
+        file.seek(0)
+    return "utf-8"
+
+
+def _is_windows(file: IO[bytes]) -> bool:
+    """Whether text that is not UTF-8 makes sense as Windows-1252."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    odd = proper = 0
+    while chunk := file.read(_CHUNK_BYTES):
+        for sign in re.sub(r"[\x00-\x7f]+", "", decoder.decode(chunk)):
+            if not "\udc80" <= sign <= "\udcff":
+                proper += 1
+                continue
+            odd += 1
+            try:
+                meant = bytes([ord(sign) - 0xDC00]).decode(_WINDOWS)
+            except UnicodeDecodeError:
+                return False
+            if not (meant.isalpha() or meant in _WINDOWS_SIGNS) or meant in _NEVER_TYPED:
+                return False
+    return odd > _RARELY * proper
+
+
+def _cells(line: str, delimiter: str, quote: str) -> list[str]:
+    try:
+        rows = csv.reader([line], delimiter=delimiter, quotechar=quote)
+        return [cell.strip() for cell in next(rows, [])]
     except csv.Error:  # far too long, or no text: no header
         return []
 

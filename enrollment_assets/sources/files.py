@@ -1,4 +1,4 @@
-"""One file a day: CSV, gzipped CSV, Parquet or Excel, by its ending, from any fsspec address."""
+"""One file a day: CSV, Parquet or Excel, packed or not, by its ending, from any fsspec address."""
 
 import datetime as dt
 import hashlib
@@ -30,6 +30,8 @@ from enrollment_assets.errors import (
 from enrollment_assets.sources import formats
 from enrollment_assets.sources.arrivals import CLOCK_SECONDS, Arrival
 from enrollment_assets.sources.base import Extract, Probe
+from enrollment_assets.sources.header import Wanted
+from enrollment_assets.sources.packed import unpacked
 from enrollment_assets.sources.remote_errors import (
     is_a_login,
     is_of_a_driver,
@@ -90,6 +92,7 @@ class FilesSource:
         self._settings = settings
         self._keys = keys
         self._disconnect: Callable[[], object] | None = None
+        self._noted: list[str] = []
 
     @cached_property
     def _url(self) -> str:
@@ -190,21 +193,34 @@ class FilesSource:
     def read(self, date: dt.date) -> Iterator[Extract]:
         """Open one day's file once nobody writes it any more."""
         self._check()
-        with self._open(date, formats.Wanted(self._settings.source_columns)) as extract:
+        with self._open(date, self._wanted()) as extract:
             yield extract
 
+    def _wanted(self) -> Wanted:
+        return Wanted(self._settings.source_columns, self._keys.csv, self._keys.sheet)
+
     @contextmanager
-    def _open(self, date: dt.date, wanted: formats.Wanted) -> Iterator[Extract]:
+    def _open(self, date: dt.date, wanted: Wanted) -> Iterator[Extract]:
         name = self._keys.name_for(date)
         before = self._when_whole(self.path(date))
         with self._plain_errors(), self._local(before) as file:
-            rows = formats.read(file, name, wanted, max_megabytes=self._keys.max_megabytes)
+            most, folder = self._keys.max_megabytes, self._settings.data_path
             try:
-                yield Extract(date, f"{self._folder.rstrip('/')}/{name}", rows)
+                with unpacked(file, name, folder=folder, max_megabytes=most) as (content, inner):
+                    rows = formats.read(content, inner, wanted, max_megabytes=most)
+                    yield Extract(date, f"{self._folder.rstrip('/')}/{name}", rows)
             except SnapshotUnreadableError:
                 self._refuse_changed(before)
                 raise
+            self._note(wanted)
         self._refuse_changed(before)
+
+    def _note(self, wanted: Wanted) -> None:
+        """Say how files are written where it was guessed; once, and again when it changes."""
+        if wanted.notes != self._noted:
+            self._noted = list(wanted.notes)
+            if wanted.notes:
+                progress.note(f"Read with {'; '.join(wanted.notes)}.")
 
     @contextmanager
     def _local(self, arrival: Arrival) -> Iterator[IO[bytes]]:
@@ -387,7 +403,7 @@ class FilesSource:
                 f"source.url: {self._folder} has no file that matches {self._keys.pattern}; put "
                 "the first one there, or correct source.pattern."
             )
-        wanted = formats.Wanted(self._settings.source_columns)
+        wanted = self._wanted()
         with self._open(days[-1], wanted) as extract:
             batches = list(islice((b.num_rows for b in extract.rows), _SAMPLE_BATCHES + 1))
         where = f"{self._folder}: {len(days)} days from {days[0]} to {days[-1]}"

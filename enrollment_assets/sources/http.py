@@ -5,9 +5,11 @@ of students.
 """
 
 import base64
+import codecs
 import contextlib
 import datetime as dt
 import decimal
+import email.message
 import email.utils
 import json
 import re
@@ -75,12 +77,34 @@ class Answer:
         if not self.file:
             return None
         try:
-            return json.loads(self.file.read(), parse_float=_decimal, parse_constant=lambda _: None)
+            text = self.file.read().decode(self.encoding or "utf-8-sig")
+            return json.loads(text, parse_float=_decimal, parse_constant=lambda _: None)
         except (ValueError, ArithmeticError, RecursionError):
             raise SnapshotUnreadableError(
                 f"{self.where} answered with something that is not JSON in UTF-8; check the answer, "
                 "or set source.format."
             ) from None
+
+    @property
+    def encoding(self) -> str | None:
+        """The encoding that the answer declares, if it is not UTF-8.
+
+        Raises:
+            SnapshotUnreadableError: if nobody knows it.
+        """
+        message = email.message.Message()
+        message["Content-Type"] = self.headers.get("Content-Type", "")
+        charset = message.get_content_charset()
+        if charset is None:
+            return None
+        try:
+            name = codecs.lookup(charset).name
+        except LookupError:
+            raise SnapshotUnreadableError(
+                f"{self.where} declares an encoding that does not exist; ask the owner of the API."
+            ) from None
+        # Servers declare ISO-8859-1 and send Windows-1252, as every browser reads it.
+        return {"utf-8": None, "ascii": None, "iso8859-1": "cp1252"}.get(name, name)
 
     def close(self) -> None:
         """Give the file back."""

@@ -5,8 +5,9 @@ import io
 import pytest
 import xlsxwriter
 
+from enrollment_assets.config.source import CsvKeys
 from enrollment_assets.errors import SnapshotUnreadableError
-from enrollment_assets.sources import formats
+from enrollment_assets.sources import formats, header
 
 COLUMNS = {"student_id": ("ID", "id"), "program": ("Program",)}
 PLAIN = [("001", "Law"), ("002", "Music; Art"), ("003", None)]
@@ -20,8 +21,8 @@ def lines(delimiter=",", header="ID,Name,Program"):
     return "\n".join((header, *rows)) + "\n"
 
 
-def read(content, name="s.csv"):
-    wanted = formats.Wanted(COLUMNS)
+def read(content, name="s.csv", sheet=None, **keys):
+    wanted = header.Wanted(COLUMNS, CsvKeys(**keys), sheet)
     batches = formats.read(io.BytesIO(content), name, wanted, max_megabytes=100)
     rows = [
         tuple(value or None for value in row.values())  # staging empties what is blank
@@ -80,6 +81,94 @@ def test_a_quoted_word_null_is_a_value():
 )
 def test_what_was_assumed_is_said(content, words):
     assert read(content.encode())[1] == words
+
+
+@pytest.mark.parametrize(
+    ("content", "keys"),
+    [
+        (lines("#"), {"delimiter": "#"}),
+        (lines("\t"), {"delimiter": "tab"}),
+        (lines().replace('"', "~"), {"quote": "~"}),
+        ("ID,Name,Program,Last\n" + lines(), {"header_row": 2}),
+        ("ID,Name,Program\nid,text,text\n" + lines(), {"skip_rows": 2}),
+        (lines() + "printed,by,Ana\n", {"footer": 1}),
+        (lines() + "printed\n2024-09-05,Ana\n", {"footer": 2}),
+        (lines() + "004,Di,Law\n005,Ed,Law\nprinted\n", {"footer": 3}),
+        (lines().replace("003,Cy,", "003,Cy,n/a"), {"null_words": ["n/a"]}),
+        (lines().replace("Ana", "Zoë"), {"encoding": "cp850"}),
+        (lines().replace("Ana", "Jiří"), {"encoding": "iso8859-2"}),
+    ],
+)
+def test_what_is_configured_is_not_guessed(content, keys):
+    rows, _ = read(content.encode(keys.get("encoding", "utf-8")), **keys)
+    assert rows == PLAIN
+
+
+def test_a_word_that_is_no_null_word_is_a_value():
+    rows, _ = read(lines().replace("003,Cy,", "003,Cy,NULL").encode(), null_words=[])
+    assert rows[2] == ("003", "NULL")
+
+
+def test_a_damaged_line_is_no_footer():
+    content = lines().replace("002,", "002,Bo\n002,") + "printed,by\n"
+    with pytest.raises(SnapshotUnreadableError, match=r"line 3 has another number of columns"):
+        read(content.encode(), footer=2)
+    with pytest.raises(SnapshotUnreadableError, match=r"line 3 has 2 columns"):
+        read(content.encode())
+
+
+@pytest.mark.parametrize("sign", ["\N{RIGHT SINGLE QUOTATION MARK}", "é", "Ł".lower()])
+def test_text_of_windows_is_read_and_said(sign):
+    content = (lines() * 1).replace("Law", f"L{sign}w")
+    if sign == "ł":  # not of Windows-1252
+        with pytest.raises(SnapshotUnreadableError, match=r"source.csv.encoding"):
+            read(content.encode("cp852"))
+        return
+    rows, notes = read(content.encode("cp1252"))
+    assert rows[0] == ("001", f"L{sign}w")
+    assert notes == ["encoding Windows-1252, since it is not UTF-8"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_wide_text_is_read_with_and_without_a_mark(encoding):
+    rows, notes = read(lines("\t").replace("Law", "Łódź").encode(encoding))
+    assert rows == [("001", "Łódź"), *PLAIN[1:]]
+    assert notes[0] == f"encoding {encoding}"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ('="00123"', "00123"),
+        ('"=""00123"""', "00123"),
+        ("'00123", "00123"),
+        ("'A-7", "A-7"),
+        ("\u200b00123", "\u200b00123"),  # staging trims it
+    ],
+)
+def test_what_keeps_excel_from_reading_an_id_as_a_number_is_not_part_of_it(written, meant):
+    rows, _ = read(f"ID,Program\n{written},'01\n007,'t Hart\n".encode())
+    assert rows == [(meant, "01"), ("007", "'t Hart")]
+
+
+@pytest.mark.parametrize("ending", [".txt", ".tsv", ".dat", ".TXT"])
+def test_text_has_many_endings(ending):
+    rows, _ = read(lines("\t").encode(), f"s{ending}")
+    assert rows == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"delimiter": "::"}, "one ASCII sign"),
+        ({"quote": ""}, "one ASCII sign"),
+        ({"encoding": "latin-99"}, "not the name of an encoding"),
+        ({"header_row": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_an_impossible_key_is_refused(keys, words):
+    with pytest.raises(ValueError, match=words):
+        CsvKeys(**keys)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import datetime as dt
 import gzip
 import io
 import os
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,6 +35,7 @@ def write(university, ending, content):
             "url": "snapshots",
             "pattern": "s_{date:%Y%m%d}" + ending,
             "settle_seconds": 0,
+            "max_megabytes": 100,
         }
     )
     (university.snapshots / f"s_20240903{ending}").write_bytes(content)
@@ -66,6 +68,14 @@ def as_xlsx(rows=ROWS):
     return buffer.getvalue()
 
 
+def as_zip(files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
 def read(source, date=DATE):
     with source.read(date) as extract:
         return [tuple(row.values()) for batch in extract.rows for row in batch.to_pylist()]
@@ -78,6 +88,10 @@ def read(source, date=DATE):
         (".csv", b"\xef\xbb\xbf" + as_csv()),
         (".csv", as_csv().replace(b"\n0", b"\r\n0").replace(b"\n7", b"\r\n7")),
         (".csv.gz", gzip.compress(as_csv())),
+        (".txt.gz", gzip.compress(as_csv())),
+        (".csv.zip", as_zip({"a.csv": as_csv(), "__MACOSX/._a.csv": b"x", "read me.md": b"x"})),
+        (".zip", as_zip({"export/": b"", "export/a.parquet": as_parquet()})),
+        (".zip", as_zip({"a.xlsx": as_xlsx()})),
         (".parquet", as_parquet()),
         (".xlsx", as_xlsx()),
     ],
@@ -157,11 +171,11 @@ def one_secret_row(**changes):
         (".csv", gzip.compress(as_csv()), "a gzip file"),
         (".csv", as_parquet(), "a Parquet file"),
         (".csv", b"<!DOCTYPE html><p>Please log in</p>", "a web page"),
-        (".csv", as_csv(one_secret_row(division="Línea")).decode().encode("latin-1"), "not UTF-8"),
+        (".csv", as_csv(one_secret_row(division="Línea")).decode().encode("cp850"), "not UTF-8"),
         (
             ".csv",
             as_csv(one_secret_row()) + f"1,{SECRET}\n".encode(),
-            "a row has 2 columns, but the header has 7",
+            "line 3 has 2 columns, but the header has 7",
         ),
         (
             ".csv",
@@ -184,6 +198,15 @@ def one_secret_row(**changes):
         (".parquet", as_parquet(ROWS * 999).replace(b"2024FA", b"\xff" * 6), "not UTF-8"),
         (".csv.gz", gzip.compress(as_csv(ROWS * 500))[:-200], "not a complete gzip file"),
         (".csv.gz", as_csv(one_secret_row()), "does not fit its extension"),
+        (".zip", as_csv(one_secret_row()), "does not fit its extension"),
+        (".zip", as_zip({"a.csv": as_csv(ROWS * 500)})[:-60], "cannot be read in the format"),
+        (".zip", as_zip({"a.md": as_csv()}), "holds no file with rows"),
+        (
+            ".zip",
+            as_zip({"a.csv": as_csv(), "b.csv": as_csv()}),
+            "2 files with rows (a.csv, b.csv)",
+        ),
+        (".zip", as_zip({"a.csv": b"\x00" * (101 << 20)}), "unpacks to more than 100 MB"),
         (".parquet", as_csv(one_secret_row()), "does not fit its extension"),
         (
             ".parquet",
