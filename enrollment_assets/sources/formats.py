@@ -185,7 +185,7 @@ def _as_text(array: pa.Array) -> pa.Array:
 
 def _read_xlsx(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
     first_bytes(file, name, expected=b"PK\x03\x04")
-    found, first_header = find_sheet(file, name, wanted.columns)
+    found, first_header = find_sheet(file, name, wanted.columns, wanted.sheet)
     places = pick(name, found.header if found else first_header, wanted)
     if found:
         if found.header_row:

@@ -4,14 +4,16 @@ import datetime as dt
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Any
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import python_calamine
 
 from enrollment_assets.errors import SnapshotUnreadableError
+from enrollment_assets.sources.cell_formats import CellFormats, column_number, formats_of
 from enrollment_assets.sources.columns import first_there
 
 _BATCH_ROWS = 50_000
@@ -30,6 +32,8 @@ class _Found:
     name: str
     header: list[str]
     header_row: int
+    first_column: int = 0
+    formats: CellFormats = field(default_factory=CellFormats)
 
 
 def refuse_stray_cells(file: IO[bytes], name: str) -> None:
@@ -50,7 +54,7 @@ def refuse_stray_cells(file: IO[bytes], name: str) -> None:
                     text = rest + chunk
                     for match in _CELL.finditer(text):
                         cells += 1
-                        row, column = int(match[2]), _number(match[1])
+                        row, column = int(match[2]), column_number(match[1])
                         if row > rows or column > columns:
                             last = f"{match[1].decode()}{match[2].decode()}"
                         rows, columns = max(rows, row), max(columns, column)
@@ -62,20 +66,16 @@ def refuse_stray_cells(file: IO[bytes], name: str) -> None:
                 )
 
 
-def _number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = 26 * number + letter - ord("A") + 1
-    return number
-
-
 def find_sheet(
-    file: IO[bytes], name: str, columns: Mapping[str, Sequence[str]]
+    file: IO[bytes], name: str, columns: Mapping[str, Sequence[str]], only: str | None = None
 ) -> tuple[_Found | None, list[str]]:
     """The sheet that has the mapped columns, and the header of the first one for an error.
 
+    `only` is the sheet's name where it is configured.
+
     Raises:
-        SnapshotUnreadableError: if it is no workbook, or several sheets have these columns.
+        SnapshotUnreadableError: if it is no workbook, lacks the configured sheet, or has several with
+            these columns.
     """
     try:
         workbook = python_calamine.CalamineWorkbook.from_filelike(file)
@@ -84,6 +84,13 @@ def find_sheet(
             for meta in workbook.sheets_metadata
             if meta.typ == python_calamine.SheetTypeEnum.WorkSheet
         ]
+        if only is not None:
+            if only not in (sheet_name for _, sheet_name in sheets):
+                raise SnapshotUnreadableError(
+                    f"{name} has no sheet {only} (source.sheet); it has "
+                    f"{', '.join(sheet_name for _, sheet_name in sheets)}."
+                )
+            sheets = [(True, only)]
         first_header: list[str] = []
         # Hidden sheets hold lists to choose from; they count only if no visible one has the columns.
         for is_visible in (True, False):
@@ -101,8 +108,21 @@ def find_sheet(
                     "others."
                 )
             if found:
+                file.seek(0)
+                # Rows come from the first one on, columns from the first that is not empty.
+                found[0].first_column = (found[0].sheet.start or (0, 0))[1]
+                wanted = {
+                    place + found[0].first_column
+                    for names in columns.values()
+                    for place, cell in enumerate(found[0].header)
+                    if cell in names
+                }
+                found[0].formats = formats_of(file, found[0].name, wanted)
                 return found[0], first_header
-    except (python_calamine.CalamineError, IndexError):
+    except (
+        *(python_calamine.CalamineError, IndexError, KeyError),
+        *(zipfile.BadZipFile, ElementTree.ParseError, ValueError),
+    ):
         raise SnapshotUnreadableError(
             f"{name} cannot be read as an Excel workbook; save it again as .xlsx."
         ) from None
@@ -126,7 +146,7 @@ def rows_of(found: _Found, places: Mapping[str, int]) -> Iterator[pa.RecordBatch
     starts: dict[int, dict[int, int]] = {}
     for (top, left), (bottom, right) in found.sheet.merged_cell_ranges or ():
         for place in places.values():
-            if left <= place <= right and bottom > top > found.header_row:
+            if left <= place + found.first_column <= right and bottom > top > found.header_row:
                 starts.setdefault(top, {})[place] = bottom
     rows = enumerate(found.sheet.iter_rows())
     holding: dict[int, tuple[int, Any]] = {}
@@ -140,12 +160,24 @@ def rows_of(found: _Found, places: Mapping[str, int]) -> Iterator[pa.RecordBatch
                         row[place] = value
         arrays = [
             pa.array(
-                [cell(row[place]) for number, row in block if number > found.header_row],
+                [
+                    _shown(found, number, place, row[place], is_id=ours == "student_id")
+                    for number, row in block
+                    if number > found.header_row
+                ],
                 pa.string(),
             )
-            for place in places.values()
+            for ours, place in places.items()
         ]
         yield pa.RecordBatch.from_arrays(arrays, names=list(places))
+
+
+def _shown(found: _Found, row: int, column: int, value: Any, *, is_id: bool) -> str | None:
+    if found.formats.codes and isinstance(value, int | float) and not isinstance(value, bool):
+        text = found.formats.shown(row, column + found.first_column, value, is_id=is_id)
+        if text is not None:
+            return text
+    return cell(value)
 
 
 def cell(value: Any) -> str | None:

@@ -260,3 +260,54 @@ def test_a_stray_cell_that_would_fill_the_memory_is_refused(place):
 def test_a_stray_cell_that_costs_little_is_read_over(place):
     rows, _ = read(with_stray_cell(*place), "s.xlsx")
     assert rows[: len(PLAIN)] == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "shown"),
+    [
+        ("0000000", 42, "0000042"),
+        ("0000000", 12345678, "12345678"),
+        ("0000000;-0000000", 42, "0000042"),
+        ("00.0000", 1.0, "01.0000"),
+        ("00.0000", 11.0701, "11.0701"),
+        (r"000\-00\-0000", 1234567, "001-23-4567"),
+        ('"A"000', 7, "A007"),
+        ("000-0000", 1234, "000-1234"),
+        ("00 00", 1234567, "12345 67"),
+        ("0", 42, "42"),
+        ("0.00", 42, "42"),
+        ("#,##0", 1234, "1234"),
+        ("General", 42, "42"),
+        ("@", 42, "42"),
+        ("0000000", "007", "007"),
+    ],
+)
+@pytest.mark.parametrize("first_column", [0, 2])
+def test_an_id_is_as_its_cell_shows_it(code, value, shown, first_column):
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
+        sheet = book.add_worksheet("Students & more")
+        sheet.write_row(1, first_column, ["Name", "ID", "Program"])
+        sheet.write_row(2, first_column, ["Ana", None, "Law"])
+        sheet.write(2, first_column + 1, value, book.add_format({"num_format": code}))
+        sheet.write_row(3, first_column, ["Bo", 7, "Art"])
+    assert read(buffer.getvalue(), "s.xlsx")[0] == [(shown, "Law"), ("7", "Art")]
+
+
+def test_a_code_with_fixed_decimals_keeps_them():
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["ID", "Program"])
+        sheet.write_row(1, 0, ["1", 11.07], book.add_format({"num_format": "0.0000"}))
+    assert read(buffer.getvalue(), "s.xlsx")[0] == [("1", "11.0700")]
+
+
+def test_the_configured_sheet_is_read():
+    book = workbook(("Old", ROWS[:2], False), ("Data", ROWS, False))
+    with pytest.raises(SnapshotUnreadableError, match="has 2 sheets with these columns"):
+        read(book, "s.xlsx")
+    assert read(book, "s.xlsx", sheet="Data")[0] == PLAIN
+    assert read(book, "s.xlsx", sheet="Old")[0] == PLAIN[:1]
+    with pytest.raises(SnapshotUnreadableError, match=r"has no sheet New .*; it has Old, Data"):
+        read(book, "s.xlsx", sheet="New")
