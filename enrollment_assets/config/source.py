@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     BeforeValidator,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -49,6 +50,19 @@ def secrets_in(source: Any) -> list[str]:
     return keys
 
 
+class Dated(Section):
+    """Columns with the first and the last day of a membership, where each row is one."""
+
+    entry: str = Field(alias="from")
+    """Column with the first day."""
+    exit: str = Field(alias="to")
+    """Column with the last day; empty while the membership goes on."""
+    to_is: Literal["last_day", "first_day_out"] = "last_day"
+    """What the day in `to` is: the last one of the membership, or the first one after it."""
+    date_format: str | None = None
+    """How dates are written, such as `%m/%d/%Y`. Left out, it is `2024-09-30`; a time may follow."""
+
+
 class _Patient(Section):
     """How long an answer may take, and how often a source that did not answer is asked again."""
 
@@ -60,6 +74,10 @@ class _Patient(Section):
     """How often a source that does not answer is asked again."""
     retry_seconds: float = Field(default=2, gt=0)
     """Seconds before it is asked again; each following pause is twice as long, up to a minute."""
+    dated: Dated | None = None
+    """Each row is a membership with its first and last day, and all days are read from the newest
+    extract: `dated: {from: ENTRY_DATE, to: EXIT_DATE}`.
+    """
 
 
 class CsvKeys(Section):
@@ -112,9 +130,26 @@ class FilesKeys(_Patient):
     """A file a day; may be left out."""
     url: Address
     """The folder: a path relative to this file, or `s3://`, `sftp://`, `gs://`, `abfs://`."""
+    parts: str | tuple[str, ...] | None = None
+    """Parts that a day consists of, such as campuses: a list of their names, or a glob such as `*` for
+    those that the day before had. The pattern has `{part}`.
+    """
+    as_of: str | None = None
+    """Column with the day that the rows are of. A file with rows of another day is refused. With it the
+    pattern needs no date: one file is written anew each day.
+    """
     pattern: str = "enrollment_snapshot_{date:%Y%m%d}.csv"
-    """Name of a day's file. `{date:%Y%m%d}` becomes the day; the ending is .csv, .txt, .tsv, .dat,
-    .parquet or .xlsx, and .gz or .zip may follow.
+    """Name of a day's file. `{date:%Y%m%d}` becomes the day, and may have a time (`%H%M%S`); `{term}`
+    is the code of a term, `{part}` one of `parts`, `*` any text; of several files the newest is read.
+    The ending is .csv, .txt, .tsv, .dat, .parquet or .xlsx, and .gz or .zip may follow.
+    """
+    parts_wait_minutes: float = Field(default=120, ge=0)
+    """Minutes after the newest part in which absent parts are waited for. After that the day is held,
+    and names them.
+    """
+    days_ahead: int = Field(default=0, ge=-7, le=7)
+    """How many days the date in a name is ahead of the day whose enrollment the file holds: 1 for a
+    file of the night that is named for tomorrow.
     """
     csv: CsvKeys = CsvKeys()
     """How text files are written, where it is not as it looks."""
@@ -133,18 +168,25 @@ class FilesKeys(_Patient):
 
     @field_validator("pattern")
     @classmethod
-    def _one_name_a_day(cls, value: str) -> str:
+    def _one_name_a_day(cls, value: str, info: ValidationInfo) -> str:
         try:
-            names = {value.format(date=day) for day in _SAMPLE_DAYS}
+            names = {value.format(date=day, term="", part="") for day in _SAMPLE_DAYS}
         except (KeyError, IndexError, ValueError):
-            raise ValueError("the only field is the date, as in {date:%Y%m%d}") from None
-        if len(names) != len(_SAMPLE_DAYS):
+            raise ValueError("the fields are {date:%Y%m%d}, {term} and {part}") from None
+        has_date = "{date" in value or not (info.data.get("as_of") or info.data.get("dated"))
+        if has_date and len(names) != len(_SAMPLE_DAYS):
             raise ValueError("needs {date:%Y%m%d} or its like, so that each day has its own name")
         return value
 
+    @model_validator(mode="after")
+    def _parts_have_a_place(self) -> Self:
+        if (self.parts is not None) != ("{part}" in self.pattern):
+            raise ValueError("parts: goes together with {part} in pattern")
+        return self
+
     def name_for(self, date: dt.date) -> str:
-        """The file name of one day."""
-        return self.pattern.format(date=date)
+        """The file name of one day, with `*` for what the day does not decide."""
+        return self.pattern.format(date=date + dt.timedelta(self.days_ahead), term="*", part="*")
 
 
 class DatabaseKeys(_Patient):

@@ -1,8 +1,11 @@
-"""A day's file in its folder, before any of it is read."""
+"""A day's file or files in their folder, before any of it is read."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+
+from enrollment_assets.sources.naming import Named
 
 # Clocks of file servers differ from ours by less than this.
 CLOCK_SECONDS = 60
@@ -18,12 +21,36 @@ _TIMES = ("mtime", "LastModified", "last_modified", "updated")
 
 @dataclass(frozen=True)
 class Arrival:
-    """A day's file: `mark` changes whenever it is written again."""
+    """A day's file, or its files: `mark` changes whenever one is written again.
+
+    `absent` are the parts of the day that are not there, `others` the files besides the first.
+    """
 
     path: str
     size: int
     mark: str
     modified: float | None  # seconds since 1970
+    name: Named | None = None
+    others: tuple["Arrival", ...] = ()
+    absent: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> list["Arrival"]:
+        """Each file of the day, in order."""
+        return [self, *self.others]
+
+    @classmethod
+    def of_day(cls, files: Sequence["Arrival"], absent: Sequence[str] = ()) -> "Arrival":
+        """The arrival of a day with several files."""
+        times = [file.modified for file in files if file.modified is not None]
+        return replace(
+            files[0],
+            size=sum(file.size for file in files),
+            mark="; ".join([*(file.mark for file in files), *absent]),
+            modified=max(times, default=None),
+            others=tuple(files[1:]),
+            absent=tuple(absent),
+        )
 
     @classmethod
     def of(cls, path: str, info: dict[str, Any]) -> "Arrival":

@@ -23,12 +23,13 @@ class Extract:
     """One day's rows.
 
     `rows` has one text column for each mapped column, under our names, and `term` where the source is
-    queried term by term.
+    queried term by term. `absent` are the parts of the day that did not come.
     """
 
     date: dt.date
     origin: str
     rows: Iterator[pa.RecordBatch]
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,86 +1,33 @@
-"""One file a day: CSV, Parquet or Excel, packed or not, by its ending, from any fsspec address."""
+"""A file or several a day: CSV, Parquet or Excel, packed or not, by their ending, from any folder."""
 
 import datetime as dt
 import hashlib
-import re
-import tempfile
 import time
-import unicodedata
-import weakref
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import islice
-from pathlib import Path
-from shutil import copyfileobj
-from typing import IO, Any
+from typing import Any
 
-import fsspec
+import pyarrow as pa
 
 from enrollment_assets.config import Settings
-from enrollment_assets.config.environment import expand
 from enrollment_assets.config.source import FilesKeys
-from enrollment_assets.errors import (
-    SnapshotMissingError,
-    SnapshotUnreadableError,
-    SourceError,
-    SourceUnavailableError,
-)
+from enrollment_assets.errors import SnapshotMissingError, SnapshotUnreadableError, SourceError
 from enrollment_assets.sources import formats
-from enrollment_assets.sources.arrivals import CLOCK_SECONDS, Arrival
+from enrollment_assets.sources.arrivals import Arrival
+from enrollment_assets.sources.as_of import AS_OF, day_of, of_the_day
 from enrollment_assets.sources.base import Extract, Probe
+from enrollment_assets.sources.folder import Folder
 from enrollment_assets.sources.header import Wanted
+from enrollment_assets.sources.listing import age, files_by_day
+from enrollment_assets.sources.naming import Naming
 from enrollment_assets.sources.packed import unpacked
-from enrollment_assets.sources.remote_errors import (
-    is_a_login,
-    is_of_a_driver,
-    is_refused,
-    what_is_wrong,
-)
 from enrollment_assets.sources.retry import retrying
 from enrollment_assets.support import progress
 
-# An object store shows an object only when it is complete.
-_APPEAR_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
-_EXTRAS = {
-    **dict.fromkeys(("s3", "s3a"), "s3"),
-    **dict.fromkeys(("gs", "gcs"), "gcs"),
-    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "azure"),
-    **dict.fromkeys(("sftp", "ssh"), "sftp"),
-}
-_SFTP = ("sftp", "ssh")
-_CONNECT_SECONDS = 30
-# A Parquet file has at least its magic bytes and the length of its footer.
-_LEAST_PARQUET_BYTES = 12
-# A file that ends too early is waited for this many times as long as one that looks whole.
-_PATIENCE = 12
-_DATE = re.compile(r"\{date:([^}]*)\}")
+# So long a listing of the folder holds for the days of a range.
+_LISTING_SECONDS = 60
 _SAMPLE_BATCHES = 20
-
-
-def _expanded(value: Any, key: str) -> Any:
-    """An option with the environment's values filled in, also in lists and nested options."""
-    if isinstance(value, str):
-        return expand(value, key)
-    if isinstance(value, list):
-        return [_expanded(item, key) for item in value]
-    if isinstance(value, dict):
-        return {name: _expanded(item, f"{key}.{name}") for name, item in value.items()}
-    return value
-
-
-def _connect(url: str, options: dict[str, Any]) -> tuple[Any, str]:
-    """The file system of an address, and its path there."""
-    try:
-        # A cached file system keeps a connection that broke.
-        filesystem, folder = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
-    except FileNotFoundError:
-        raise SourceError(
-            "source.options names a file, such as a key or known_hosts, that does not exist; "
-            "correct the path."
-        ) from None
-    return filesystem, folder
 
 
 class FilesSource:
@@ -91,129 +38,124 @@ class FilesSource:
     def __init__(self, settings: Settings, keys: FilesKeys) -> None:
         self._settings = settings
         self._keys = keys
-        self._disconnect: Callable[[], object] | None = None
+        self._place = Folder(settings, keys)
         self._noted: list[str] = []
-
-    @cached_property
-    def _url(self) -> str:
-        url = expand(self._keys.url, "source.url")
-        return url if "://" in url else str((self._settings.base / url).resolve())
-
-    @cached_property
-    def _protocol(self) -> str:
-        return self._url.partition("://")[0] if "://" in self._url else "file"
-
-    @cached_property
-    def _folder(self) -> str:
-        """The folder as messages and the log may name it: without a user or a password."""
-        head, mark, rest = self._url.partition("://")
-        return f"{head}{mark}{rest.rpartition('@')[2]}" if mark else head
-
-    @cached_property
-    def _opened(self) -> tuple[Any, str]:
-        """The file system, and the folder's path on it; some connect as soon as they are made."""
-        options = _expanded(self._keys.options, "source.options")
-        if self._protocol in _SFTP:
-            options = {
-                "connect_timeout": _CONNECT_SECONDS,
-                # A silent server is given up after about four of these.
-                "keepalive_interval": min(_CONNECT_SECONDS, self._keys.timeout_seconds / 4),
-                # Those of ~/.ssh; without this key, sshfs trusts any server.
-                "known_hosts": (),
-                **options,
-            }
-        try:
-            with self._plain_errors(), self._as_configured():
-                filesystem, folder = _connect(self._url, options)
-        except ImportError:
-            extra = _EXTRAS.get(self._protocol)
-            install = f": .venv/bin/pip install -e '.[{extra}]'" if extra else ""
-            raise SourceError(
-                f"source.url: {self._protocol}:// needs a package that is not installed{install}."
-            ) from None
-        if self._protocol in _SFTP:
-            # It refers to itself: its connection would stay open until the next garbage collection.
-            self._disconnect = weakref.finalize(
-                self, filesystem.loop.call_soon_threadsafe, filesystem.client.close
-            )
-        return filesystem, folder
-
-    @contextmanager
-    def _as_configured(self) -> Iterator[None]:
-        """Report a wrong address or wrong options; some file systems notice late.
-
-        The errors' own texts are left out: they quote pieces of the address, and of keys.
-        """
-        try:
-            yield
-        except (ValueError, TypeError, KeyError) as error:
-            if is_a_login(error):
-                raise
-            name = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-            which = f": {name[1]} is not one" if name else ""
-            raise SourceError(
-                f"source.url: {self._protocol}:// addresses are not supported, or not with these "
-                f"source.options{which}; correct one of the two."
-            ) from None
-
-    @property
-    def _filesystem(self) -> Any:
-        return self._opened[0]
+        self._naming = Naming(keys)
+        self._depth = keys.pattern.count("/") + 1
+        self._listed: dict[dt.date, Arrival] = {}
+        self._listed_at = 0.0
 
     def check(self) -> None:
         """Make sure that the folder exists; a server that does not answer is tried again."""
-        retrying(self._settings)(self._check)
-
-    def _check(self) -> None:
-        with self._plain_errors():
-            filesystem, folder = self._opened
-            filesystem.invalidate_cache()
-            if not self._is_folder(filesystem, folder):
-                raise SourceError(
-                    f"source.url: the folder {self._folder} does not exist; correct the path, or "
-                    "create the folder and put the first snapshot in it."
-                )
-
-    def _is_folder(self, filesystem: Any, folder: str) -> bool:
-        try:
-            with self._as_configured():
-                if filesystem.isdir(folder):
-                    return True
-            # Most file systems call any error "no folder"; this call distinguishes them.
-            filesystem.info(folder)
-        except FileNotFoundError:
-            pass
-        return False
+        self._place.check()
 
     def path(self, date: dt.date) -> str:
         """Where the file of this day should be, on its file system."""
-        return f"{self._opened[1].rstrip('/')}/{self._keys.name_for(date)}"
+        return f"{self._place.opened[1].rstrip('/')}/{self._keys.name_for(date)}"
 
     @contextmanager
     def read(self, date: dt.date) -> Iterator[Extract]:
         """Open one day's file once nobody writes it any more."""
-        self._check()
+        self._place.check_once()
         with self._open(date, self._wanted()) as extract:
             yield extract
 
     def _wanted(self) -> Wanted:
-        return Wanted(self._settings.source_columns, self._keys.csv, self._keys.sheet)
+        columns = dict(self._settings.source_columns)
+        if self._keys.as_of:
+            columns[AS_OF] = (self._keys.as_of,)
+        return Wanted(columns, self._keys.csv, self._keys.sheet)
 
     @contextmanager
     def _open(self, date: dt.date, wanted: Wanted) -> Iterator[Extract]:
-        name = self._keys.name_for(date)
-        before = self._when_whole(self.path(date))
-        with self._plain_errors(), self._local(before) as file:
-            most, folder = self._keys.max_megabytes, self._settings.data_path
+        """The rows of all files of a day."""
+        files, absent = self._files(date)
+        base = self._place.shown.rstrip("/")
+        with ExitStack() as stack:
+            first = stack.enter_context(self._open_one(files[0], date, wanted))
+            if len(files) == 1:
+                yield Extract(date, f"{base}/{self._name(files[0].path)}", first, absent)
+                return
+
+            def rows() -> Iterator[pa.RecordBatch]:
+                yield from first
+                for file in files[1:]:
+                    with self._open_one(file, date, self._wanted()) as more:
+                        yield from more
+
+            yield Extract(
+                date,
+                f"{base}/{self._name(files[0].path)} and {len(files) - 1} more",
+                rows(),
+                absent,
+            )
+
+    @contextmanager
+    def _open_one(
+        self, file: Arrival, date: dt.date, wanted: Wanted
+    ) -> Iterator[Iterator[pa.RecordBatch]]:
+        name = self._name(file.path)
+        before = self._place.when_whole(file.path)
+        most, folder = self._keys.max_megabytes, self._settings.data_path
+        with self._place.plain_errors(), self._place.local(before) as content:
             try:
-                with unpacked(file, name, folder=folder, max_megabytes=most) as (content, inner):
-                    rows = formats.read(content, inner, wanted, max_megabytes=most)
-                    yield Extract(date, f"{self._folder.rstrip('/')}/{name}", rows)
+                with unpacked(content, name, folder=folder, max_megabytes=most) as (
+                    inner,
+                    its_name,
+                ):
+                    rows = formats.read(inner, its_name, wanted, max_megabytes=most)
+                    if self._keys.as_of:
+                        rows = of_the_day(rows, date, name, self._keys.as_of)
+                    yield self._with_term(rows, file)
             except SnapshotUnreadableError:
-                self._refuse_changed(before)
+                self._place.refuse_changed(before)
                 raise
             self._note(wanted)
-        self._refuse_changed(before)
+        self._place.refuse_changed(before)
+
+    def _with_term(self, rows: Iterator[pa.RecordBatch], file: Arrival) -> Iterator[pa.RecordBatch]:
+        """The rows with the term that the file is named after, if they name none themselves."""
+        term = file.name.term if file.name else None
+        for batch in rows:
+            if term is None or "term" in batch.schema.names:
+                yield batch
+            else:
+                terms = pa.repeat(pa.scalar(term, pa.string()), batch.num_rows)
+                yield batch.append_column("term", terms)
+
+    def _files(self, date: dt.date) -> tuple[list[Arrival], tuple[str, ...]]:
+        """The files of a day, and which parts are absent.
+
+        Raises:
+            SnapshotMissingError: if there is none, or absent parts may still come.
+        """
+        if self._naming.is_one:
+            return [Arrival(self.path(date), 0, "", None)], ()
+        if date not in self._listed or time.monotonic() - self._listed_at > _LISTING_SECONDS:
+            self._list()
+        day = self._listed.get(date)
+        if day is None and not self._naming.has_date and self._listed:
+            (there,) = self._listed
+            raise SnapshotMissingError(
+                f"{self._keys.pattern} in {self._place.shown} is of {there}; there is none of {date}."
+            )
+        if day is None:
+            raise self._place.missing(self._keys.name_for(date))
+        if day.absent and self._may_still_come(day):
+            raise SnapshotMissingError(
+                f"{', '.join(day.absent)} of {date} {'is' if len(day.absent) == 1 else 'are'} not in "
+                f"{self._place.shown} yet; the day is complete when all parts are there. After "
+                f"{self._keys.parts_wait_minutes:g} minutes (source.parts_wait_minutes) it is held."
+            )
+        return day.files, day.absent
+
+    def _may_still_come(self, day: Arrival) -> bool:
+        wait = self._keys.parts_wait_minutes * 60
+        return day.modified is None or time.time() - day.modified < wait
+
+    def _name(self, path: str) -> str:
+        """A file's name as the pattern has it, with its subfolders."""
+        return "/".join(path.split("/")[-self._depth :])
 
     def _note(self, wanted: Wanted) -> None:
         """Say how files are written where it was guessed; once, and again when it changes."""
@@ -222,174 +164,76 @@ class FilesSource:
             if wanted.notes:
                 progress.note(f"Read with {'; '.join(wanted.notes)}.")
 
-    @contextmanager
-    def _local(self, arrival: Arrival) -> Iterator[IO[bytes]]:
-        """The file, opened; a remote one is first copied into a temporary file."""
-        name = Path(arrival.path).name
-        try:
-            file = self._filesystem.open(arrival.path, "rb")
-        except FileNotFoundError:
-            raise self._missing(name) from None
-        except IsADirectoryError:
-            raise SnapshotUnreadableError(f"{name} is a folder; replace it by a file.") from None
-        except Exception as error:
-            if not is_refused(error):
-                raise
-            raise SnapshotUnreadableError(
-                f"This user may not read {name}; grant the right to."
-            ) from None
-        with file:
-            if self._protocol == "file":
-                yield file
-                return
-            if arrival.size > self._keys.max_megabytes << 20:
-                raise formats.too_large(name, self._keys.max_megabytes << 20)
-            folder = self._settings.data_path
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder) as fetched:
-                copyfileobj(file, fetched, 1 << 20)
-                if fetched.tell() != arrival.size:
-                    raise SourceUnavailableError(
-                        f"{name}: only {fetched.tell():,} of {arrival.size:,} bytes arrived; try again."
-                    )
-                fetched.seek(0)
-                yield fetched
-
-    def _missing(self, name: str) -> SnapshotMissingError:
-        alike = self._named_alike(name)
-        if alike:
-            return SnapshotMissingError(
-                f"{name} is not in {self._folder}, but {alike} is, whose name differs in capitals or "
-                "in how an accented letter is written; rename it, or correct source.pattern."
-            )
-        return SnapshotMissingError(
-            f"{name} is not in {self._folder}; put it there and run the day again."
-        )
-
-    def _named_alike(self, name: str) -> str | None:
-        """A file that a person would read as having this name."""
-        try:
-            names = [
-                Path(entry["name"]).name
-                for entry in self._filesystem.ls(self._opened[1], detail=True)
-            ]
-        except OSError:  # the folder itself is not there, which others say
-            return None
-
-        def plain(text: str) -> str:
-            return unicodedata.normalize("NFC", text).casefold()
-
-        return next((there for there in names if plain(there) == plain(name)), None)
-
-    def _arrival(self, path: str) -> Arrival:
-        with self._plain_errors():
-            self._filesystem.invalidate_cache()
-            try:
-                return Arrival.of(path, self._filesystem.info(path))
-            except FileNotFoundError:
-                raise self._missing(Path(path).name) from None
-
-    def _when_whole(self, path: str) -> Arrival:
-        """The file as it is once it has not changed for a while.
-
-        Raises:
-            SourceUnavailableError: if it keeps changing.
-        """
-        before = self._arrival(path)
-        settle = self._keys.settle_seconds
-        if not settle or self._protocol in _APPEAR_WHOLE or before.modified is None:
-            return before
-        started = since = time.monotonic()
-        while True:
-            is_whole = self._is_settled(before, time.monotonic() - since)
-            # The mark is read before and after the test: if it is the same, so is the content.
-            after = self._arrival(path)
-            if after.mark != before.mark:
-                before, since = after, time.monotonic()
-            elif is_whole:
-                return after
-            name = Path(path).name
-            if time.monotonic() - started > self._keys.timeout_seconds:
-                raise SourceUnavailableError(
-                    f"{name} is still being written; run the day again when it is complete."
-                )
-            progress.note(f"{name} is new: waiting {settle:g} s to see whether it still changes.")
-            time.sleep(settle)
-
-    def _is_settled(self, arrival: Arrival, watched: float) -> bool:
-        """Whether a file is older than a writer would pause, or did not change while watched.
-
-        `watched` is in seconds by our own clock: the server's may be hours ahead.
-        """
-        settle = self._keys.settle_seconds
-        age = time.time() - (arrival.modified or 0)
-        if age > settle * _PATIENCE + CLOCK_SECONDS or watched > settle * _PATIENCE:
-            return True
-        if self._ends_early(arrival):
-            return age > settle * _PATIENCE
-        return watched >= settle or age > (settle if self._protocol == "file" else CLOCK_SECONDS)
-
-    def _ends_early(self, arrival: Arrival) -> bool:
-        """Whether a file lacks the end that its format requires, if it requires one."""
-        ending = Path(arrival.path).suffix.lower()
-        if not arrival.size or (ending == ".parquet" and arrival.size < _LEAST_PARQUET_BYTES):
-            return True
-        if ending not in (".parquet", ".xlsx"):
-            return False
-        try:
-            with self._plain_errors(), self._filesystem.open(arrival.path, "rb") as file:
-                if ending == ".xlsx":
-                    return not zipfile.is_zipfile(file)
-                file.seek(-4, 2)
-                return bool(file.read(4) != b"PAR1")
-        except (SourceError, ValueError):
-            return False  # reading it says what is wrong
-
-    def _refuse_changed(self, before: Arrival) -> None:
-        """Refuse a file that changed while it was read.
-
-        Raises:
-            SourceUnavailableError: if it is not the same as before.
-        """
-        try:
-            after = self._arrival(before.path).mark
-        except SnapshotMissingError:
-            after = None
-        if after != before.mark:
-            raise SourceUnavailableError(
-                f"{Path(before.path).name} changed while it was read; run the day again when it is "
-                "complete."
-            )
-
     def arrivals(self) -> dict[dt.date, Arrival]:
         """The existing files, by day."""
-        self._check()
-        # A pattern may lead into subfolders, such as one for each year.
-        depth = self._keys.pattern.count("/") + 1
-        with self._plain_errors():
-            if depth > 1:
-                names = f"{self._opened[1].rstrip('/')}/{_DATE.sub('*', self._keys.pattern)}"
-                entries = list(self._filesystem.glob(names, detail=True).values())
+        self._place.check_once()
+        self._list()
+        return self._listed
+
+    def _list(self) -> None:
+        """List the folder, and choose the files of each day."""
+        with self._place.plain_errors():
+            self._place.filesystem.invalidate_cache()
+            # A pattern may lead into subfolders, such as one for each year.
+            if self._depth > 1:
+                place = f"{self._place.opened[1].rstrip('/')}/{self._naming.glob()}"
+                entries = list(self._place.filesystem.glob(place, detail=True).values())
             else:
-                entries = self._filesystem.ls(self._opened[1], detail=True)
-        arrivals = {}
-        for entry in entries:
-            date = self._date_of("/".join(entry["name"].split("/")[-depth:]))
-            if date and entry.get("type") != "directory":
-                arrivals[date] = Arrival.of(self.path(date), entry)
-        return arrivals
+                entries = self._place.filesystem.ls(self._place.opened[1], detail=True)
+        if self._naming.has_date:
+            self._listed = files_by_day(
+                entries,
+                self._naming,
+                self._keys.parts,
+                name_of=self._name,
+                path_of=self.path if self._naming.is_one else None,
+            )
+        else:
+            self._listed = self._one_file(entries)
+        self._listed_at = time.monotonic()
+
+    def _one_file(self, entries: list[dict[str, Any]]) -> dict[dt.date, Arrival]:
+        """The file that is written anew each day, under the day that its rows are of."""
+        found = [
+            Arrival.of(entry["name"], entry)
+            for entry in entries
+            if self._naming.matches(self._name(entry["name"])) and entry.get("type") != "directory"
+        ]
+        if not found:
+            return {}
+        newest = max(found, key=age)
+        if self._keys.as_of is None:
+            return {self._settings.today(): newest}
+        wanted = Wanted(
+            {AS_OF: (self._keys.as_of,), "student_id": self._wanted().columns["student_id"]}
+        )
+        most, folder, name = (
+            self._keys.max_megabytes,
+            self._settings.data_path,
+            self._name(newest.path),
+        )
+        with (
+            self._place.plain_errors(),
+            self._place.local(newest) as content,
+            unpacked(content, name, folder=folder, max_megabytes=most) as (inner, its_name),
+        ):
+            day = day_of(formats.read(inner, its_name, wanted, max_megabytes=most))
+        return {day: newest} if day else {}
 
     def content_of(self, arrival: Arrival) -> str:
         """A fingerprint of a file's content."""
-        digest = hashlib.sha256()
-        with self._plain_errors(), self._filesystem.open(arrival.path, "rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
+        digest = hashlib.sha256(";".join(arrival.absent).encode())
+        for one in arrival.files:
+            with self._place.plain_errors(), self._place.filesystem.open(one.path, "rb") as file:
+                while piece := file.read(1 << 20):
+                    digest.update(piece)
         return digest.hexdigest()
 
     def is_whole(self, arrival: Arrival) -> bool:
-        """Whether a file that has not changed since the last scan is complete."""
-        return not self._ends_early(arrival)
+        """Whether what has not changed since the last scan is complete."""
+        if arrival.absent and self._may_still_come(arrival):
+            return False
+        return not any(map(self._place.ends_early, arrival.files))
 
     def dates(self) -> list[dt.date]:
         """The days that have a file, in order; a server that does not answer is tried again."""
@@ -400,52 +244,14 @@ class FilesSource:
         days = sorted(self.arrivals())
         if not days:
             raise SourceError(
-                f"source.url: {self._folder} has no file that matches {self._keys.pattern}; put "
+                f"source.url: {self._place.shown} has no file that matches {self._keys.pattern}; put "
                 "the first one there, or correct source.pattern."
             )
         wanted = self._wanted()
         with self._open(days[-1], wanted) as extract:
             batches = list(islice((b.num_rows for b in extract.rows), _SAMPLE_BATCHES + 1))
-        where = f"{self._folder}: {len(days)} days from {days[0]} to {days[-1]}"
+        where = f"{self._place.shown}: {len(days)} days from {days[0]} to {days[-1]}"
         if wanted.notes:
             where += f" ({'; '.join(wanted.notes)})"
         rows = sum(batches[:_SAMPLE_BATCHES])
         return Probe(where, wanted.header, rows, is_all=len(batches) <= _SAMPLE_BATCHES)
-
-    def _date_of(self, name: str) -> dt.date | None:
-        # Text and forms of dates by turns; one of the forms may be a year alone.
-        parts = _DATE.split(self._keys.pattern)
-        texts, forms = parts[::2], parts[1::2]
-        match = re.fullmatch("(.+?)".join(map(re.escape, texts)), name)
-        for form, text in zip(forms, match.groups() if match else (), strict=False):
-            try:
-                date = dt.datetime.strptime(text, form).date()  # noqa: DTZ007 - a day, not an instant
-            except ValueError:
-                continue
-            if self._keys.name_for(date) == name:
-                return date
-        return None
-
-    @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
-        """Turn failures of disks, servers and rights into plain errors, apart from bad snapshots."""
-        try:
-            yield
-        except OSError as error:
-            problem = what_is_wrong(error, self._folder)
-        except Exception as error:
-            # The packages behind fsspec raise errors of their own; all others are raised unchanged.
-            if not is_of_a_driver(error):
-                raise
-            problem = what_is_wrong(error, self._folder)
-        else:
-            return
-        if isinstance(problem, SourceUnavailableError):
-            self._forget_connection()
-        raise problem from None
-
-    def _forget_connection(self) -> None:
-        """Make the next try open a new connection."""
-        self.__dict__.pop("_opened", None)
-        if self._disconnect:
-            self._disconnect()

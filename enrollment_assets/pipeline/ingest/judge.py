@@ -88,13 +88,29 @@ class Judge:
             ).fetchall()
 
     def verdict(
-        self, date: dt.date, term: str, facts: dict[str, int], *, is_empty: bool
+        self,
+        date: dt.date,
+        term: str,
+        facts: dict[str, int],
+        *,
+        is_empty: bool,
+        absent: tuple[str, ...] = (),
     ) -> TermResult | None:
-        """The verdict on one term of the next day, or None where the term needs none."""
+        """The verdict on one term of the next day, or None where the term needs none.
+
+        `absent` are the parts of the day that did not come.
+        """
         new = Rows(date, term, facts["student_count"], is_staged=True)
         last = self._last.get(term)
         rejection = self._why_rejected(new, last, facts, is_empty=is_empty)
         doubt = None if rejection else self._why_held(new, last, facts)
+        if absent and (rejection or facts["student_count"]):
+            are = "is a part" if len(absent) == 1 else "are parts"
+            why = f"{', '.join(absent)} {are} of the day that did not come."
+            if rejection:
+                rejection = f"{why} {rejection}"
+            else:
+                doubt = f"{why} {doubt or ''}".strip()
         if not (rejection or facts["student_count"] or last):
             return None
         if by_person := self._decided(date, term, facts, is_bad=bool(rejection or doubt)):

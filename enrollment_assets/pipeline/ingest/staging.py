@@ -119,6 +119,7 @@ class Staging:
                     self._forget(day.date)
                 with source.read(day.date) as extract:
                     day.origin = extract.origin
+                    day.absent = extract.absent
                     day.note = None
                     count = self._read(day, extract.rows)
         return count

@@ -100,7 +100,13 @@ class SnapshotStore:
         is_empty = not any(facts["student_count"] for facts in by_term.values())
         results = []
         for code in open_terms:
-            result = judge.verdict(day.date, code, by_term.pop(code, nothing), is_empty=is_empty)
+            result = judge.verdict(
+                day.date,
+                code,
+                by_term.pop(code, nothing),
+                is_empty=is_empty,
+                absent=day.absent,
+            )
             if result:
                 results.append(result)
         if None in by_term:

@@ -93,7 +93,8 @@ class TermResult:
 class DayResult:
     """The result of one day; `problem` says why it has no rows, `note` why it needs none.
 
-    `read_with` are the dimensions that its rows had, and the grain (`Settings.reads`).
+    `read_with` are the dimensions that its rows had, and the grain (`Settings.reads`); `absent` are the
+    parts, such as campuses, that did not come.
     """
 
     date: dt.date
@@ -101,6 +102,7 @@ class DayResult:
     problem: str | None = None
     note: str | None = None
     read_with: list[str] | None = None
+    absent: tuple[str, ...] = ()
     terms: list[TermResult] = field(default_factory=list)
 
     @property
