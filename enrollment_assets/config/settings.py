@@ -42,7 +42,13 @@ from enrollment_assets.config.sections import (
     Term,
     Vocabulary,
 )
-from enrollment_assets.config.source import FilesKeys, Source, secrets_in
+from enrollment_assets.config.source import (
+    FIRST_DAY,
+    LAST_DAY,
+    FilesKeys,
+    Source,
+    secrets_in,
+)
 from enrollment_assets.errors import ConfigurationError
 
 # Column names that tables of the warehouse give another meaning.
@@ -195,10 +201,14 @@ class Settings(BaseSettings):
     @property
     def source_columns(self) -> dict[str, tuple[str, ...]]:
         """Our name of each column that is read, and its names in the source, the preferred first."""
-        return {
+        columns = {
             ours: (theirs,) if isinstance(theirs, str) else theirs
             for ours, theirs in self.columns.items()
         }
+        if self.source.dated:
+            columns[FIRST_DAY] = (self.source.dated.entry,)
+            columns[LAST_DAY] = (self.source.dated.exit,)
+        return columns
 
     @property
     def row_columns(self) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ Address = Annotated[str, Field(min_length=1)]
 
 def names_secret(name: str) -> bool:
     """Whether a key of this name holds a secret."""
-    return bool(_SECRET_KEY.search(name))
+    return bool(_SECRET_KEY.search(name)) and not name.endswith("_url")
 
 
 def secrets_in(source: Any) -> list[str]:
@@ -48,6 +48,10 @@ def secrets_in(source: Any) -> list[str]:
             if names_secret(str(name)) and isinstance(value, str) and "${" not in value:
                 keys.append(f"source.{section}.{name}")
     return keys
+
+
+# Under these names the dates of memberships come with their rows; no column of ours is called so.
+FIRST_DAY, LAST_DAY = "first day", "last day"
 
 
 class Dated(Section):
@@ -151,6 +155,10 @@ class FilesKeys(_Patient):
     """How many days the date in a name is ahead of the day whose enrollment the file holds: 1 for a
     file of the night that is named for tomorrow.
     """
+    query: str | None = None
+    """File of a SELECT over the text files of a day's ZIP file, relative to this file. Each is a table
+    under its name, with text columns; the query may bind `:snapshot_date`.
+    """
     csv: CsvKeys = CsvKeys()
     """How text files are written, where it is not as it looks."""
     sheet: str | None = None
@@ -180,6 +188,8 @@ class FilesKeys(_Patient):
 
     @model_validator(mode="after")
     def _parts_have_a_place(self) -> Self:
+        if self.query and not self.pattern.lower().endswith(".zip"):
+            raise ValueError("query: joins the files of a ZIP file; pattern must end in .zip")
         if (self.parts is not None) != ("{part}" in self.pattern):
             raise ValueError("parts: goes together with {part} in pattern")
         return self
@@ -203,7 +213,7 @@ class DatabaseKeys(_Patient):
 
 
 class ApiAuth(Section):
-    """Who asks: a bearer token, or a user with a password."""
+    """Who asks: a bearer token, a user with a password, or a client that fetches its token."""
 
     bearer: str | None = None
     """A token, sent as `Authorization: Bearer`."""
@@ -211,13 +221,29 @@ class ApiAuth(Section):
     """A user name, with `password`."""
     password: str | None = None
     """The password of `user`."""
+    token_url: str | None = None
+    """Where a client fetches a token by its `client_id` and `client_secret` (OAuth 2.0, client
+    credentials).
+    """
+    client_id: str | None = None
+    """The client's id."""
+    client_secret: str | None = None
+    """The client's secret."""
+    scope: str | None = None
+    """What the token is for, where the server asks for it."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if bool(self.bearer) == bool(self.user):
-            raise ValueError("give either bearer, or user and password")
+        if [bool(way) for way in (self.bearer, self.user, self.token_url)].count(True) != 1:
+            raise ValueError("give one of bearer, user and password, or token_url")
         if bool(self.user) != bool(self.password):
             raise ValueError("user and password go together")
+        if not bool(self.token_url) == bool(self.client_id) == bool(self.client_secret):
+            raise ValueError("token_url, client_id and client_secret go together")
+        if self.token_url:
+            split = urlsplit(self.token_url)
+            if split.scheme == "http" and split.hostname not in _LOOPBACK:
+                raise ValueError("token_url: http would send the secret in the clear; use https")
         return self
 
 

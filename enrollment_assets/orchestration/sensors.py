@@ -73,7 +73,8 @@ def build_sensors(
         _late_data_sensor(settings, jobs[BACKFILL], assets),
         _alerts_sensor(settings),
     ]
-    if isinstance(settings.source, FilesKeys):
+    # Of memberships each extract holds every day, and none is the day's own.
+    if isinstance(settings.source, FilesKeys) and not settings.source.dated:
         sensors.append(_landing_sensor(settings, jobs[DAILY]))
     return sensors
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO
 from xml.etree import ElementTree
 
-# Zeros, and signs that stand between them: 0000000, 00.0000, 000\-00\-0000.
+# Zeros, and signs between them: 0000000, 00.0000, 000\-00\-0000.
 _PADDED = re.compile(r'(?:[0.]|\\?[- /()]|"[^"]{1,5}")+')
 _CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*)>")
 _PLACE = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')

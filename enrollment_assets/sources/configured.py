@@ -18,4 +18,7 @@ def source_for(settings: Settings) -> ConfiguredSource:
     """The configured source."""
     kind = pkgutil.resolve_name(KINDS[settings.source.kind])
     source: ConfiguredSource = kind(settings, settings.source)
+    if settings.source.dated:
+        wrap = pkgutil.resolve_name("enrollment_assets.sources.dated:DatedSource")
+        source = wrap(settings, settings.source.dated, source)
     return source

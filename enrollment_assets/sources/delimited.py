@@ -96,7 +96,7 @@ def _students(
         ours = pa.RecordBatch.from_arrays(
             [batch.column(place) for place in places.values()], names=list(places)
         )
-        ours = students_only(ours, wanted.columns["student_id"], is_first=is_first)
+        ours = students_only(ours, wanted.columns.get("student_id", ()), is_first=is_first)
         is_first = False
         if not footer:
             yield ours

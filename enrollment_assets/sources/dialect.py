@@ -170,9 +170,13 @@ def students_only(
 ) -> pa.RecordBatch:
     """The rows of a batch that can be students: no repeated header, no rule of dashes, no total.
 
+    A batch without ids is of a file that is joined with others, and stays as it is.
+
     `identifier` are the names of the column of ids in the source. A total has no other text than its
     first value.
     """
+    if "student_id" not in batch.schema.names:
+        return batch
     ids = batch.column("student_id")
     is_out = compute.is_in(ids, pa.array(list(identifier), pa.string()))
     last = max(batch.num_rows - _LAST_ROWS, 0)

@@ -2,11 +2,12 @@
 
 import datetime as dt
 import hashlib
+import pkgutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -96,22 +97,32 @@ class FilesSource:
     ) -> Iterator[Iterator[pa.RecordBatch]]:
         name = self._name(file.path)
         before = self._place.when_whole(file.path)
-        most, folder = self._keys.max_megabytes, self._settings.data_path
         with self._place.plain_errors(), self._place.local(before) as content:
             try:
-                with unpacked(content, name, folder=folder, max_megabytes=most) as (
-                    inner,
-                    its_name,
-                ):
-                    rows = formats.read(inner, its_name, wanted, max_megabytes=most)
-                    if self._keys.as_of:
-                        rows = of_the_day(rows, date, name, self._keys.as_of)
-                    yield self._with_term(rows, file)
+                with self._rows(content, name, date, wanted) as rows:
+                    column = self._keys.as_of
+                    checked = of_the_day(rows, date, name, column) if column else rows
+                    yield self._with_term(checked, file)
             except SnapshotUnreadableError:
                 self._place.refuse_changed(before)
                 raise
             self._note(wanted)
         self._place.refuse_changed(before)
+
+    @contextmanager
+    def _rows(
+        self, content: IO[bytes], name: str, date: dt.date, wanted: Wanted
+    ) -> Iterator[Iterator[pa.RecordBatch]]:
+        """The rows of an open file, or of the query over the files in it."""
+        most, folder = self._keys.max_megabytes, self._settings.data_path
+        if self._keys.query:
+            # It needs SQLAlchemy, which other files do not.
+            join = pkgutil.resolve_name("enrollment_assets.sources.joined:joined_by_file")
+            with join(content, name, self._settings, self._keys.query, date, wanted) as rows:
+                yield rows
+            return
+        with unpacked(content, name, folder=folder, max_megabytes=most) as (inner, its_name):
+            yield formats.read(inner, its_name, wanted, max_megabytes=most)
 
     def _with_term(self, rows: Iterator[pa.RecordBatch], file: Arrival) -> Iterator[pa.RecordBatch]:
         """The rows with the term that the file is named after, if they name none themselves."""

@@ -13,7 +13,7 @@ from pyarrow import compute, parquet
 
 from enrollment_assets.errors import SnapshotUnreadableError, SourceError
 from enrollment_assets.sources.delimited import BLOCK_BYTES, read_text
-from enrollment_assets.sources.header import NOT_UTF8, Wanted, first_bytes, pick
+from enrollment_assets.sources.header import NOT_UTF8, Wanted, first_bytes, pick, without_changes
 from enrollment_assets.sources.workbook import find_sheet, refuse_stray_cells, rows_of
 
 _BATCH_ROWS = 50_000
@@ -37,7 +37,8 @@ def read(
     reader = _reader_for(name)
     most_bytes = max_megabytes << 20
     _refuse_packed(file, name, most_bytes)
-    return refuse_odd(_plain_errors(name, reader(file, name, wanted)), name, most_bytes)
+    rows = refuse_odd(_plain_errors(name, reader(file, name, wanted)), name, most_bytes)
+    return without_changes(rows, name, wanted)
 
 
 def _reader_for(name: str) -> Reader:
@@ -166,11 +167,12 @@ def _read_parquet(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.Rec
     names = [header[place] for place in places.values()]
     for batch in content.iter_batches(_BATCH_ROWS, columns=names):
         batch.validate(full=True)
-        arrays = [_as_text(batch.column(header[place])) for place in places.values()]
+        arrays = [as_text(batch.column(header[place])) for place in places.values()]
         yield pa.RecordBatch.from_arrays(arrays, names=list(places))
 
 
-def _as_text(array: pa.Array) -> pa.Array:
+def as_text(array: pa.Array) -> pa.Array:
+    """A column of any type as text, as people write it: 42 for 42.0, a date for midnight."""
     if pa.types.is_null(array.type):  # a column without any value
         return pa.array([None] * len(array), pa.string())
     if pa.types.is_dictionary(array.type):

@@ -2,9 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
+
+import pyarrow as pa
+from pyarrow import compute
 
 from enrollment_assets.config.source import CsvKeys
 from enrollment_assets.errors import SnapshotUnreadableError
@@ -20,6 +23,19 @@ _MAGIC = {
     b"\xfe\xff": "UTF-16 text",
 }
 _PAGE = re.compile(rb"^\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+
+
+# Under this name a column that is not mapped comes along, if it may say what happened to a row.
+CHANGE = "change of the row"
+_CHANGE_COLUMNS = frozenset(
+    "action actioncode operation op optype changetype changeoperation rowaction recordaction dml "
+    "dmltype cdcoperation iud iudflag".split()
+)
+_INSERTS = frozenset("i ins insert inserted a add added n new c create created".split())
+_CHANGES = frozenset(
+    "u upd update updated m modify modified change changed upsert d del delete deleted remove removed "
+    "drop dropped".split()
+)
 
 
 @dataclass
@@ -92,4 +108,37 @@ def pick(name: str, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
             )
         places[ours] = header.index(theirs)
     wanted.header = header
+    change = [place for place, column in enumerate(header) if _plain(column) in _CHANGE_COLUMNS]
+    if "student_id" in places and change and change[0] not in places.values():
+        places[CHANGE] = change[0]
     return places
+
+
+def _plain(column: str) -> str:
+    return re.sub(r"[\W_]+", "", column).lower()
+
+
+def without_changes(
+    rows: Iterator[pa.RecordBatch], name: str, wanted: Wanted
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a snapshot; a list of changes is none, and looks like the loss of everybody else.
+
+    Raises:
+        SnapshotUnreadableError: if a column says of each row that it was inserted, updated or deleted;
+            also while batches are read.
+    """
+    for batch in rows:
+        if CHANGE not in batch.schema.names:
+            yield batch
+            continue
+        said = {
+            (value or "").strip().lower()
+            for value in compute.unique(batch.column(CHANGE)).to_pylist()
+        }
+        if said & _CHANGES and not said - _CHANGES - _INSERTS - {""}:
+            column = next(column for column in wanted.header if _plain(column) in _CHANGE_COLUMNS)
+            raise SnapshotUnreadableError(
+                f"{name} is a list of changes ({column}: {', '.join(sorted(said - {''}))}), and no "
+                "snapshot; extract all students who are enrolled."
+            )
+        yield batch.select([ours for ours in batch.schema.names if ours != CHANGE])

@@ -36,6 +36,8 @@ from enrollment_assets.errors import (
 )
 from enrollment_assets.sources.retry import retrying
 
+# A token is fetched anew so long before it expires.
+_EARLY_SECONDS = 60
 _CONNECT_SECONDS = 30.0
 # A longer pause fails the run instead: a run that sleeps holds the warehouse.
 _LONGEST_PAUSE = 300
@@ -269,6 +271,64 @@ class _Auth(requests.auth.AuthBase):
         return request
 
 
+class _ClientToken(requests.auth.AuthBase):
+    """Sends a token that it fetches by client credentials (RFC 6749, 4.4), and fetches anew in time."""
+
+    def __init__(self, auth: ApiAuth, timeout: float) -> None:
+        self._auth = auth
+        self._timeout = timeout
+        self._header = ""
+        self._until = 0.0
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if time.monotonic() >= self._until:
+            self._fetch()
+        request.headers["Authorization"] = self._header
+        return request
+
+    def _fetch(self) -> None:
+        """Fetch a token.
+
+        Raises:
+            SourceError: if the server refuses the client.
+            SourceUnavailableError: if it does not answer.
+        """
+        url = expand(self._auth.token_url or "", "source.auth.token_url")
+        basic = f"{expand(self._auth.client_id or '', 'source.auth.client_id')}:" + _header(
+            self._auth.client_secret or "", "source.auth.client_secret"
+        )
+        form = {"grant_type": "client_credentials"}
+        if self._auth.scope:
+            form["scope"] = self._auth.scope
+        try:
+            answer = requests.post(
+                url,
+                data=form,
+                headers={"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"},
+                auth=_Auth(None),
+                timeout=min(_CONNECT_SECONDS, self._timeout),
+                allow_redirects=False,
+            )
+        except requests.RequestException:
+            raise SourceUnavailableError(
+                f"{shown(url)} (source.auth.token_url) could not be reached; try again."
+            ) from None
+        if answer.status_code >= 500:  # noqa: PLR2004
+            raise SourceUnavailableError(
+                f"{shown(url)} answered with status {answer.status_code}; try again."
+            )
+        try:
+            content = answer.json()
+            token, seconds = str(content["access_token"]), float(content.get("expires_in", 300))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise SourceError(
+                f"{shown(url)} answered with status {answer.status_code} and no token; check "
+                "client_id, client_secret and scope under source.auth."
+            ) from None
+        self._header = f"Bearer {token}"
+        self._until = time.monotonic() + max(seconds - _EARLY_SECONDS, seconds / 2)
+
+
 def open_session(keys: ApiKeys) -> requests.Session:
     """A session with the headers and login of each request.
 
@@ -281,7 +341,10 @@ def open_session(keys: ApiKeys) -> requests.Session:
     session.headers.update({"User-Agent": "enrollment-assets", "Accept": accepts})
     for name, value in keys.headers.items():
         session.headers[name] = _header(value, f"source.headers.{name}")
-    session.auth = _Auth(_authorization(keys.auth))
+    if keys.auth and keys.auth.token_url:
+        session.auth = _ClientToken(keys.auth, keys.timeout_seconds)
+    else:
+        session.auth = _Auth(_authorization(keys.auth))
     return session
 
 

@@ -35,13 +35,13 @@ def unpacked(
     lowered = name.lower()
     if lowered.endswith(".gz"):
         first_bytes(file, name, expected=b"\x1f\x8b")
-        with _copied(gzip.open(file), name, folder, most) as content:  # type: ignore[arg-type]
+        with copied(gzip.open(file), name, folder, most) as content:  # type: ignore[arg-type]
             yield content, name[: -len(".gz")]
     elif lowered.endswith(".zip"):
         first_bytes(file, name, expected=_MAGIC)
-        with _archive(file, name) as archive:
+        with archive_of(file, name) as archive:
             (member,) = _one(members(archive, name), name)
-            with _copied(_open(archive, member, name), name, folder, most) as content:
+            with copied(open_member(archive, member, name), name, folder, most) as content:
                 yield content, PurePosixPath(member.filename).name
     else:
         yield file, name
@@ -66,7 +66,12 @@ def members(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
 
 
 @contextmanager
-def _archive(file: IO[bytes], name: str) -> Iterator[zipfile.ZipFile]:
+def archive_of(file: IO[bytes], name: str) -> Iterator[zipfile.ZipFile]:
+    """An open ZIP file.
+
+    Raises:
+        SnapshotUnreadableError: if it is damaged.
+    """
     try:
         archive = zipfile.ZipFile(file)
     # zipfile raises NotImplementedError for an unknown compression, and the others for damage.
@@ -86,7 +91,12 @@ def _one(found: list[zipfile.ZipInfo], name: str) -> list[zipfile.ZipInfo]:
     return found
 
 
-def _open(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> IO[bytes]:
+def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> IO[bytes]:
+    """A file in a ZIP file, opened.
+
+    Raises:
+        SnapshotUnreadableError: if it is damaged.
+    """
     try:
         return archive.open(member)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error):
@@ -94,7 +104,7 @@ def _open(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> IO[by
 
 
 @contextmanager
-def _copied(packed: IO[bytes], name: str, folder: Path, most: int) -> Iterator[IO[bytes]]:
+def copied(packed: IO[bytes], name: str, folder: Path, most: int) -> Iterator[IO[bytes]]:
     """What a stream unpacks to, up to `most` bytes, as a file without a name."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as content:

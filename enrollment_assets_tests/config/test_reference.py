@@ -153,7 +153,7 @@ def test_each_kind_of_source_fits_the_schema(source):
         {"dimensions": ["Program"]},
         {"source": {"kind": "ftp", "url": "x"}},
         {"source": {"kind": "database", "url": "x"}},
-        {"source": {"url": "x", "query": "y"}},
+        {"source": {"url": "x", "tables": "y"}},
         {"terms": []},
         {"terms": [{**CONFIG["terms"][0], "code": 202510}]},
     ],

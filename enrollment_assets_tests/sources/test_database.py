@@ -15,8 +15,8 @@ from enrollment_assets.errors import (
 )
 from enrollment_assets.sources.columns import as_text
 from enrollment_assets.sources.configured import source_for
-from enrollment_assets.sources.database import Query
 from enrollment_assets.sources.database_errors import Trouble, what_is_wrong
+from enrollment_assets.sources.query import Query
 from enrollment_assets_tests.conftest import CHECKOUT, HEADER, require
 from enrollment_assets_tests.support.databases import (
     Database,

@@ -311,3 +311,27 @@ def test_the_configured_sheet_is_read():
     assert read(book, "s.xlsx", sheet="Old")[0] == PLAIN[:1]
     with pytest.raises(SnapshotUnreadableError, match=r"has no sheet New .*; it has Old, Data"):
         read(book, "s.xlsx", sheet="New")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "is_refused"),
+    [
+        ("Action", ("I", "U", "D"), True),
+        ("change_type", ("insert", "delete", "insert"), True),
+        ("OPERATION", ("update", "update", ""), True),
+        ("Action", ("A", "A", "A"), False),
+        ("Action", ("RE", "D", "A"), False),
+        ("Standing", ("D", "D", "D"), False),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_a_list_of_changes_is_no_snapshot(column, values, is_refused, ending):
+    rows = [("ID", "Program", column), *zip("123", ("Law",) * 3, values, strict=True)]
+    content = "\n".join(map(",".join, rows)).encode()
+    if ending == "xlsx":
+        content = workbook(("Data", rows, False))
+    if is_refused:
+        with pytest.raises(SnapshotUnreadableError, match=f"is a list of changes .{column}: "):
+            read(content, f"s.{ending}")
+    else:
+        assert len(read(content, f"s.{ending}")[0]) == 3
