@@ -159,7 +159,7 @@ class FilesKeys(_Patient):
     """File of a SELECT over the text files of a day's ZIP file, relative to this file. Each is a table
     under its name, with text columns; the query may bind `:snapshot_date`.
     """
-    csv: CsvKeys = CsvKeys()
+    csv: CsvKeys = Field(default_factory=CsvKeys)
     """How text files are written, where it is not as it looks."""
     sheet: str | None = None
     """Sheet of a workbook. Left out, it is the visible one that has the columns."""
