@@ -217,7 +217,7 @@ def _default(key: str, field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value in (None, "", (), {}, frozenset()):
+    if value in (None, "", (), {}, frozenset()) or isinstance(value, BaseModel):
         return "none"
     if isinstance(value, tuple):
         return ", ".join(f"`{item}`" for item in value)
