@@ -23,7 +23,8 @@ _TIMES = ("mtime", "LastModified", "last_modified", "updated")
 class Arrival:
     """A day's file, or its files: `mark` changes whenever one is written again.
 
-    `absent` are the parts of the day that are not there, `others` the files besides the first.
+    `absent` are the parts of the day that are not there, `others` the files besides the first. A special
+    file, such as a pipe, must not be opened.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Arrival:
     name: Named | None = None
     others: tuple["Arrival", ...] = ()
     absent: tuple[str, ...] = ()
+    is_special: bool = False
 
     @property
     def files(self) -> list["Arrival"]:
@@ -60,4 +62,5 @@ class Arrival:
         if isinstance(time, str):
             time = dt.datetime.fromisoformat(time)
         modified = time.timestamp() if isinstance(time, dt.datetime) else time
-        return cls(path, int(info.get("size") or 0), mark, modified)
+        is_special = info.get("type") == "other"
+        return cls(path, int(info.get("size") or 0), mark, modified, is_special=is_special)

@@ -29,6 +29,8 @@ from enrollment_assets.support import progress
 # So long a listing of the folder holds for the days of a range.
 _LISTING_SECONDS = 60
 _SAMPLE_BATCHES = 20
+# Formats whose readers are native code.
+NATIVE = (".parquet", ".xlsx")
 
 
 class FilesSource:
@@ -122,7 +124,13 @@ class FilesSource:
                 yield rows
             return
         with unpacked(content, name, folder=folder, max_megabytes=most) as (inner, its_name):
-            yield formats.read(inner, its_name, wanted, max_megabytes=most)
+            if its_name.lower().endswith(NATIVE):
+                seconds = self._keys.timeout_seconds
+                # Its readers are native code, which a damaged file may bring down.
+                read = pkgutil.resolve_name("enrollment_assets.sources.isolated:read")
+                yield read(inner, its_name, wanted, max_megabytes=most, timeout=seconds)
+            else:
+                yield formats.read(inner, its_name, wanted, max_megabytes=most)
 
     def _with_term(self, rows: Iterator[pa.RecordBatch], file: Arrival) -> Iterator[pa.RecordBatch]:
         """The rows with the term that the file is named after, if they name none themselves."""
@@ -235,6 +243,8 @@ class FilesSource:
         """A fingerprint of a file's content."""
         digest = hashlib.sha256(";".join(arrival.absent).encode())
         for one in arrival.files:
+            if one.is_special:
+                continue
             with self._place.plain_errors(), self._place.filesystem.open(one.path, "rb") as file:
                 while piece := file.read(1 << 20):
                     digest.update(piece)

@@ -1,6 +1,7 @@
 """A folder of any file system: files in it, whether they are still being written, plain errors."""
 
 import re
+import stat
 import tempfile
 import time
 import unicodedata
@@ -43,11 +44,32 @@ _EXTRAS = {
     **dict.fromkeys(("sftp", "ssh"), "sftp"),
 }
 _SFTP = ("sftp", "ssh")
+_SPECIAL = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 _CONNECT_SECONDS = 30
 # A Parquet file has at least its magic bytes and the length of its footer.
 _LEAST_PARQUET_BYTES = 12
 # A file that ends too early is waited for this many times as long as one that looks whole.
 _PATIENCE = 12
+
+
+def refuse_special(path: Path, folder: Path) -> None:
+    """Refuse what is no file of this folder: opening a pipe would wait for ever.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        SnapshotUnreadableError: if it is a pipe, a device, a socket or a link that leads elsewhere.
+    """
+    mode = path.stat().st_mode
+    what = next((words for test, words in _SPECIAL if test(mode)), None)
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        what = "a link that leads out of the folder"
+    if what:
+        raise SnapshotUnreadableError(f"{path.name} is {what}; replace it by a file.")
 
 
 class Folder:
@@ -217,6 +239,8 @@ class Folder:
         with self.plain_errors():
             self.filesystem.invalidate_cache()
             try:
+                if self.protocol == "file":
+                    refuse_special(Path(path), Path(self.opened[1]))
                 return Arrival.of(path, self.filesystem.info(path))
             except FileNotFoundError:
                 raise self.missing(Path(path).name) from None
@@ -263,6 +287,8 @@ class Folder:
 
     def ends_early(self, arrival: Arrival) -> bool:
         """Whether a file lacks the end that its format requires, if it requires one."""
+        if arrival.is_special:
+            return False  # reading it says what it is
         ending = Path(arrival.path).suffix.lower()
         if not arrival.size or (ending == ".parquet" and arrival.size < _LEAST_PARQUET_BYTES):
             return True

@@ -71,6 +71,8 @@ def _plain_errors(name: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Reco
                 f"{name} has a row of more than {BLOCK_BYTES >> 20} MB; extract it again."
             ) from None
         raise damaged(name) from None
+    except (MemoryError, pa.ArrowMemoryError):
+        raise needs_memory(name) from None
     except pa.ArrowException:
         raise damaged(name) from None
     except OSError as error:
@@ -149,6 +151,14 @@ def too_large(name: str, most_bytes: int) -> SnapshotUnreadableError:
     return SnapshotUnreadableError(
         f"{name} unpacks to more than {most_bytes >> 20:,} MB; raise source.max_megabytes if that "
         "is right."
+    )
+
+
+def needs_memory(name: str) -> SnapshotUnreadableError:
+    """The error of a snapshot that needs more memory than a reader may have."""
+    return SnapshotUnreadableError(
+        f"{name} needs too much memory (more than 1 GB, or 20 times its size), or is damaged; "
+        "extract it again."
     )
 
 

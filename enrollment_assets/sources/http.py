@@ -34,6 +34,8 @@ from enrollment_assets.errors import (
     SourceError,
     SourceUnavailableError,
 )
+from enrollment_assets.sources import deadline
+from enrollment_assets.sources.deadline import within
 from enrollment_assets.sources.retry import retrying
 
 # A token is fetched anew so long before it expires.
@@ -138,7 +140,7 @@ class Client:
     def _try(self, request: Request, *, is_first: bool) -> Answer:
         where = request.where
         try:
-            with self._open(request) as response:
+            with within(self.keys.timeout_seconds), self._open(request) as response:
                 answer = Answer(where, response.headers, response.url)
                 if self._has_rows(response, request, is_first=is_first):
                     answer.file = self._download(response, where)
@@ -180,13 +182,11 @@ class Client:
                 return response
             response.close()
             target = join(response.url, target)
-            is_open = not (self.keys.headers or holds_secrets(self.keys))
-            if not (is_open or stays(response.url, target)):
+            if not stays(response.url, target):
                 scheme, host, _ = origin_of(target) or ("no", "address", 0)
                 raise SourceError(
-                    f"{request.where} redirects to {scheme}://{host}, which must not get the "
-                    "headers and secrets of the request; correct source.url if the list has moved "
-                    "there."
+                    f"{request.where} redirects to {scheme}://{host}, another server, which nobody has "
+                    "named; correct source.url if the list has moved there."
                 )
             url, params = target, {}
         raise SourceError(f"{request.where} redirects endlessly; correct source.url.")
@@ -301,14 +301,16 @@ class _ClientToken(requests.auth.AuthBase):
         if self._auth.scope:
             form["scope"] = self._auth.scope
         try:
-            answer = requests.post(
-                url,
-                data=form,
-                headers={"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"},
-                auth=_Auth(None),
-                timeout=min(_CONNECT_SECONDS, self._timeout),
-                allow_redirects=False,
-            )
+            # Inside of `within`: this is part of the exchange that needs the token.
+            with deadline.session() as session:
+                answer = session.post(
+                    url,
+                    data=form,
+                    headers={"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"},
+                    auth=_Auth(None),
+                    timeout=min(_CONNECT_SECONDS, self._timeout),
+                    allow_redirects=False,
+                )
         except requests.RequestException:
             raise SourceUnavailableError(
                 f"{shown(url)} (source.auth.token_url) could not be reached; try again."
@@ -336,7 +338,7 @@ def open_session(keys: ApiKeys) -> requests.Session:
         ConfigurationError: if a variable is not set.
         SourceError: if a value is not valid in a header.
     """
-    session = requests.Session()
+    session = deadline.session()
     accepts = {"json": "application/json", "csv": "text/csv"}[keys.format]
     session.headers.update({"User-Agent": "enrollment-assets", "Accept": accepts})
     for name, value in keys.headers.items():

@@ -30,6 +30,7 @@ def files_by_day(
     by_day: dict[dt.date, dict[tuple[str, str], Arrival]] = {}
     for entry in entries:
         named = naming.read(name_of(entry["name"]))
+        # A pipe or a device has neither type: reading its day says what it is.
         if named is None or entry.get("type") == "directory" or not is_part(parts, named.part):
             continue
         path = path_of(named.date) if path_of else entry["name"]

@@ -4,6 +4,9 @@ import datetime as dt
 import mailbox
 import random
 import re
+import socket
+import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +18,7 @@ import pytest
 from enrollment_assets.cli.running import execute
 from enrollment_assets.errors import ConfigurationError, MailError, MailRefusedError, WarehouseError
 from enrollment_assets.pipeline.names import DAILY, REPORTS
-from enrollment_assets.publishing.mail import delivery
+from enrollment_assets.publishing.mail import delivery, smtp
 from enrollment_assets.publishing.mail import ledger as deliveries
 from enrollment_assets.publishing.mail.compose import StudentList, StudentRow, address_to, compose
 from enrollment_assets.publishing.mail.delivery import DayMail, send_day
@@ -643,3 +646,23 @@ def test_a_command_that_fails_tells_the_alert_addresses_and_nobody_else(
         code, words = told(command("status"))
         assert "2 alerts have not been delivered since" in words
     assert server.sessions == 0
+
+
+def test_a_server_that_drips_is_given_up_after_the_whole_time(monkeypatch):
+    monkeypatch.setattr(smtp, "_WHOLE_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip():
+            with suppress(OSError):
+                connection, _ = listening.accept()
+                with connection:
+                    while True:
+                        connection.sendall(b"220-wait\r\n")
+                        time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        server = smtp.Server("smtp", "127.0.0.1", listening.getsockname()[1])
+        began = time.monotonic()
+        with pytest.raises(MailError):
+            smtp.check_login(server, "example.edu")
+        assert time.monotonic() - began < 10

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import socket
 import time
 
 import pytest
@@ -175,3 +176,37 @@ def test_one_file_that_is_written_anew_is_of_the_day_that_its_rows_say(universit
 def test_an_impossible_pattern_is_refused(keys, words):
     with pytest.raises(ValueError, match=words):
         FilesKeys(url="x", **keys)
+
+
+@pytest.fixture(params=["pipe", "socket", "device", "link out", "link in"])
+def odd(request, university, tmp_path):
+    """Something in the folder that is no regular file, with its name."""
+    path = university.snapshots / "s_20240904.csv"
+    if request.param == "pipe":
+        os.mkfifo(path)
+        yield "a pipe", path
+    elif request.param == "socket":
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(path))
+            yield "a socket", path
+    elif request.param == "device":
+        path.symlink_to("/dev/zero")
+        yield "a link that leads out of the folder", path
+    else:
+        there = write(university, "x.csv" if request.param == "link in" else "../x.csv")
+        path.symlink_to(there)
+        yield None if request.param == "link in" else "a link that leads out of the folder", path
+
+
+def test_what_is_no_file_of_the_folder_is_refused_at_once(university, odd):
+    what, _ = odd
+    files = source(university, "s_{date:%Y%m%d}.csv")
+    began = time.monotonic()
+    arrival = files.arrivals()[DATES[0]]
+    assert files.is_whole(arrival)
+    if what is None:
+        assert ids(files, DATES[0]) == ["1", "2"]
+    else:
+        with pytest.raises(SnapshotUnreadableError, match=what):
+            ids(files, DATES[0])
+    assert time.monotonic() - began < 2

@@ -7,10 +7,13 @@ import base64
 import ipaddress
 import re
 import smtplib
+import socket
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from enrollment_assets.config import Settings
@@ -29,6 +32,9 @@ _SECONDS = 30.0
 # After the last byte a server may scan for viruses and spam; hanging up sooner doubles mails (RFC
 # 5321, 4.5.3.2.6, asks for ten minutes). A run locks the warehouse meanwhile.
 _ANSWER_SECONDS = 300.0
+
+# One session in all, whatever the server sends meanwhile.
+_WHOLE_SECONDS = 600.0
 
 _READY = 354
 _OK = range(200, 300)
@@ -155,6 +161,36 @@ def send(
     )
 
 
+class _Timed:
+    """Ends the whole session after some minutes: smtplib's timeout goes for each line of an answer."""
+
+    sock: Any
+
+    def connect(self, *args: Any, **keys: Any) -> tuple[int, bytes]:
+        """Connect, and start the time."""
+        self._timer = threading.Timer(_WHOLE_SECONDS, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+        return super().connect(*args, **keys)  # type: ignore[misc, no-any-return]
+
+    def _cut(self) -> None:
+        with suppress(OSError, AttributeError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close, and stop the time."""
+        self._timer.cancel()
+        super().close()  # type: ignore[misc]
+
+
+class _Plain(_Timed, smtplib.SMTP):
+    pass
+
+
+class _Encrypted(_Timed, smtplib.SMTP_SSL):
+    pass
+
+
 def _end(server: Server, smtp: smtplib.SMTP, answer_seconds: float) -> None:
     """Send the last byte and wait for the server to confirm the mail.
 
@@ -185,7 +221,7 @@ def _session(server: Server, name: str) -> Iterator[smtplib.SMTP]:
     try:
         with _plain_errors(server, "the connection"):
             if server.scheme == "smtps":
-                smtp = smtplib.SMTP_SSL(
+                smtp = _Encrypted(
                     server.host,
                     server.port,
                     local_hostname=name,
@@ -193,7 +229,7 @@ def _session(server: Server, name: str) -> Iterator[smtplib.SMTP]:
                     context=ssl.create_default_context(),
                 )
             else:
-                smtp = smtplib.SMTP(server.host, server.port, local_hostname=name, timeout=_SECONDS)
+                smtp = _Plain(server.host, server.port, local_hostname=name, timeout=_SECONDS)
             smtp.ehlo_or_helo_if_needed()
             if server.scheme == "smtp+starttls":
                 _expect_ok(server, "STARTTLS", *smtp.starttls(context=ssl.create_default_context()))
