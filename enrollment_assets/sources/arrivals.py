@@ -23,8 +23,8 @@ _TIMES = ("mtime", "LastModified", "last_modified", "updated")
 class Arrival:
     """A day's file, or its files: `mark` changes whenever one is written again.
 
-    `absent` are the parts of the day that are not there, `others` the files besides the first. A special
-    file, such as a pipe, must not be opened.
+    `absent` are the parts of the day that are not there, `others` the files besides the first. A
+    special file, such as a pipe, must not be opened.
     """
 
     path: str

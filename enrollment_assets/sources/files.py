@@ -191,14 +191,9 @@ class FilesSource:
 
     def _list(self) -> None:
         """List the folder, and choose the files of each day."""
-        with self._place.plain_errors():
-            self._place.filesystem.invalidate_cache()
-            # A pattern may lead into subfolders, such as one for each year.
-            if self._depth > 1:
-                place = f"{self._place.opened[1].rstrip('/')}/{self._naming.glob()}"
-                entries = list(self._place.filesystem.glob(place, detail=True).values())
-            else:
-                entries = self._place.filesystem.ls(self._place.opened[1], detail=True)
+        # A pattern may lead into subfolders, such as one for each year.
+        glob = self._naming.glob() if self._depth > 1 else None
+        entries = self._place.entries(glob, lambda path: self._naming.matches(self._name(path)))
         if self._naming.has_date:
             self._listed = files_by_day(
                 entries,

@@ -1,5 +1,6 @@
 """A folder of any file system: files in it, whether they are still being written, plain errors."""
 
+import os
 import re
 import stat
 import tempfile
@@ -162,6 +163,20 @@ class Folder:
                     f"source.url: the folder {self.shown} does not exist; correct the path, or "
                     "create the folder and put the first snapshot in it."
                 )
+
+    def entries(self, glob: str | None, is_wanted: Callable[[str], bool]) -> list[dict[str, Any]]:
+        """What is in the folder, or fits a glob below it, and is wanted by its path."""
+        with self.plain_errors():
+            filesystem, folder = self.opened
+            filesystem.invalidate_cache()
+            if glob:
+                found = filesystem.glob(f"{folder.rstrip('/')}/{glob}", detail=True)
+                return [entry for path, entry in found.items() if is_wanted(path)]
+            if self.protocol == "file":
+                # A folder may hold very many other files: only those that are wanted are looked at.
+                paths = [f"{folder.rstrip('/')}/{name}" for name in os.listdir(folder)]  # noqa: PTH208 - names alone
+                return [filesystem.info(path) for path in paths if is_wanted(path)]
+            return [one for one in filesystem.ls(folder, detail=True) if is_wanted(one["name"])]
 
     def _is_folder(self, filesystem: Any, folder: str) -> bool:
         try:
