@@ -1,5 +1,6 @@
 """What the commands print with: the console, progress bars, tables and lists."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,11 +18,17 @@ if TYPE_CHECKING:
 
 console = Console(highlight=False, soft_wrap=True)
 MOST_LINES = 12
+# In a log, a line of progress comes so often.
+_LINE_SECONDS = 10
 
 
 @contextmanager
 def bars() -> Iterator[None]:
-    """A progress bar for each piece of long work inside the block."""
+    """A progress bar for each piece of long work inside the block; in a log, a line now and then."""
+    if not console.is_terminal:
+        with progress.shown_by(progress.Listener(_lines, console.print)):
+            yield
+        return
     columns = (
         rich_progress.TextColumn("{task.description:26}"),
         rich_progress.BarColumn(),
@@ -38,6 +45,22 @@ def bars() -> Iterator[None]:
 
         with progress.shown_by(progress.Listener(listener, display.console.print)):
             yield
+
+
+@contextmanager
+def _lines(name: str, total: int) -> Iterator[Callable[[int], None]]:
+    began = last = time.monotonic()
+    done = 0
+
+    def advance(more: int) -> None:
+        nonlocal done, last
+        done += more
+        now = time.monotonic()
+        if now - last >= _LINE_SECONDS:
+            last = now
+            console.print(f"{name}: {done:,} of {total:,} days after {now - began:.0f} s")
+
+    yield advance
 
 
 def plain(text: str) -> str:
