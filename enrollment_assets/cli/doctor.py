@@ -11,6 +11,7 @@ from enrollment_assets.cli.printing import console, plain
 from enrollment_assets.config import Settings, load_settings
 from enrollment_assets.config.environment import ENV_FILE, open_to_others
 from enrollment_assets.config.instance_home import SETTINGS_FILE, file_for
+from enrollment_assets.config.terms import term_to_come
 from enrollment_assets.errors import EnrollmentError
 from enrollment_assets.orchestration.instance import instance, prepare_home
 from enrollment_assets.orchestration.ticks import failing_ticks, in_words, silent_since
@@ -51,11 +52,12 @@ def diagnose(send_to: str | None = None, *, send: bool = False) -> Iterator[Diag
     except EnrollmentError as error:
         yield Diagnosis("configuration", False, str(error))
         return
+    to_come = term_to_come(settings.terms, settings.today())
     yield Diagnosis(
         "configuration",
         True,
         f"{settings.path}: {len(settings.terms)} term{'s'[: len(settings.terms) - 1]} from "
-        f"{settings.start_date}, grain {settings.grain}",
+        f"{settings.start_date}, grain {settings.grain}" + (f"\n    {to_come}" if to_come else ""),
     )
     tests: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("secrets", _test_secrets),

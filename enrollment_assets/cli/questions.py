@@ -11,6 +11,7 @@ from enrollment_assets.cli.explanation import show
 from enrollment_assets.cli.options import Day, check_days
 from enrollment_assets.cli.printing import bars, console, plain, table_of
 from enrollment_assets.config import Settings, load_settings
+from enrollment_assets.config.terms import term_to_come
 from enrollment_assets.errors import ConfigurationError
 from enrollment_assets.orchestration.instance import instance
 from enrollment_assets.orchestration.schedules import is_due
@@ -59,6 +60,8 @@ def status() -> None:
                 console.print(f"{term.label}, {what}: {ranges(days)}")
     for code, words in _open_censuses(settings):
         console.print(f"{settings.term(code).label}: {plain(words)}")
+    if to_come := term_to_come(settings.terms, settings.today()):
+        console.print(f"[yellow]Terms:[/] {plain(to_come)}")
     _print_stale(settings, terms)
     if problem := undelivered(settings):
         console.print(f"[bold red]Alerts:[/] {plain(problem)}")

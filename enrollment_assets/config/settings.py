@@ -4,10 +4,17 @@ import datetime as dt
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -49,6 +56,7 @@ from enrollment_assets.config.source import (
     Source,
     secrets_in,
 )
+from enrollment_assets.config.terms import TermsFile, terms_of
 from enrollment_assets.errors import ConfigurationError
 
 # Column names that tables of the warehouse give another meaning.
@@ -71,6 +79,14 @@ _RESERVED = frozenset(
         "term",
     }
 )
+
+
+_TERMS_SCHEMA = {
+    "anyOf": [
+        {"type": "array", "minItems": 1, "items": Term.model_json_schema()},
+        TermsFile.model_json_schema(),
+    ]
+}
 
 
 class Settings(BaseSettings):
@@ -124,8 +140,8 @@ class Settings(BaseSettings):
     """Which status codes count as enrolled."""
     exclude: tuple[Exclusion, ...] = ()
     """Rows to leave out, such as test students."""
-    terms: tuple[Term, ...] = Field(min_length=1)
-    """The terms and their dates."""
+    terms: Annotated[tuple[Term, ...], WithJsonSchema(_TERMS_SCHEMA)] = Field(min_length=1)
+    """The terms and their dates, or the file that has them (`terms: {file: terms.csv}`)."""
     calendar: Calendar = Calendar()
     """Days without a snapshot, and days on which movement is expected."""
     schedule: Schedule = Schedule()
@@ -154,6 +170,8 @@ class Settings(BaseSettings):
     """What to call the people who are counted, if they are no students."""
 
     _path: Path = PrivateAttr(default=Path("enrollment.yaml"))
+    _terms_file: Path | None = PrivateAttr(default=None)
+    _terms_mark: tuple[int, int] | None = PrivateAttr(default=None)
 
     @classmethod
     def settings_customise_sources(
@@ -309,6 +327,16 @@ class Settings(BaseSettings):
                 f"reports.lead_term: {self.reports.lead_term} is not listed under terms"
             )
 
+    def renewed(self) -> Self:
+        """These settings, or new ones where the file of terms has changed since they were read.
+
+        Raises:
+            ConfigurationError: if it, or the configuration, cannot be read any more.
+        """
+        if self._terms_file is None or _mark_of(self._terms_file) == self._terms_mark:
+            return self
+        return load_settings(self._path)  # type: ignore[return-value]
+
     @property
     def path(self) -> Path:
         """The file that was read."""
@@ -425,6 +453,9 @@ def load_settings(path: Path | None = None) -> Settings:
             f"{path}: {', '.join(secrets)}: holds a secret; put it into the environment, and write "
             "${NAME} in its place, as in scheme://user:${SOURCE_PASSWORD}@host."
         )
+    terms_file = None
+    if isinstance(content.get("terms"), dict):
+        terms_file, content["terms"] = terms_of(path, content["terms"])
     try:
         settings = Settings(**content)
     except ValidationError as error:
@@ -432,7 +463,18 @@ def load_settings(path: Path | None = None) -> Settings:
     except (ValueError, TypeError) as error:  # an override that is not the JSON it should be
         raise ConfigurationError(f"{path}: an {OVERRIDE_PREFIX} variable: {error}") from None
     settings._path = path.resolve()  # noqa: SLF001 - set once, here
+    settings._terms_file = terms_file  # noqa: SLF001
+    settings._terms_mark = _mark_of(terms_file) if terms_file else None  # noqa: SLF001
     return settings
+
+
+def _mark_of(file: Path) -> tuple[int, int] | None:
+    """What changes whenever a file is written again; None where it is not there."""
+    try:
+        there = file.stat()
+    except OSError:
+        return None
+    return there.st_mtime_ns, there.st_size
 
 
 def _check_overrides() -> None:

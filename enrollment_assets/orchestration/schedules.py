@@ -84,7 +84,7 @@ def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.Schedul
     def daily_enrollment_schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
-        decision = decide(context.scheduled_execution_time, settings)
+        decision = decide(context.scheduled_execution_time, settings.renewed())
         if isinstance(decision, str):
             return dg.SkipReason(f"No snapshot is expected today: {decision}.")
         return dg.RunRequest(partition_key=decision.isoformat(), tags={NOTIFY_TAG: "email"})
@@ -100,7 +100,7 @@ def build_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.Schedul
     def freshness_schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
-        day = due(context.scheduled_execution_time, settings)
+        day = due(context.scheduled_execution_time, settings.renewed())
         if day is None:
             return dg.SkipReason("No snapshot is due at this tick.")
         return dg.RunRequest(tags=check_tags(day))

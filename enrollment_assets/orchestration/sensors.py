@@ -88,7 +88,8 @@ def _landing_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
         description="Processes a day when its file arrives or is replaced; once per content.",
     )
     def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        source = cast("FilesSource", source_for(settings))
+        current = settings.renewed()
+        source = cast("FilesSource", source_for(current))
         before = (
             {dt.date.fromisoformat(day): Seen(**seen) for day, seen in cursor.items()}
             if (cursor := json.loads(context.cursor or "null")) is not None
@@ -97,7 +98,7 @@ def _landing_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
         now = dt.datetime.now(settings.zone)
         try:
             landed = find_landed(
-                settings,
+                current,
                 now.date(),
                 source.arrivals(),
                 before,

@@ -18,6 +18,7 @@ from enrollment_assets.pipeline.ingest.quarantine import (
     read_reasons,
     rejected_name,
 )
+from enrollment_assets.pipeline.ingest.reconfigured import changes_to_come
 from enrollment_assets.pipeline.ingest.renames import apply
 from enrollment_assets.pipeline.ingest.staging import Staging, check_patterns
 from enrollment_assets.pipeline.ingest.store import SnapshotStore
@@ -30,6 +31,7 @@ from enrollment_assets.pipeline.ingest.verdicts import (
     TermResult,
 )
 from enrollment_assets.sources.base import Source
+from enrollment_assets.support import progress
 
 
 def store_days(
@@ -52,6 +54,8 @@ def store_days(
     """
     source.check()
     check_patterns(connection, settings)
+    for sentence in changes_to_come(connection, settings):
+        progress.note(sentence)
     apply(connection, settings)
     results: list[DayResult] = []
     store = SnapshotStore(connection, settings, run_id)

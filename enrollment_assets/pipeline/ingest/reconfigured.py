@@ -133,6 +133,32 @@ def _start_date(old: str, new: str, _: _About) -> Iterator[str]:
         )
 
 
+def _terms(
+    old: dict[str, list[str]] | None, new: dict[str, list[str]], about: _About
+) -> Iterator[str]:
+    names = ("registration_opens", "starts", "census", "ends")
+    if old is None:
+        return
+    for code, dates in new.items():
+        if code not in old:
+            yield f"terms: {code} is new; it is open from {dates[0]} to {dates[3]}."
+            continue
+        moved = [
+            f"{name} is {now} (before: {before})"
+            for name, before, now in zip(names, old[code], dates, strict=True)
+            if before != now
+        ]
+        if moved:
+            what = " A census that is frozen stays so." if old[code][2] != dates[2] else ""
+            yield (
+                f"terms: of {code}, {', '.join(moved)}.{what} Days that were left out since the term "
+                f"was not open are not read by themselves; {about.again}."
+            )
+    for code in old:
+        if code not in new:
+            yield f"terms: {code} is no longer listed. Its stored days stay, and leave the reports."
+
+
 def _timezone(old: str, new: str, _: _About) -> Iterator[str]:
     yield (
         f"institution.timezone: the daily run starts by the clock of {new} (before: {old}), and a day "
@@ -148,5 +174,6 @@ _SENTENCES: dict[str, Callable[[Any, Any, _About], Iterator[str]]] = {
     "mapping": _mapping,
     "renamed_from": _renamed,
     "start_date": _start_date,
+    "terms": _terms,
     "timezone": _timezone,
 }

@@ -73,6 +73,12 @@ def configured(settings: Settings) -> dict[str, str]:
         "mapping": settings.new_values,
         "renamed_from": settings.renamed_from,
         "start_date": settings.start_date.isoformat(),
+        "terms": {
+            term.code: [
+                str(day) for day in (term.registration_opens, term.starts, term.census, term.ends)
+            ]
+            for term in settings.terms
+        },
         "timezone": settings.institution.timezone,
     }
     return {key: json.dumps(value, sort_keys=True) for key, value in values.items()}
