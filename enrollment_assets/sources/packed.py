@@ -1,6 +1,7 @@
 """Unpacks gzip and ZIP files into a temporary file, so that they are read like any other."""
 
 import gzip
+import lzma
 import struct
 import tempfile
 import zipfile
@@ -16,6 +17,11 @@ from enrollment_assets.sources.header import first_bytes
 
 _CHUNK_BYTES = 1 << 20
 _IS_LOCKED = 1  # the bit of a member that needs a password
+# What the packages that unpack raise; zipfile raises NotImplementedError for an unknown compression.
+_DAMAGED = (
+    *(EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+    *(NotImplementedError, ValueError, struct.error, OSError),
+)
 _MAGIC = b"PK\x03\x04"
 
 
@@ -57,7 +63,12 @@ def members(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     for item in archive.infolist():
         path = PurePosixPath(item.filename)
         hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-        if item.is_dir() or hidden or not item.filename.lower().endswith(ENDINGS):
+        if (
+            not item.filename
+            or item.is_dir()
+            or hidden
+            or not item.filename.lower().endswith(ENDINGS)
+        ):
             continue
         if item.flag_bits & _IS_LOCKED:
             raise SnapshotUnreadableError(f"{name} needs a password; pack it without one.")
@@ -116,10 +127,10 @@ def copied(packed: IO[bytes], name: str, folder: Path, most: int) -> Iterator[IO
                     if size > most:
                         raise too_large(name, most)
                     content.write(chunk)
-            except (
-                *(EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile),
-                *(NotImplementedError, ValueError, struct.error),
-            ):
+            except _DAMAGED as error:
+                # An OSError of a disk has a number; one of a damaged stream has none.
+                if getattr(error, "errno", None) is not None:
+                    raise
                 kind = "gzip" if name.lower().endswith(".gz") else "ZIP"
                 raise SnapshotUnreadableError(
                     f"{name} is not a complete {kind} file; extract it again."

@@ -133,9 +133,7 @@ def _start_date(old: str, new: str, _: _About) -> Iterator[str]:
         )
 
 
-def _terms(
-    old: dict[str, list[str]] | None, new: dict[str, list[str]], about: _About
-) -> Iterator[str]:
+def _terms(old: dict[str, list[str]] | None, new: dict[str, list[str]], _: _About) -> Iterator[str]:
     names = ("registration_opens", "starts", "census", "ends")
     if old is None:
         return
@@ -151,8 +149,8 @@ def _terms(
         if moved:
             what = " A census that is frozen stays so." if old[code][2] != dates[2] else ""
             yield (
-                f"terms: of {code}, {', '.join(moved)}.{what} Days that were left out since the term "
-                f"was not open are not read by themselves; {about.again}."
+                f"terms: of {code}, {', '.join(moved)}.{what} To bring what is computed to them, run "
+                f"`enrollment rebuild --term {code}`."
             )
     for code in old:
         if code not in new:
