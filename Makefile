@@ -86,6 +86,7 @@ bench: $(DEV)            ## several minutes; bench/README.md holds the last resu
 	$(BIN)/python bench/install.py
 	$(BIN)/python bench/daily_run.py
 	$(BIN)/python bench/large_day.py
+	$(BIN)/python bench/isolated_reading.py
 	$(BIN)/python bench/volatile_column.py
 	$(BIN)/python bench/range_run.py
 	$(BIN)/python bench/insight.py
