@@ -2,8 +2,8 @@
 
     python bench/isolated_reading.py
 
-30 days of 5,000 students are read in this process, and in the process that a run uses, by turns.
-Printed are CPU seconds of both processes together, the least of three turns, their ratio, and the start.
+30 days of 5,000 students are read here, and in the process that a run uses, by turns. Printed are CPU
+seconds of both processes together, the least of three turns, their ratio, and the start.
 """
 
 import tempfile
