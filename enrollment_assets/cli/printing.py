@@ -52,15 +52,19 @@ def _lines(name: str, total: int) -> Iterator[Callable[[int], None]]:
     began = last = time.monotonic()
     done = 0
 
+    def say() -> None:
+        seconds = time.monotonic() - began
+        console.print(f"{name}: {done:,} of {total:,} days after {seconds:.0f} s")
+
     def advance(more: int) -> None:
         nonlocal done, last
         done += more
-        now = time.monotonic()
-        if now - last >= _LINE_SECONDS:
-            last = now
-            console.print(f"{name}: {done:,} of {total:,} days after {now - began:.0f} s")
+        if done < total and time.monotonic() - last >= _LINE_SECONDS:
+            last = time.monotonic()
+            say()
 
     yield advance
+    say()
 
 
 def plain(text: str) -> str:

@@ -22,10 +22,13 @@ def shown(monkeypatch, seconds):
 def test_a_log_gets_a_line_now_and_then(monkeypatch):
     assert shown(monkeypatch, 0) == [
         "Reading days: 1,000 of 1,200 days after 0 s",
-        "Reading days: 1,200 of 1,200 days after 0 s",
         "s.csv is new.",
+        "Reading days: 1,200 of 1,200 days after 0 s",
     ]
 
 
-def test_short_work_gets_none(monkeypatch):
-    assert shown(monkeypatch, 10) == ["s.csv is new."]
+def test_short_work_gets_its_end_alone(monkeypatch):
+    assert shown(monkeypatch, 10) == [
+        "s.csv is new.",
+        "Reading days: 1,200 of 1,200 days after 0 s",
+    ]
