@@ -46,6 +46,8 @@ _LONGEST_PAUSE = 300
 _MOST_REDIRECTS = 5
 _IN_MEMORY_BYTES = 8 << 20
 _CHUNK_BYTES = 64 << 10
+# JSON is read as a whole, and takes so many times its size in memory.
+_JSON_MEMORY = 20
 _LONGEST_NUMBER = 50
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _PORTS = {"http": 80, "https": 443}
@@ -68,11 +70,15 @@ class Request:
 
 @dataclass
 class Answer:
-    """One page as received; it has no file where there are no rows, or no more."""
+    """One page as received; it has no file where there are no rows, or no more.
+
+    `most_json`: the bytes of JSON that it may have.
+    """
 
     where: str
     headers: CaseInsensitiveDict[str]
     url: str
+    most_json: int
     file: IO[bytes] | None = None
 
     @cached_property
@@ -80,6 +86,12 @@ class Answer:
         """The JSON of the answer; numbers are integers or decimals, and none is rounded."""
         if not self.file:
             return None
+        if self.file.seek(0, 2) > self.most_json:
+            raise SnapshotUnreadableError(
+                f"{self.where} answered with more than {self.most_json >> 20:,} MB of JSON in one page; "
+                "ask for smaller pages (source.paging), or raise source.max_megabytes."
+            )
+        self.file.seek(0)
         try:
             text = self.file.read().decode(self.encoding or "utf-8-sig")
             return json.loads(text, parse_float=_decimal, parse_constant=lambda _: None)
@@ -125,6 +137,7 @@ class Client:
         self._session = session
         # For all pages of a day together: an endless API must not fill the disk.
         self._bytes_left = keys.max_megabytes << 20
+        self._most_json = max((keys.max_megabytes << 20) // _JSON_MEMORY, 1 << 20)
 
     def get(self, request: Request, *, is_first: bool) -> Answer:
         """One page, in a file.
@@ -141,7 +154,7 @@ class Client:
         where = request.where
         try:
             with within(self.keys.timeout_seconds), self._open(request) as response:
-                answer = Answer(where, response.headers, response.url)
+                answer = Answer(where, response.headers, response.url, self._most_json)
                 if self._has_rows(response, request, is_first=is_first):
                     answer.file = self._download(response, where)
                 return answer

@@ -992,6 +992,42 @@ def test_more_than_the_megabytes_that_are_allowed_is_refused(university, server,
     assert "more than 1 MB" in error_of(asked, SnapshotUnreadableError)
 
 
+def test_a_page_of_json_that_would_fill_the_memory_is_refused(university, server):
+    server.replies(as_json(people(*map(str, range(20_000)))))
+    asked = source(university, server, max_megabytes=20)
+    assert "more than 1 MB of JSON in one page" in error_of(asked, SnapshotUnreadableError)
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize(
+    ("declared", "encoding"),
+    [
+        ("windows-1252", "cp1252"),
+        ("ISO-8859-1", "cp1252"),
+        ("utf-16", "utf-16"),
+        ("UTF-8", "utf-8"),
+    ],
+)
+def test_an_answer_is_in_the_encoding_that_it_declares(
+    university, server, form, declared, encoding
+):
+    body = '[{"student_id": "Zo\u00eb", "term": "2024FA"}]'
+    if form == "csv":
+        body = "student_id,term\nZo\u00eb,2024FA\n"
+    kind = {"json": "application/json", "csv": "text/csv"}[form]
+    headers = {"Content-Type": f"{kind}; charset={declared}"}
+    server.replies(Reply(body.encode(encoding), headers=headers))
+    university.change(columns={"student_id": "student_id", "term": "term"}, dimensions=[])
+    assert ids(source(university, server, format=form)) == ["Zo\u00eb"]
+
+
+def test_an_encoding_that_does_not_exist_is_refused(university, server):
+    headers = {"Content-Type": "application/json; charset=latin-99"}
+    server.replies(Reply(b"[]", headers=headers))
+    words = error_of(source(university, server), SnapshotUnreadableError)
+    assert "declares an encoding that does not exist" in words
+
+
 def test_the_megabytes_are_those_of_all_pages(university, server):
     def answer(call):
         start = call.page * 1_000
