@@ -88,8 +88,8 @@ class Answer:
             return None
         if self.file.seek(0, 2) > self.most_json:
             raise SnapshotUnreadableError(
-                f"{self.where} answered with more than {self.most_json >> 20:,} MB of JSON in one page; "
-                "ask for smaller pages (source.paging), or raise source.max_megabytes."
+                f"{self.where} answered with more than {self.most_json >> 20:,} MB of JSON in one "
+                "page; ask for smaller ones (source.paging), or raise source.max_megabytes."
             )
         self.file.seek(0)
         try:

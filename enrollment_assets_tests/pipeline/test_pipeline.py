@@ -444,3 +444,16 @@ def test_no_value_of_a_student_reaches_an_event(university, dagster_instance):
             for mark in ("MARK-ID", "MARK-PROGRAM", "Mark Name"):
                 assert mark not in text
     assert seen > 50
+
+
+def test_exclude_also_reaches_rows_without_a_term(university, dagster_home):
+    university.change(exclude=[{"column": "student_id", "pattern": "^(Summe|TEST)"}])
+    rows = [student("1"), student("Summe: 1", term=""), student("TEST2", term="SANDBOX")]
+    university.write("2024-09-03", rows)
+    outcome = university.run("2024-09-03")
+    assert not outcome.failed_error_checks
+    assert university.query("SELECT term, status, row_count FROM enrollment.snapshot_log") == [
+        ("2024FA", "accepted", 1)
+    ]
+    university.write("2024-09-03", [*rows, student("3", term="")])
+    assert university.run("2024-09-03").failed_error_checks

@@ -1,6 +1,7 @@
 -- What a batch of staged days holds, term by term.
 -- Grain: one row per snapshot day and term; rows of terms that are not configured are counted together
--- under a NULL term, since such a value may be anything, even a name. No binds.
+-- under a NULL term, since such a value may be anything, even a name. Those that are excluded are no
+-- rows of anything. No binds.
 SELECT
     snapshot_date,
     CASE WHEN standing = 'unknown_term' THEN NULL ELSE term END AS known_term,
@@ -20,5 +21,6 @@ SELECT
     count(*) FILTER (standing IN ('uncounted', 'excluded')) AS uncounted_count,
     count(*) FILTER (standing = 'unknown_status') AS unknown_status_count
 FROM staged
+WHERE standing <> 'excluded_unknown'
 GROUP BY ALL
 ORDER BY ALL

@@ -2,13 +2,17 @@
 -- Grain: one row of the extracts. Reads the registered table `incoming` and the temporary table
 -- `new_names`: values and IDs get their new names first. Binds: $id_pattern,
 -- $counted and $ignored (status codes), $exclude_N (one expression for each exclusion rule).
--- Standing, first match wins: unknown_term, outside, excluded, no_id, uncounted, unknown_status,
--- counted. Only counted rows are stored.
+-- Standing, first match wins: excluded_unknown (of an unknown term, or none), unknown_term, outside,
+-- excluded, no_id, uncounted, unknown_status, counted. Only counted rows are stored.
 {% import "new_names.sql" as names with context %}
 INSERT INTO staged BY NAME
 SELECT
     incoming.*,
     CASE
+{% for name in excluded %}
+        WHEN terms.code IS NULL AND regexp_matches(incoming."{{ name }}", $exclude_{{ loop.index0 }})
+            THEN 'excluded_unknown'
+{% endfor %}
         WHEN terms.code IS NULL THEN 'unknown_term'
         WHEN open_days.code IS NULL THEN 'outside'
 {% for name in excluded %}
