@@ -31,7 +31,7 @@ def read_text(file: IO[bytes], name: str, wanted: Wanted) -> Iterator[pa.RecordB
     left_out: list[int] = []
 
     def on_odd_row(row: Any) -> str:
-        if len(left_out) >= keys.footer and not is_footer(row.text):
+        if len(left_out) >= keys.footer and not is_footer(row.text, row.actual_columns):
             return "error"
         left_out.append(row.actual_columns)
         return "skip"
@@ -123,7 +123,7 @@ def _lines(file: IO[bytes], dialect: Dialect) -> Iterator[tuple[int, bool]]:
         for row in rows:
             if row and rows.line_num > dialect.header_line:
                 is_odd = len(row) != len(dialect.header)
-                yield rows.line_num, is_odd and not is_footer(dialect.delimiter.join(row))
+                yield rows.line_num, is_odd and not is_footer(dialect.delimiter.join(row), len(row))
     except python_csv.Error:  # a value that is far too long
         return
     finally:

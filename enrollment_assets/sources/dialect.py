@@ -34,8 +34,16 @@ _FOOTER = re.compile(
     r"|(grand\s+)?total\b.*|[-=_*\s]{3,}|end of (report|file|data)\b.*|completion time:.*",
     re.IGNORECASE,
 )
-# What an id cannot be: a rule of dashes, or the word Total.
-_NO_ID = r"^(?i)(-{2,}|={2,}|(grand )?totals?\b.*)$"
+# What report writers put into a line of its own, without a separator, or into the first column alone.
+_REMARK = (
+    r"(report|generated|printed|created|exported|extracted|run|page|source|confidential|as of|prepared)"
+    r"\b.*[ :].*"
+)
+# What an id cannot be: a rule of dashes, the word Total, a count, a remark.
+_NO_ID = (
+    r"^(?i)(-{2,}|={2,}|(grand )?totals?\b.*|end of (report|file|data)\b.*"
+    rf"|\(?\d[\d,.']* (rows?|records?|students?)\b.*|{_REMARK})$"
+)
 # Where such rows are: the first ones of a file, and the last ones of a part of it.
 _FIRST_ROWS, _LAST_ROWS = 2, 10
 _WINDOWS = "cp1252"
@@ -160,9 +168,15 @@ def _cells(line: str, delimiter: str, quote: str) -> list[str]:
         return []
 
 
-def is_footer(text: str) -> bool:
-    """Whether a line that has too few columns is a count, a total or a rule, and no student."""
-    return bool(_FOOTER.fullmatch(text.strip().strip('"')))
+def is_footer(text: str, columns: int) -> bool:
+    """Whether a line that has too few columns is a count, a total or a rule, and no student.
+
+    Of a line without a separator, a remark, too; old systems end a file with Control-Z.
+    """
+    plain = text.strip().strip('"').strip("\x1a")
+    if columns == 1 and (not plain or re.fullmatch(_REMARK, plain, re.IGNORECASE)):
+        return True
+    return bool(_FOOTER.fullmatch(plain))
 
 
 def students_only(

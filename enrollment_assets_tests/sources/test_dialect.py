@@ -49,6 +49,14 @@ def read(content, name="s.csv", sheet=None, **keys):
         lines() + "Total: 3,,\n",
         lines() + "Grand Total,,3\n",
         lines() + "------\nTotal\n",
+        lines() + "Report generated on 2024-09-05\n",
+        lines() + "Page 1 of 1,,\n",
+        lines() + '"Source: Banner"\n',
+        lines() + "3 records,,\n",
+        lines() + "End of report,,\n",
+        lines() + "\x1a",
+        lines() + "\r\n\x1a\r\n",
+        lines().replace("\n", "\r"),
         lines().replace("\n001", "\n---,---,---\n001"),
         lines().replace("\n003", "\nID,Name,Program\n003"),
         lines().replace("003,Cy,", "003,Cy,NULL"),
@@ -173,7 +181,14 @@ def test_an_impossible_key_is_refused(keys, words):
 
 @pytest.mark.parametrize(
     "row",
-    ["Total Care,Ana,Law", "---,Ana,Law", "Totally,Bo,Art"],
+    [
+        "Total Care,Ana,Law",
+        "---,Ana,Law",
+        "Totally,Bo,Art",
+        "Page,Ana,",
+        "Run 7,Bo,Art",
+        "Source,,",
+    ],
 )
 def test_a_student_with_an_odd_id_stays(row):
     rows, _ = read((lines() + row + "\n").encode())
