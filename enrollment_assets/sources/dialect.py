@@ -131,7 +131,9 @@ def encoding_of(file: IO[bytes]) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         while chunk := file.read(_CHUNK_BYTES):
-            decoder.decode(chunk)
+            # Most files are ASCII, which is ten times as fast to tell.
+            if decoder.getstate()[0] or not chunk.isascii():
+                decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         file.seek(0)
